@@ -1,0 +1,1 @@
+"""Slacktide: planned downtime for systems that many organizations share."""

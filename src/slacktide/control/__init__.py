@@ -1,0 +1,1 @@
+"""What the control database keeps: organizations, settings, moves, audit."""

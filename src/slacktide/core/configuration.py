@@ -1,0 +1,54 @@
+"""What the environment says, read in one place.
+
+Each setting is documented in `docs/reference/configuration.md`.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from slacktide.core.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class UnknownReference(UsageError):
+    """The address {address!r} names the {kind} {name!r}, which is not there: set it, or give another address."""
+
+
+def data_folder(environment: Mapping[str, str] = os.environ) -> Path:
+    """Give the folder of the embedded server and the spools: SLACKTIDE_DATA, or the platform's user data folder."""
+    named = environment.get("SLACKTIDE_DATA")
+    if named:
+        return Path(named).absolute()
+    if os.geteuid() == 0:
+        return Path("/var/lib/slacktide")
+    import platformdirs  # noqa: PLC0415 -- a gate alone does without it
+
+    return Path(platformdirs.user_data_dir("slacktide"))
+
+
+def control_address(environment: Mapping[str, str] = os.environ) -> str | None:
+    """Give SLACKTIDE_DATABASE_URL, the control database's address; None means the embedded server."""
+    return environment.get("SLACKTIDE_DATABASE_URL") or None
+
+
+def resolve_address(address: str, environment: Mapping[str, str] = os.environ) -> str:
+    """Give the database address that `env:NAME` or `file:PATH` stands for; any other stands for itself.
+
+    Each process resolves for itself, so that no secret is stored or passed on.
+    """
+    kind, _, name = address.partition(":")
+    if kind == "env":
+        if name not in environment:
+            raise UnknownReference(address=address, kind="environment variable", name=name)
+        return environment[name]
+    if kind == "file":
+        path = Path(name)
+        if not path.is_file():
+            raise UnknownReference(address=address, kind="file", name=name)
+        return path.read_text(encoding="utf-8").strip()
+    return address

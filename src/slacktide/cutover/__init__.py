@@ -1,0 +1,1 @@
+"""The System Down Time: check, step, monitor, open."""

@@ -1,0 +1,1 @@
+"""Parameter, setting, schedule, decision: pure functions of the facts and the time."""

@@ -1,0 +1,1 @@
+"""The database guard: function, triggers, locks, closing, quiet, holders."""

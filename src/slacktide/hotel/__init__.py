@@ -1,0 +1,1 @@
+"""The hotel property: schema, plan, loading of real bookings, trader, ledgers, inventory."""

@@ -1,0 +1,1 @@
+"""The transfer plan: model, loading, checking, XSD."""

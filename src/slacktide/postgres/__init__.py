@@ -1,0 +1,1 @@
+"""Connections, the embedded server, named SQL, the replication stream."""

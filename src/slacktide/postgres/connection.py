@@ -1,0 +1,65 @@
+"""Connections: how every part of Slacktide opens one, and what a session of ours always has."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.rows import TupleRow
+
+from slacktide.core.configuration import resolve_address
+from slacktide.core.errors import OutsideError
+
+# The text form of every value is fixed, whatever the server's or the role's own settings are.
+_FIXED = (
+    "-c DateStyle=ISO,YMD -c TimeZone=UTC -c IntervalStyle=postgres -c extra_float_digits=1 "
+    "-c bytea_output=hex -c client_encoding=UTF8 -c standard_conforming_strings=on"
+)
+
+class Unreachable(OutsideError):
+    """The database {address} cannot be reached: {reason}. See that it runs and that the address is right."""
+
+def shown(address: str) -> str:
+    """Give an address as it may be shown: references stay references, and a password is left out."""
+    if address.startswith(("env:", "file:")):
+        return address
+    facts = conninfo_to_dict(address)
+    facts.pop("password", None)
+    return make_conninfo("", **facts)
+
+def has_password(address: str) -> bool:
+    """Tell whether an address contains a password itself."""
+    return not address.startswith(("env:", "file:")) and "password" in conninfo_to_dict(address)
+
+def connect(
+    address: str,
+    *,
+    name: str,
+    autocommit: bool = True,
+    role: str | None = None,
+    search_path: str = "pg_catalog",
+    options: str = "",
+    timeout_seconds: int = 10,
+    **parameters: Any,
+) -> psycopg.Connection[TupleRow]:
+    """Open a connection to `address` (a URL, or `env:NAME` or `file:PATH`).
+
+    `name` is shown in pg_stat_activity after "slacktide ". With `role` the session acts as that role. The text form of
+    values is fixed, and without another `search_path` every name is written with its schema. Raises Unreachable.
+    """
+    settings = f"{_FIXED} -c search_path={search_path} {options}" + (f" -c role={role}" if role else "")
+    try:
+        return psycopg.connect(
+            resolve_address(address),
+            autocommit=autocommit,
+            application_name=f"slacktide {name}",
+            options=settings,
+            connect_timeout=timeout_seconds,
+            keepalives_idle=30,
+            keepalives_interval=5,
+            keepalives_count=3,
+            **parameters,
+        )
+    except psycopg.OperationalError as error:
+        raise Unreachable(address=shown(address), reason=" ".join(str(error).split())) from error

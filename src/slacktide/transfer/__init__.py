@@ -1,0 +1,1 @@
+"""The four processes: batch, message, spool, journal."""

@@ -1,0 +1,1 @@
+"""The worker: keeps the processes of moves running."""
