@@ -1,0 +1,34 @@
+"""What all tests share: one embedded server, and a fresh database for each test."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from slacktide.postgres.server import Server
+
+_number = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def server():
+    """Give the attached embedded server of this test session."""
+    folder = Path(tempfile.mkdtemp(prefix="slacktide-test-"))
+    server = Server(folder, settings={"fsync": "off"})
+    with server:
+        yield server
+    shutil.rmtree(server.cluster, ignore_errors=True)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def database(server):
+    """Give the address of a database of this test's own."""
+    name = f"test_{os.getpid()}_{next(_number)}"
+    server.create_database(name)
+    return server.address(name)
