@@ -1,10 +1,11 @@
 """The transfer plan as a value: what moves, in which phase, under which key and which code list.
 
-Shapes only. `load` reads a plan from its file, `check` holds it against databases, `schema` makes the XSD from it.
+Shapes only. `load` reads a plan from its file, `check` holds it against databases, `schema` makes the XSD.
 
-The words: an *entity* is one kind of business object. It has a *root* table, whose row is the object, and *parts*,
-tables whose rows belong to one root row and lead to it by a column of their own. A *reference* is a column that holds
-the key of another object, or of a part of one. A *code* is a column whose value is converted by a list.
+The words: an *entity* is one kind of business object. It has a *root* table, whose row is the object, and
+*parts*, tables whose rows belong to one root row and lead to it by a column of their own. A *reference* is
+a column that holds the key of another object, or of a part of one. A *code* is a column whose value is
+converted by a list.
 """
 
 from __future__ import annotations
@@ -66,10 +67,10 @@ class Reference(msgspec.Struct, frozen=True):
 class Table(msgspec.Struct, frozen=True, dict=True):
     """A root or a part.
 
-    `name` is the key map's and the XML's name: the entity's for a root, `entity.part` for a part. `key` are its key
-    columns; `drawn` says that the key is one column whose values the target draws from its own sequence, so that the
-    key map translates it. `root` is, for a part, the column that holds its root's key. `property_column` is, for a
-    root that carries it, the column that says whose it is.
+    `name` is the key map's and the XML's name: the entity's for a root, `entity.part` for a part. `key` are
+    its key columns; `drawn` says that the key is one column whose values the target draws from its own
+    sequence, so that the key map translates it. `root` is, for a part, the column that holds its root's key.
+    `property_column` is, for a root that carries it, the column that says whose it is.
     """
 
     name: str
@@ -94,6 +95,11 @@ class Table(msgspec.Struct, frozen=True, dict=True):
         """The name of its XML element."""
         return self.name.rpartition(".")[2]
 
+    @property
+    def field(self) -> str:
+        """The path of its fields in the plan's file."""
+        return "entities." + self.name.replace(".", ".parts.")
+
     @cached_property
     def by_name(self) -> dict[str, Column]:
         """The columns by name."""
@@ -109,7 +115,8 @@ class Entity(msgspec.Struct, frozen=True, dict=True):
     """One kind of business object.
 
     An entity belongs to the property by a column of its root (`root.property_column`), through another object
-    (`via`, a reference column of its root), or, where `shared`, as long as an object of the property refers to it.
+    (`via`, a reference column of its root), or, where `shared`, as long as an object of the property refers
+    to it.
     """
 
     name: str
@@ -154,8 +161,8 @@ class CodeList(msgspec.Struct, frozen=True):
 class Total(msgspec.Struct, frozen=True):
     """A control total of one entity.
 
-    `sql` selects rows (`key`: an object's key in that database, `label`: text, `value`: numeric) and may use the
-    parameters %(property)s and %(business_date)s; the total of a label is the sum of its values.
+    `sql` selects rows (`key`: an object's key in that database, `label`: text, `value`: numeric) and may use
+    the parameters %(property)s and %(business_date)s; the total of a label is the sum of its values.
     """
 
     name: str
@@ -176,7 +183,7 @@ class Check(msgspec.Struct, frozen=True):
 
 
 class Counter(msgspec.Struct, frozen=True):
-    """A number range: rows of a table of the property, whose `value` column is raised at the target, never lowered."""
+    """A number range: rows of a property's table, whose `value` is raised at the target, never lowered."""
 
     name: str
     schema: str
@@ -189,7 +196,8 @@ class Counter(msgspec.Struct, frozen=True):
 class PropertyTable(msgspec.Struct, frozen=True):
     """Where the properties themselves stand: the table and the column of their key.
 
-    `business_date` is the column with the property's date, `end_of_day` a boolean column: End of Day is under way.
+    `business_date` is the column with the property's date, `end_of_day` a boolean column: End of Day is under
+    way.
     """
 
     schema: str
@@ -209,7 +217,11 @@ class Step(msgspec.Struct, frozen=True):
 
 
 class Plan(msgspec.Struct, frozen=True, dict=True):
-    """A whole transfer plan. `checksum` is the SHA-256 of its text."""
+    """A whole transfer plan. `checksum` is the SHA-256 of its text.
+
+    `file` and `lines` (the line of each field by its path, as `entities.reservation.key`) are for errors that
+    show only against a database.
+    """
 
     name: str
     version: int
@@ -225,6 +237,8 @@ class Plan(msgspec.Struct, frozen=True, dict=True):
     partners: tuple[str, ...] = ()
     kind: str | None = None
     left_out: dict[str, str] = {}
+    file: str = ""
+    lines: dict[str, int] = {}
 
     @cached_property
     def entity(self) -> dict[str, Entity]:

@@ -1,8 +1,8 @@
 """The order of references: what is referred to comes before what refers to it.
 
-Where references go in a circle no such order exists. The circle is cut at a nullable column: it *closes the cycle*,
-is written after all rows are there, and is cleared before rows are deleted. A reference of a table to its own entity
-is cut in the same way.
+Where references go in a circle no such order exists. The circle is cut at a nullable column: it *closes the
+cycle*, is written after all rows are there, and is cleared before rows are deleted. A reference of a table to
+its own entity is cut in the same way.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 
 class UncuttableCycle(InputError):
-    """The references of {entities} go in a circle without a nullable column: leave one of them out of the plan."""
+    """The references of {entities} go in a circle without a nullable column: leave one out of the plan."""
 
 
 def _needs(entity: Entity, *, hard: bool) -> set[str]:
-    """Name the other entities that this one must come after; `hard` leaves out references that may be null."""
+    """Name the entities that this one must come after; `hard` leaves out references that may be null."""
     return {
         reference.entity
         for table, reference in entity.references
@@ -41,10 +41,17 @@ def in_order(entities: Iterable[Entity]) -> tuple[Entity, ...]:
             e for e in left if not (_needs(e, hard=True) & names) - done
         ]
         if not ready:
-            raise UncuttableCycle(entities=", ".join(entity.name for entity in left))
+            raise UncuttableCycle(entities=", ".join(entity.name for entity in _circle(left)))
         placed.append(ready[0])
         left.remove(ready[0])
     return tuple(placed)
+
+
+def _circle(left: list[Entity]) -> list[Entity]:
+    """Leave out those that only come after the circle, for nothing in it needs them."""
+    needed = {name for entity in left for name in _needs(entity, hard=True)}
+    inner = [entity for entity in left if entity.name in needed]
+    return inner if len(inner) == len(left) else _circle(inner)
 
 
 def closing_columns(ordered: Iterable[Entity]) -> dict[str, tuple[str, ...]]:

@@ -1,0 +1,56 @@
+"""The types of columns, as far as a plan needs to know them without a database.
+
+PostgreSQL has several names for one type. A plan may use any of them; `base` gives PostgreSQL's own.
+"""
+
+from __future__ import annotations
+
+import re
+
+_ALIASES = {
+    "int2": "smallint",
+    "int": "integer",
+    "int4": "integer",
+    "int8": "bigint",
+    "decimal": "numeric",
+    "float4": "real",
+    "float": "double precision",
+    "float8": "double precision",
+    "bool": "boolean",
+    "varchar": "character varying",
+    "char": "character",
+    "bpchar": "character",
+    "timestamptz": "timestamp with time zone",
+    "timestamp": "timestamp without time zone",
+    "timetz": "time with time zone",
+    "time": "time without time zone",
+}
+_MODIFIER = re.compile(r"\s*\(\s*([^)]*?)\s*\)\s*")
+_SHAPE = re.compile(r'^[A-Za-z_"][\w ."]*(\(\s*\d+\s*(,\s*-?\d+\s*)?\))?[A-Za-z ]*(\[\])*$')
+
+WHOLE = frozenset({"smallint", "integer", "bigint"})
+TEXT = frozenset({"text", "character varying", "character", "citext"})
+
+
+def is_type(text: str) -> bool:
+    """Tell whether a text has the shape of a type's name."""
+    return bool(_SHAPE.match(text))
+
+
+def base(text: str) -> str:
+    """Give PostgreSQL's own name of a type, without its modifier: `varchar(20)` is `character varying`."""
+    plain = " ".join(_MODIFIER.sub(" ", text).lower().split())
+    element = plain.removesuffix("[]").strip()
+    array = "[]" if plain.endswith("[]") else ""
+    return _ALIASES.get(element, element) + array
+
+
+def modifier(text: str) -> tuple[int, ...]:
+    """Give the numbers in a type's parentheses, as PostgreSQL fills them in: `numeric(12)` has (12, 0)."""
+    found = _MODIFIER.search(text)
+    numbers = tuple(int(number) for number in found[1].split(",")) if found else ()
+    if base(text) == "numeric" and len(numbers) == 1:
+        return (*numbers, 0)
+    if base(text) == "character" and not numbers and "bpchar" not in text.lower():
+        return (1,)
+    return numbers
