@@ -124,7 +124,6 @@ create table profile (
     note text,
     merged_into_id bigint references profile,
     version bigint not null default 0,
-    unique (kind, external_no),
     check (merged_into_id <> profile_id)
 );
 create index on profile (merged_into_id) where merged_into_id is not null;
