@@ -12,7 +12,7 @@ from slacktide.core.configuration import resolve_address
 from slacktide.core.errors import OutsideError
 
 # The text form of every value is fixed, whatever the server's or the role's own settings are.
-_FIXED = (
+FIXED_SETTINGS = (
     "-c DateStyle=ISO,YMD -c TimeZone=UTC -c IntervalStyle=postgres -c extra_float_digits=1 "
     "-c bytea_output=hex -c client_encoding=UTF8 -c standard_conforming_strings=on"
 )
@@ -48,7 +48,7 @@ def connect(
     `name` is shown in pg_stat_activity after "slacktide ". With `role` the session acts as that role. The text form of
     values is fixed, and without another `search_path` every name is written with its schema. Raises Unreachable.
     """
-    settings = f"{_FIXED} -c search_path={search_path} {options}" + (f" -c role={role}" if role else "")
+    settings = f"{FIXED_SETTINGS} -c search_path={search_path} {options}" + (f" -c role={role}" if role else "")
     try:
         return psycopg.connect(
             resolve_address(address),

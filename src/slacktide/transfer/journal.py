@@ -1,0 +1,305 @@
+"""The journal: what was seen at the source, which batches were made of it, and how far each is.
+
+It lives in the control database. Each of the four processes takes its own lock on the connection over which it
+writes, so that who has lost the lock can no longer write: the events that this answers are
+
+1. a worker's machine hangs, its connection is cut, another worker takes the process over, and the first one wakes;
+2. a process is killed between its work and the note of it: the work is found again and its note made good.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+
+import msgspec
+import psycopg
+from psycopg.rows import TupleRow
+
+from slacktide.core.errors import OutsideError
+from slacktide.postgres import sql
+from slacktide.postgres.position import format_lsn, parse_lsn
+
+PROCESSES = ("synchronization", "generate", "transfer", "process")
+DOWN_TIME = "down time"
+_LOCK_CLASS = 0x51AC
+_STATEMENTS = sql.load(__package__, "journal.sql")
+
+
+class OwnedElsewhere(OutsideError):
+    """The process {process!r} of the move {move!r} already runs elsewhere: it is left to its owner."""
+
+
+class Touched(msgspec.Struct, frozen=True, order=True, gc=False):
+    """An object that a transaction touched; `crossed` says that the property it belongs to may have changed."""
+
+    entity: str
+    key: str
+    crossed: bool = False
+
+
+class Transaction(msgspec.Struct, frozen=True):
+    """A committed transaction of the stream: the end of its commit, its 32-bit id, and the objects it touched."""
+
+    position: int
+    xid: int
+    committed_at: datetime
+    objects: tuple[Touched, ...]
+
+
+class Pending(msgspec.Struct, frozen=True):
+    """A transaction that belongs to no batch yet; without an id it is visible to every snapshot."""
+
+    sequence: int
+    xid: int | None
+    committed_at: datetime
+
+
+class Range(msgspec.Struct, frozen=True):
+    """A key range of the pass: keys behind `after` up to `upto`; None is open."""
+
+    ordinal: int
+    entity: str
+    after: str | None
+    upto: str | None
+    absence: bool
+    objects: int
+
+
+class Batch(msgspec.Struct, frozen=True):
+    """A stored batch: its identity, the instant it was read at, and its file."""
+
+    number: int
+    incarnation: int
+    snapshot: str
+    position: int
+    as_of: datetime
+    oldest_commit: datetime | None
+    file: str
+    checksum: str
+    bytes: int
+    objects: int
+
+
+class Incarnation(msgspec.Struct, frozen=True):
+    """A slot's life: everything that is known of it, and how far its stream is journalled."""
+
+    incarnation: int
+    slot: str
+    system_id: str | None
+    timeline: int | None
+    consistent_point: int
+    snapshot: str | None
+    fingerprint: dict[str, str] | None
+    reached: int
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """What stands in the way of one object: `failed`, `waiting` for another one, or a `warning`."""
+
+    entity: str
+    key: str
+    state: str
+    reason: str
+    waits_for: tuple[str, str] | None = None
+
+
+class Journal:
+    """The journal of one move, over one connection."""
+
+    def __init__(self, connection: psycopg.Connection[TupleRow], *, move_id: int, process: str = "") -> None:
+        """Use the connection; `process` is the name under which `say` and `count` write."""
+        self.connection = connection
+        self.move_id = move_id
+        self.process = process
+
+    def _run(self, name: str, **values: Any) -> psycopg.Cursor[TupleRow]:
+        return self.connection.execute(_STATEMENTS[name], {"move_id": self.move_id, **values})
+
+    def _one(self, name: str, **values: Any) -> Any:
+        row = self._run(name, **values).fetchone()
+        return row[0] if row else None
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Write what is in this block at once, or not at all."""
+        with self.connection.transaction():
+            yield
+
+    # -- the process itself ---------------------------------------------------------------------------------------
+
+    def own(self) -> None:
+        """Take the lock of this process. Raises OwnedElsewhere."""
+        ordinal = (*PROCESSES, DOWN_TIME).index(self.process)
+        if not self._one("lock", **{"class": _LOCK_CLASS, "ordinal": ordinal}):
+            raise OwnedElsewhere(process=self.process, move=self.move_id)
+
+    def say(self, state: str, *, waits_for: str | None = None, error: str | None = None) -> None:
+        """Note the state of this process for its panel, and for what it waits."""
+        self._run("say", process=self.process, state=state, waits_for=waits_for, error=error,
+                  pid=os.getpid(), host=socket.gethostname())  # fmt: skip
+
+    def count(self, done: int) -> None:
+        """Add to what this process has done."""
+        self._run("count_done", process=self.process, count=done)
+
+    def wanted(self) -> bool:
+        """Tell whether this process is wanted to run."""
+        return bool(self._one("wanted", process=self.process) == "running")
+
+    def wake(self, process: str) -> None:
+        """Tell another process that there may be work for it."""
+        self.connection.execute("select pg_notify(%s, %s)", [f"slacktide_move_{self.move_id}", process])
+
+    # -- what synchronization writes ------------------------------------------------------------------------------
+
+    def incarnation(self) -> Incarnation:
+        """Give the current incarnation."""
+        row = self._run("incarnation").fetchone()
+        if row is None:
+            raise NotPrepared(move=self.move_id)
+        number, slot, system_id, timeline, point, snapshot, fingerprint, reached = row
+        return Incarnation(number, slot, system_id, timeline, parse_lsn(point or "0/0"), snapshot, fingerprint,
+                           parse_lsn(reached or "0/0"))  # fmt: skip
+
+    def position(self) -> int:
+        """Give the position before which everything is journalled."""
+        return parse_lsn(self._one("position") or "0/0")
+
+    def append(self, transactions: Iterable[Transaction], *, reached: int) -> None:
+        """Write transactions, in the order of their commits, and how far the stream is read, durably and at once."""
+        with self.together():
+            for transaction in transactions:
+                sequence = self._one("append", position=format_lsn(transaction.position), xid=transaction.xid,
+                                     committed_at=transaction.committed_at)  # fmt: skip
+                self._append_objects(sequence, transaction.objects)
+            self._run("reach", position=format_lsn(reached))
+            self.wake("generate")
+
+    def enqueue(self, objects: Iterable[Touched], *, now: datetime) -> None:
+        """Ask for objects to be read again, as if a transaction had touched them."""
+        with self.together():
+            sequence = self._one("append", position=format_lsn(self.position()), xid=None, committed_at=now)
+            self._append_objects(sequence, sorted(set(objects)))
+            self.wake("generate")
+
+    def _append_objects(self, sequence: int, objects: Iterable[Touched]) -> None:
+        listed = list(objects)
+        if listed:
+            self._run("append_objects", sequence=sequence, entities=[o.entity for o in listed],
+                      keys=[o.key for o in listed], crossed=[o.crossed for o in listed])  # fmt: skip
+
+    def reached(self) -> int:
+        """Give the position before which everything is journalled, as far as the stream said."""
+        return parse_lsn(self._one("reached") or "0/0")
+
+    def ranges_planned(self, *, incarnation: int) -> int:
+        """Give the number of ranges that the pass of this incarnation has."""
+        return int(self._one("ranges_planned", incarnation=incarnation))
+
+    def add_ranges(self, ranges: list[Range], *, incarnation: int) -> None:
+        """Write the ranges of the pass."""
+        self._run("add_ranges", incarnation=incarnation, ordinals=[r.ordinal for r in ranges],
+                  entities=[r.entity for r in ranges], afters=[r.after for r in ranges], uptos=[r.upto for r in ranges],
+                  absences=[r.absence for r in ranges], objects=[r.objects for r in ranges])  # fmt: skip
+
+    # -- what generate reads and writes ---------------------------------------------------------------------------
+
+    def pending(self) -> list[Pending]:
+        """List the transactions that belong to no batch yet, in the order of commits."""
+        return [Pending(*row) for row in self._run("pending")]
+
+    def objects_of(self, sequences: list[int]) -> dict[str, tuple[list[str], list[str]]]:
+        """Give, by entity, the keys that these transactions touched, and those of them that may have crossed."""
+        return {entity: (keys, crossed) for entity, keys, crossed in self._run("objects_of", sequences=sequences)}
+
+    def ranges_left(self, *, incarnation: int) -> list[Range]:
+        """List the ranges that belong to no batch yet."""
+        return [Range(*row) for row in self._run("ranges_left", incarnation=incarnation)]
+
+    def last_batch(self) -> int:
+        """Give the number of the last stored batch; 0 before the first."""
+        return int(self._one("last_batch"))
+
+    def outside(self) -> dict[str, list[str]]:
+        """Give, by entity, the objects of other properties that were sent because something of ours refers to them."""
+        return dict(self._run("outside").fetchall())
+
+    def store(
+        self,
+        batch: Batch,
+        *,
+        sequences: list[int],
+        ordinals: list[int],
+        problems: Iterable[Problem],
+        outside: list[tuple[str, str]],
+    ) -> None:
+        """Store a batch together with what went into it, durably."""
+        with self.together():
+            self._run("store_batch", number=batch.number, incarnation=batch.incarnation, snapshot=batch.snapshot,
+                      position=format_lsn(batch.position), as_of=batch.as_of, oldest_commit=batch.oldest_commit,
+                      file=batch.file, checksum=batch.checksum, bytes=batch.bytes, objects=batch.objects)  # fmt: skip
+            self._run("take_transactions", number=batch.number, sequences=sequences)
+            self._run("take_range", number=batch.number, incarnation=batch.incarnation, ordinals=ordinals)
+            if outside:
+                self._run("add_outside", entities=[e for e, _ in outside], keys=[k for _, k in outside])
+            self._put(problems, batch=batch.number)
+            self.wake("transfer")
+
+    def conversions(self) -> dict[str, dict[str, str | None]]:
+        """Give the mappings of codes, list by list."""
+        return dict(self._run("conversions").fetchall())
+
+    # -- what transfer and process read and write -----------------------------------------------------------------
+
+    def next_batch(self, state: str) -> Batch | None:
+        """Give the oldest batch in this state."""
+        row = self._run("next_batch", state=state).fetchone()
+        return _batch(row) if row else None
+
+    def batch(self, number: int) -> Batch | None:
+        """Give one batch."""
+        row = self._run("batch", number=number).fetchone()
+        return _batch(row) if row else None
+
+    def transferred(self, number: int) -> None:
+        """Note that a batch lies in the target spool."""
+        with self.together():
+            self._run("batch_transferred", number=number)
+            self.wake("process")
+
+    def processed(self, number: int, *, written: int, arrived: list[tuple[str, str]], problems: list[Problem]) -> None:
+        """Note that a batch is committed at the target, what arrived with it, and what did not."""
+        with self.together():
+            self._run("batch_processed", number=number, written=written)
+            if arrived and self._one("messages_exist"):
+                self._settle(arrived, number=number)
+            self._put(problems, batch=number)
+            self.wake("generate")
+
+    def _settle(self, arrived: list[tuple[str, str]], *, number: int) -> None:
+        """Forget what stood about objects that have arrived, and ask again for what waited for them."""
+        names, keys = [entity for entity, _ in arrived], [key for _, key in arrived]
+        waiting = [Touched(entity, key) for entity, key in self._run("waiting_for", entities=names, keys=keys)]
+        self._run("settle_messages", entities=names, keys=keys, number=number)
+        if waiting:
+            self.enqueue(waiting, now=self.connection.execute("select clock_timestamp()").fetchone()[0])  # type: ignore[index] # a select without from gives a row
+
+    def _put(self, problems: Iterable[Problem], *, batch: int) -> None:
+        for problem in problems:
+            entity, key = problem.waits_for or (None, None)
+            self._run("put_message", entity=problem.entity, key=problem.key, batch=batch, state=problem.state,
+                      reason=problem.reason, waits_for_entity=entity, waits_for_key=key)  # fmt: skip
+
+
+class NotPrepared(OutsideError):
+    """The move {move!r} is not prepared: run `slacktide move prepare NAME --apply`."""
+
+
+def _batch(row: TupleRow) -> Batch:
+    number, incarnation, snapshot, position, as_of, oldest, file, checksum, size, objects = row
+    return Batch(number, incarnation, snapshot, parse_lsn(position), as_of, oldest, file, checksum, size, objects)

@@ -1,0 +1,171 @@
+-- name: lock
+-- Take the process's own lock for as long as this connection lives.
+select pg_try_advisory_lock(%(class)s, %(move_id)s * 8 + %(ordinal)s)
+
+-- name: incarnation
+-- The current incarnation and what is known of its slot.
+select i.incarnation, i.slot, i.system_id, i.timeline, i.consistent_point::text, i.snapshot, i.fingerprint, i.reached::text
+from slacktide.move m join slacktide.move_incarnation i using (move_id, incarnation)
+where m.move_id = %(move_id)s
+
+-- name: position
+-- The end of the last commit that is journalled, or the position that was reached without one.
+select greatest(
+    (select max(position) from slacktide.journal where move_id = %(move_id)s),
+    (select reached from slacktide.move_incarnation i join slacktide.move m using (move_id, incarnation)
+     where m.move_id = %(move_id)s))::text
+
+-- name: append
+-- Write one transaction of the stream.
+insert into slacktide.journal (move_id, position, xid, committed_at)
+values (%(move_id)s, %(position)s::pg_lsn, %(xid)s, %(committed_at)s)
+returning sequence
+
+-- name: append_objects
+-- Write the objects that a transaction touched.
+insert into slacktide.journal_object (move_id, sequence, entity, key, crossed)
+select %(move_id)s, %(sequence)s, o.entity, o.key, o.crossed
+from unnest(%(entities)s::text[], %(keys)s::text[], %(crossed)s::boolean[]) o (entity, key, crossed)
+
+-- name: reach
+-- Note that everything before a position is journalled.
+update slacktide.move_incarnation i set reached = greatest(i.reached, %(position)s::pg_lsn)
+from slacktide.move m where m.move_id = %(move_id)s and (m.move_id, m.incarnation) = (i.move_id, i.incarnation)
+
+-- name: reached
+-- The position before which everything is journalled.
+select i.reached::text from slacktide.move m join slacktide.move_incarnation i using (move_id, incarnation)
+where m.move_id = %(move_id)s
+
+-- name: pending
+-- The transactions that belong to no batch yet, in the order of commits.
+select sequence, xid, committed_at from slacktide.journal
+where move_id = %(move_id)s and batch is null order by sequence
+
+-- name: objects_of
+-- The objects that some transactions touched, each once.
+select entity, array_agg(distinct key), coalesce(array_agg(distinct key) filter (where crossed), '{}')
+from slacktide.journal_object
+where move_id = %(move_id)s and sequence = any (%(sequences)s) group by entity
+
+-- name: ranges_left
+-- The ranges of the pass that belong to no batch yet.
+select ordinal, entity, after, upto, absence, objects from slacktide.pass_range
+where move_id = %(move_id)s and incarnation = %(incarnation)s and batch is null order by ordinal
+
+-- name: add_ranges
+-- Write the ranges of a pass.
+insert into slacktide.pass_range (move_id, incarnation, ordinal, entity, after, upto, absence, objects)
+select %(move_id)s, %(incarnation)s, r.ordinal, r.entity, r.after, r.upto, r.absence, r.objects
+from unnest(%(ordinals)s::int[], %(entities)s::text[], %(afters)s::text[], %(uptos)s::text[], %(absences)s::boolean[],
+    %(objects)s::int[]) r (ordinal, entity, after, upto, absence, objects)
+
+-- name: ranges_planned
+-- Whether the pass of this incarnation has its ranges.
+select count(*), coalesce(max(ordinal), 0) from slacktide.pass_range
+where move_id = %(move_id)s and incarnation = %(incarnation)s
+
+-- name: last_batch
+-- The number of the last batch that is stored.
+select coalesce(max(number), 0) from slacktide.batch where move_id = %(move_id)s
+
+-- name: store_batch
+-- Store a batch.
+insert into slacktide.batch
+    (move_id, number, incarnation, snapshot, position, as_of, oldest_commit, file, checksum, bytes, objects)
+values (%(move_id)s, %(number)s, %(incarnation)s, %(snapshot)s, %(position)s::pg_lsn, %(as_of)s, %(oldest_commit)s,
+    %(file)s, %(checksum)s, %(bytes)s, %(objects)s)
+
+-- name: take_transactions
+-- Note the batch that transactions went into.
+update slacktide.journal set batch = %(number)s where move_id = %(move_id)s and sequence = any (%(sequences)s)
+
+-- name: take_range
+-- Note the batch that a range of the pass went into.
+update slacktide.pass_range set batch = %(number)s
+where move_id = %(move_id)s and incarnation = %(incarnation)s and ordinal = any (%(ordinals)s)
+
+-- name: next_batch
+-- The oldest batch that is in a state.
+select number, incarnation, snapshot, position::text, as_of, oldest_commit, file, checksum, bytes, objects
+from slacktide.batch where move_id = %(move_id)s and state = %(state)s order by number limit 1
+
+-- name: batch
+-- One batch.
+select number, incarnation, snapshot, position::text, as_of, oldest_commit, file, checksum, bytes, objects
+from slacktide.batch where move_id = %(move_id)s and number = %(number)s
+
+-- name: batch_transferred
+-- Note that a batch lies in the target spool.
+update slacktide.batch set state = 'transferred'
+where move_id = %(move_id)s and number = %(number)s and state = 'generated'
+
+-- name: batch_processed
+-- Note that a batch is committed at the target.
+update slacktide.batch set state = 'processed', processed_at = clock_timestamp(), written = %(written)s
+where move_id = %(move_id)s and number = %(number)s and state <> 'processed'
+
+-- name: settle_messages
+-- Forget what stood about objects that have now arrived.
+delete from slacktide.message m using unnest(%(entities)s::text[], %(keys)s::text[]) o (entity, key)
+where m.move_id = %(move_id)s and (m.entity, m.key) = (o.entity, o.key) and m.batch <= %(number)s
+
+-- name: put_message
+-- Say that an object failed, waits or is warned about.
+insert into slacktide.message (move_id, entity, key, batch, state, reason, waits_for_entity, waits_for_key)
+values (%(move_id)s, %(entity)s, %(key)s, %(batch)s, %(state)s, %(reason)s, %(waits_for_entity)s, %(waits_for_key)s)
+on conflict (move_id, entity, key) do update
+set batch = excluded.batch, state = excluded.state, reason = excluded.reason, at = clock_timestamp(),
+    waits_for_entity = excluded.waits_for_entity, waits_for_key = excluded.waits_for_key
+where message.batch <= excluded.batch
+
+-- name: messages_exist
+-- Whether anything failed, waits or was warned about.
+select exists (select from slacktide.message where move_id = %(move_id)s)
+
+-- name: waiting_for
+-- The objects that wait for others which have now arrived.
+select m.entity, m.key from slacktide.message m
+join unnest(%(entities)s::text[], %(keys)s::text[]) o (entity, key)
+    on (m.waits_for_entity, m.waits_for_key) = (o.entity, o.key)
+where m.move_id = %(move_id)s and m.state = 'waiting'
+
+-- name: outside
+-- The objects of other properties that were sent because something of ours refers to them.
+select entity, array_agg(key) from slacktide.outside_object where move_id = %(move_id)s group by entity
+
+-- name: add_outside
+-- Note that objects of other properties are sent.
+insert into slacktide.outside_object (move_id, entity, key)
+select %(move_id)s, o.entity, o.key from unnest(%(entities)s::text[], %(keys)s::text[]) o (entity, key)
+on conflict do nothing
+
+-- name: conversions
+-- The mappings of codes, list by list.
+select list, jsonb_object_agg(source_code, target_code) from slacktide.conversion
+where move_id = %(move_id)s group by list
+
+-- name: say
+-- Note what a process does now, for its panel.
+insert into slacktide.move_process (move_id, process, state, since, pid, host, waits_for, error, beat_at)
+values (%(move_id)s, %(process)s, %(state)s, clock_timestamp(), %(pid)s, %(host)s, %(waits_for)s, %(error)s, clock_timestamp())
+on conflict (move_id, process) do update
+set state = excluded.state, pid = excluded.pid, host = excluded.host, error = excluded.error, beat_at = excluded.beat_at,
+    since = case when (move_process.state, move_process.waits_for) is distinct from (excluded.state, excluded.waits_for)
+            then excluded.since else move_process.since end,
+    waits_for = excluded.waits_for
+
+-- name: count_done
+-- Add to what a process has done.
+update slacktide.move_process set done = done + %(count)s, beat_at = clock_timestamp()
+where move_id = %(move_id)s and process = %(process)s
+
+-- name: wanted
+-- Whether a process is wanted to run.
+select wanted from slacktide.move_process where move_id = %(move_id)s and process = %(process)s
+
+-- name: purge
+-- Forget transactions whose batch was processed long ago.
+delete from slacktide.journal j using slacktide.batch b
+where j.move_id = %(move_id)s and b.move_id = j.move_id and b.number = j.batch
+    and b.state = 'processed' and b.processed_at < clock_timestamp() - %(age)s::interval

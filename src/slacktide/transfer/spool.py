@@ -1,0 +1,131 @@
+"""The spools: folders in which batches lie as compressed files, named by their content.
+
+A file is written beside its place, made durable, and renamed; its name holds its number and the start of its
+checksum, so that an owner who woke too late cannot write over the file of the one who took over.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import msgspec
+import zstandard
+
+from slacktide.core.errors import OutsideError
+from slacktide.transfer.message import MalformedBatch
+
+_CHUNK = 1 << 20
+_LARGEST = 4 << 30  # bytes of a batch when unpacked; a backlog of a million objects stays below
+_LEVEL = 1
+
+
+class CorruptFile(OutsideError):
+    """The spool file {path} is not what was written: its SHA-256 is {found}, not {expected}. It is fetched again."""
+
+
+class MissingFile(OutsideError):
+    """The spool file {path} is not there: the batch is made again with `slacktide move reprocess NAME`."""
+
+
+class Written(msgspec.Struct, frozen=True):
+    """A file in a spool: its name, its SHA-256 and its size."""
+
+    name: str
+    checksum: str
+    bytes: int
+
+
+class Spool:
+    """One folder of batch files."""
+
+    def __init__(self, folder: Path) -> None:
+        """Take the folder, making it where it is missing, readable by its owner only."""
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.folder = folder
+
+    def path(self, name: str) -> Path:
+        """Give the place of a file."""
+        return self.folder / name
+
+    def write(self, pieces: Iterable[bytes], *, number: int) -> Written:
+        """Compress pieces into a file of this batch number, durably."""
+        packer = zstandard.ZstdCompressor(level=_LEVEL).compressobj()
+
+        def packed() -> Iterator[bytes]:
+            yield from (packer.compress(piece) for piece in pieces)
+            yield packer.flush()
+
+        return self._put(packed(), number=number)
+
+    def fetch(self, other: Spool, *, name: str, checksum: str) -> None:
+        """Bring a file from another spool, the same bytes. Raises MissingFile, CorruptFile."""
+        if self._holds(name, checksum):
+            return
+        number = int(name.partition("-")[0])
+        written = self._put(other.bytes_of(name), number=number)
+        if written.checksum != checksum:
+            self.path(written.name).unlink(missing_ok=True)
+            raise CorruptFile(path=other.path(name), found=written.checksum, expected=checksum)
+
+    def bytes_of(self, name: str) -> Iterator[bytes]:
+        """Give a file's bytes in pieces. Raises MissingFile."""
+        try:
+            with self.path(name).open("rb") as file:
+                while chunk := file.read(_CHUNK):
+                    yield chunk
+        except FileNotFoundError:
+            raise MissingFile(path=self.path(name)) from None
+
+    def read(self, name: str, *, checksum: str) -> Iterator[bytes]:
+        """Give a file's unpacked bytes in pieces, after its checksum held. Raises MissingFile, CorruptFile."""
+        found = self._checksum(name)
+        if found != checksum:
+            raise CorruptFile(path=self.path(name), found=found, expected=checksum)
+        size = 0
+        try:
+            with self.path(name).open("rb") as file, zstandard.ZstdDecompressor().stream_reader(file) as unpacked:
+                while piece := unpacked.read(_CHUNK):
+                    size += len(piece)
+                    if size > _LARGEST:
+                        raise MalformedBatch(reason=f"it has more than {_LARGEST} bytes when unpacked")
+                    yield piece
+        except zstandard.ZstdError as error:
+            raise MalformedBatch(reason=str(error)) from error
+
+    def remove(self, name: str) -> None:
+        """Remove a file that is no longer needed."""
+        self.path(name).unlink(missing_ok=True)
+
+    def _holds(self, name: str, checksum: str) -> bool:
+        return self.path(name).exists() and self._checksum(name) == checksum
+
+    def _checksum(self, name: str) -> str:
+        digest = hashlib.sha256()
+        for chunk in self.bytes_of(name):
+            digest.update(chunk)
+        return digest.hexdigest()
+
+    def _put(self, pieces: Iterable[bytes], *, number: int) -> Written:
+        making = self.folder / f".{number:08d}.{os.getpid()}.part"
+        digest, size = hashlib.sha256(), 0
+        with making.open("wb") as file:
+            for piece in pieces:
+                digest.update(piece)
+                size += file.write(piece)
+            file.flush()
+            os.fsync(file.fileno())
+        checksum = digest.hexdigest()
+        name = f"{number:08d}-{checksum[:16]}.xml.zst"
+        making.rename(self.path(name))
+        self._make_names_durable()
+        return Written(name, checksum, size)
+
+    def _make_names_durable(self) -> None:
+        folder = os.open(self.folder, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
