@@ -45,6 +45,11 @@ def base(text: str) -> str:
     return _ALIASES.get(element, element) + array
 
 
+def without_modifier(text: str) -> str:
+    """Give a type as it is written, but for its modifier: `hotel.money_amount` stays itself."""
+    return " ".join(_MODIFIER.sub(" ", text).split())
+
+
 def modifier(text: str) -> tuple[int, ...]:
     """Give the numbers in a type's parentheses, as PostgreSQL fills them in: `numeric(12)` has (12, 0)."""
     found = _MODIFIER.search(text)

@@ -18,7 +18,14 @@ if TYPE_CHECKING:
 
     from slacktide.plan.problem import Problems
 
+# The C parser also takes `text?` within braces, as YAML 1.2 does; the one in Python wants it in quotes.
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_DEPTH = 20  # a plan needs seven levels; the parser's own recursion would end the process
 _NULL = "tag:yaml.org,2002:null"
+
+
+def _line(at: yaml.Event | yaml.Node) -> int:
+    return at.start_mark.line + 1 if at.start_mark else 0
 
 
 class Field(msgspec.Struct):
@@ -36,10 +43,12 @@ class Reading:
         self._problems, self._lines = problems, lines
         self._seen: set[int] = set()
 
-    def read(self, text: str) -> Field:
-        """Give the whole file; what is no YAML at all becomes a problem and an empty mapping."""
+    def read(self, text: str) -> Field | None:
+        """Give the whole file; what is no YAML at all becomes a problem."""
         try:
-            node = yaml.compose(text, Loader=yaml.SafeLoader)
+            if self._too_deep(text):
+                return None
+            node = yaml.compose(text, Loader=_LOADER)
             return self._field("", node) if node is not None else Field(path="", content={})
         except yaml.MarkedYAMLError as error:
             line = error.problem_mark.line + 1 if error.problem_mark else 0
@@ -47,12 +56,19 @@ class Reading:
         except yaml.reader.ReaderError as error:
             line = text.count("\n", 0, error.position) + 1
             self._problems.add("", f"this is not YAML: {error.reason}", line=line)
-        except RecursionError:
-            self._problems.add("", "this is nested too deeply")
-        return Field(path="", content={})
+        return None
+
+    def _too_deep(self, text: str) -> bool:
+        depth = 0
+        for event in yaml.parse(text, Loader=_LOADER):
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            if depth > _DEPTH:
+                self._problems.add("", "this is nested too deeply", line=_line(event))
+                return True
+        return False
 
     def _field(self, path: str, node: yaml.Node) -> Field:
-        self._lines.setdefault(path, node.start_mark.line + 1)
+        self._lines.setdefault(path, _line(node))
         if id(node) in self._seen:
             self._problems.add(path, "this is an alias: write out what it stands for")
             return Field(path=path, content=None)
@@ -67,7 +83,7 @@ class Reading:
     def _mapping(self, path: str, node: yaml.MappingNode) -> dict[str, Field]:
         fields: dict[str, Field] = {}
         for key, value in node.value:
-            line = key.start_mark.line + 1
+            line = _line(key)
             if not isinstance(key, yaml.ScalarNode):
                 self._problems.add(path, "a name is a text", line=line)
                 continue

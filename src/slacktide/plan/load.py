@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 _PLAN = ("plan", "version", "kind", "property", "lists", "entities", "totals", "checks", "counters", "steps",
          "roles", "partners", "left_out")  # fmt: skip
-_TABLE = ("table", "key", "drawn", "columns", "codes", "references", "left_out")
+_TABLE = ("table", "key", "drawn", "columns", "codes", "references", "left_out", "cascades")
 _ROOT = ("title", "phase", "property", "via", "shared", "parts", *_TABLE)
 _PART = ("root", *_TABLE)
 
@@ -63,6 +63,8 @@ def load_plan_text(*, text: str, file: str) -> Plan:
     lines: dict[str, int] = {}
     problems = Problems(file=file, lines=lines)
     document = Reading(problems=problems, lines=lines).read(text)
+    if document is None:
+        raise PlanError(file=file, errors=problems.found)
     checksum = hashlib.sha256(text.encode()).hexdigest()
     plan = _Maker(problems).plan(document, checksum=checksum, lines=lines)
     rules.apply(plan, problems=problems)
@@ -191,6 +193,7 @@ class _Maker:
             codes=tuple(_code(column, value) for column, value in form.texts("codes").items() if value),
             references=references if root is None else _with_root(references, root=root, name=name),
             left_out=form.texts("left_out"),
+            cascades=form.texts("cascades"),
         )
 
     def _column(self, name: str, field: Field) -> Column:
@@ -262,6 +265,6 @@ def _code(column: str, value: str) -> Code:
 
 
 def _with_root(references: tuple[Reference, ...], *, root: str, name: str) -> tuple[Reference, ...]:
-    """Let a part's way to its root be a reference like any other; both come together, so it is never unknown."""
+    """Let a part's way to its root be a reference like any other; never unknown, as both come together."""
     own = Reference(column=root, entity=name.partition(".")[0], unknown=Unknown.REFUSE)
     return (own, *(r for r in references if (r.column, r.target) != (root, own.target)))

@@ -64,13 +64,14 @@ class Reference(msgspec.Struct, frozen=True):
         return self.entity if self.part is None else f"{self.entity}.{self.part}"
 
 
-class Table(msgspec.Struct, frozen=True, dict=True):
+class Table(msgspec.Struct, frozen=True, dict=True, eq=False):
     """A root or a part.
 
     `name` is the key map's and the XML's name: the entity's for a root, `entity.part` for a part. `key` are
     its key columns; `drawn` says that the key is one column whose values the target draws from its own
     sequence, so that the key map translates it. `root` is, for a part, the column that holds its root's key.
-    `property_column` is, for a root that carries it, the column that says whose it is.
+    `property_column` is, for a root that carries it, the column that says whose it is. `cascades` names foreign
+    keys of the target that delete or change rows by themselves and are meant to, each with the reason.
     """
 
     name: str
@@ -84,6 +85,7 @@ class Table(msgspec.Struct, frozen=True, dict=True):
     codes: tuple[Code, ...] = ()
     references: tuple[Reference, ...] = ()
     left_out: dict[str, str] = {}
+    cascades: dict[str, str] = {}
 
     @property
     def qualified(self) -> str:
@@ -111,7 +113,7 @@ class Table(msgspec.Struct, frozen=True, dict=True):
         return {reference.column: reference for reference in self.references}
 
 
-class Entity(msgspec.Struct, frozen=True, dict=True):
+class Entity(msgspec.Struct, frozen=True, dict=True, eq=False):
     """One kind of business object.
 
     An entity belongs to the property by a column of its root (`root.property_column`), through another object
@@ -216,7 +218,7 @@ class Step(msgspec.Struct, frozen=True):
     entities: tuple[str, ...]
 
 
-class Plan(msgspec.Struct, frozen=True, dict=True):
+class Plan(msgspec.Struct, frozen=True, dict=True, eq=False):
     """A whole transfer plan. `checksum` is the SHA-256 of its text.
 
     `file` and `lines` (the line of each field by its path, as `entities.reservation.key`) are for errors that
