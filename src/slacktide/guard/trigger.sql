@@ -1,0 +1,72 @@
+-- name: function
+-- The trigger function of one guarded table.
+create or replace function {function}() returns trigger language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp set row_security = off as {body}
+
+-- name: body
+-- Says whose rows were written; `guard_judge` decides. A statement that wrote no row is not judged.
+#variable_conflict use_column
+declare
+    guard_organizations text[] := '{{}}';
+    guard_count bigint := 1;
+begin
+    if tg_op = 'TRUNCATE' then
+        perform slacktide.guard_judge(null, {interface}, {relation});
+        return null;
+    end if;
+    if tg_level = 'ROW' then
+        if tg_op <> 'DELETE' then
+            guard_organizations := array(select ({organization})::text from (select new.*) as r);
+        end if;
+        if tg_op <> 'INSERT' then
+            guard_organizations := guard_organizations || array(select ({organization})::text from (select old.*) as r);
+        end if;
+    elsif tg_op = 'INSERT' then
+        guard_organizations := array(select distinct ({organization})::text from {new_rows} as r);
+    elsif tg_op = 'DELETE' then
+        guard_organizations := array(select distinct ({organization})::text from {old_rows} as r);
+    else
+        guard_organizations := array(select ({organization})::text from {new_rows} as r
+                                     union select ({organization})::text from {old_rows} as r);
+    end if;
+    if cardinality(guard_organizations) = 0 or not slacktide.guard_judge(guard_organizations, {interface}, {relation}) then
+        return null;
+    end if;
+    if tg_level = 'STATEMENT' and tg_op = 'DELETE' then
+        select count(*) into guard_count from old_rows;
+    elsif tg_level = 'STATEMENT' then
+        select count(*) into guard_count from new_rows;
+    end if;
+    insert into slacktide.guard_touched (tester, relation, operation, organizations, row_count)
+    values (session_user, {relation}, tg_op, array_remove(guard_organizations, null), guard_count);
+    return null;
+end
+
+-- name: insert
+create trigger slacktide_guard_insert after insert on {relation}
+referencing new table as new_rows for each statement execute function {function}()
+
+-- name: update
+create trigger slacktide_guard_update after update on {relation}
+referencing old table as old_rows new table as new_rows for each statement execute function {function}()
+
+-- name: delete
+create trigger slacktide_guard_delete after delete on {relation}
+referencing old table as old_rows for each statement execute function {function}()
+
+-- name: row
+create trigger slacktide_guard_row after insert or update or delete on {relation}
+for each row execute function {function}()
+
+-- name: truncate
+create trigger slacktide_guard_truncate before truncate on {relation}
+for each statement execute function {function}()
+
+-- name: always
+alter table {relation} enable always trigger {trigger}
+
+-- name: drop_trigger
+drop trigger if exists {trigger} on {relation}
+
+-- name: drop_function
+drop function if exists {function}()
