@@ -70,8 +70,8 @@ class Table(msgspec.Struct, frozen=True, dict=True, eq=False):
     `name` is the key map's and the XML's name: the entity's for a root, `entity.part` for a part. `key` are
     its key columns; `drawn` says that the key is one column whose values the target draws from its own
     sequence, so that the key map translates it. `root` is, for a part, the column that holds its root's key.
-    `property_column` is, for a root that carries it, the column that says whose it is. `cascades` names foreign
-    keys of the target that delete or change rows by themselves and are meant to, each with the reason.
+    `property_column` is, for a root that carries it, the column that says whose it is. `cascades` names the
+    target's foreign keys that delete or change rows by themselves and are meant to, each with the reason.
     """
 
     name: str

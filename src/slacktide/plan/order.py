@@ -60,10 +60,12 @@ def closing_columns(ordered: Iterable[Entity]) -> dict[str, tuple[str, ...]]:
     before: set[str] = set()
     for entity in ordered:
         for table in entity.tables:
+            before.add(
+                table.name
+            )  # a table's references to itself are checked when a whole statement is done
             closing[table.name] = tuple(
                 reference.column
                 for reference in table.references
                 if reference.column != table.root and reference.target not in before
             )
-            before.add(table.name)
     return closing

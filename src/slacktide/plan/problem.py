@@ -11,6 +11,8 @@ from slacktide.core.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from slacktide.plan.model import Plan
+
 
 class PlanProblem(msgspec.Struct, frozen=True):
     """One problem: `field` is the path of names from the top of the file; line 0 means the whole file."""
@@ -57,3 +59,21 @@ class Problems:
     def in_order(self) -> list[PlanProblem]:
         """Give the problems in the order of the lines."""
         return sorted(self.found, key=lambda problem: problem.line)
+
+
+class Notes:
+    """Collects errors and warnings about one database, which is named in front of each."""
+
+    def __init__(self, *, plan: Plan, side: str) -> None:
+        """Take the plan, for its lines, and the name of the database."""
+        self._side = side
+        self.errors = Problems(file=plan.file, lines=plan.lines)
+        self.warnings = Problems(file=plan.file, lines=plan.lines)
+
+    def error(self, field: str, message: str) -> None:
+        """Note what stops the migration."""
+        self.errors.add(field, f"{self._side}: {message}")
+
+    def warning(self, field: str, message: str) -> None:
+        """Note what is to be known."""
+        self.warnings.add(field, f"{self._side}: {message}")
