@@ -1,0 +1,48 @@
+-- name: synchronous
+-- A commit of ours is flushed at least locally; where the database asks for more, it stays so.
+select set_config('synchronous_commit', 'local', true) where current_setting('synchronous_commit') = 'off'
+
+-- name: lock_timeout
+-- How long this transaction waits for a lock.
+select set_config('lock_timeout', %(milliseconds)s, true)
+
+-- name: register
+-- Give the organization its row and its epoch.
+select slacktide.guard_register(%(organization)s)
+
+-- name: registered
+-- Tell whether the organization has its row.
+select from slacktide.guard_closing where organization = %(organization)s
+
+-- name: exclusive
+-- The closer's locks: the organization's, then TRUNCATE's.
+select pg_advisory_xact_lock(slacktide.guard_lock_class(), slacktide.guard_lock_key(%(organization)s)),
+       pg_advisory_xact_lock(slacktide.guard_lock_class(), slacktide.guard_lock_key('*'))
+
+-- name: state_for_update
+-- The state, kept from changing until we commit.
+select state from slacktide.guard_closing where organization = %(organization)s for update
+
+-- name: change
+-- The new state; the epochs of the organization and of all rise above whatever was ever published.
+update slacktide.guard_closing set
+    epoch = greatest(epoch, slacktide.guard_published(organization)) + 1,
+    since = case when organization = '*' or state = %(state)s::text then since else clock_timestamp() end,
+    state = case when organization = '*' then 'open' else %(state)s::text end,
+    lives_at = case when organization = '*' then null else %(lives_at)s::text end,
+    reason = case when organization = '*' then '' else coalesce(%(reason)s::text, reason) end
+where organization = any (array[%(organization)s::text, '*'])
+
+-- name: publish
+-- What is committed becomes known to old snapshots, too.
+select slacktide.guard_publish()
+
+-- name: state
+-- The state as everybody may see it.
+select organization, state, since, lives_at, reason, epoch
+from slacktide.guard_closing where organization = %(organization)s
+
+-- name: states
+-- Every organization that has a state of its own, the site's included.
+select organization, state, since, lives_at, reason, epoch
+from slacktide.guard_closing where organization <> '*' order by organization
