@@ -171,7 +171,7 @@ def _other_tables(plan: Plan, catalog: Catalog, notes: Notes) -> None:
 
 
 def _named(plan: Plan) -> Iterator[tuple[str, str, dict[str, tuple[str, frozenset[str]]]]]:
-    """Give of every such table its field, its name, and its columns by field, each with the types it may have."""
+    """Give of every such table its field, its name, and its columns by field with the types they may have."""
     anything: frozenset[str] = frozenset()
     here = plan.property
     yield (

@@ -73,11 +73,12 @@ _EXPRESSIONS = {
 
 
 class Parking(msgspec.Struct, frozen=True):
-    """How the values of the unique index `index` are set aside: through which column, and in which way."""
+    """How the values of the unique index `index` over `columns` are set aside: by which column, in which way."""
 
     index: str
     column: str
     kind: ParkingKind
+    columns: tuple[str, ...] = ()
 
     def expression(self, number: sql.Composable) -> sql.Composable:
         """Give the value to set; `number` is SQL for a number from 1 that no other parked row of the table has.
@@ -90,10 +91,10 @@ class Parking(msgspec.Struct, frozen=True):
 
 
 class ParkingChoice(msgspec.Struct, frozen=True):
-    """What was chosen for each table; the indexes where nothing can be; what has to accept a parked value."""
+    """What was chosen of each table; the indexes where nothing can be; what must take a parked value."""
 
     parking: dict[str, tuple[Parking, ...]]
-    impossible: tuple[tuple[str, str], ...]
+    impossible: tuple[tuple[str, str, tuple[str, ...]], ...]
     doubtful: tuple[tuple[str, str, str], ...]
 
 
@@ -107,7 +108,7 @@ def parking_columns(
 def parking_in(*, plan: Plan, catalog: Catalog) -> ParkingChoice:
     """Choose, for every moving table, the column of each unique index that is set aside."""
     parking: dict[str, tuple[Parking, ...]] = {}
-    impossible: list[tuple[str, str]] = []
+    impossible: list[tuple[str, str, tuple[str, ...]]] = []
     doubtful: list[tuple[str, str, str]] = []
     for name, table in plan.table.items():
         at = catalog.tables.get(table.qualified)
@@ -116,13 +117,10 @@ def parking_in(*, plan: Plan, catalog: Catalog) -> ParkingChoice:
         chosen = {
             index.name: _choose(table, at, index, catalog) for index in at.indexes if _needs(index, table)
         }
-        parking[name] = tuple({each.column: each for each in chosen.values() if each is not None}.values())
-        impossible += [(name, index) for index, each in chosen.items() if each is None]
-        for index, each in chosen.items():
-            doubtful += [(name, index, f"the check {check}") for check in _checks(at, each)]
-            uses_expression = None in next(i.columns for i in at.indexes if i.name == index)
-            if each is not None and uses_expression and each.kind is not ParkingKind.NULL:
-                doubtful.append((name, index, "its expression"))
+        parking[name] = tuple(each for each in chosen.values() if each is not None)
+        impossible += [(name, i.name, _plain(i)) for i in at.indexes if chosen.get(i.name, i) is None]
+        for each in filter(None, chosen.values()):
+            doubtful += [(name, each.index, doubt) for doubt in _doubts(at, each)]
     return ParkingChoice(parking=parking, impossible=tuple(impossible), doubtful=tuple(doubtful))
 
 
@@ -132,12 +130,21 @@ def _needs(index: Index, table: Table) -> bool:
 
 def _choose(table: Table, at: CatalogTable, index: Index, catalog: Catalog) -> Parking | None:
     """Take the best of the columns: one without a check before one with, then by kind, then by place."""
-    plain = [column for column in index.columns if column is not None]
-    own = plain + [column for column in index.uses if column not in plain and None in index.columns]
+    plain = _plain(index)
+    own = (*plain, *(column for column in index.uses if column not in plain and None in index.columns))
     kinds = {column: _kind(table, at, index, column, catalog) for column in own}
-    found = [Parking(index=index.name, column=column, kind=kind) for column, kind in kinds.items() if kind]
+    moved = tuple(column for column in own if column in table.by_name)
+    found = [
+        Parking(index=index.name, column=column, kind=kind, columns=moved)
+        for column, kind in kinds.items()
+        if kind
+    ]
     ways = list(ParkingKind)
-    return min(found, key=lambda each: (bool(_checks(at, each)), ways.index(each.kind)), default=None)
+    return min(found, key=lambda each: (len(_doubts(at, each)), ways.index(each.kind)), default=None)
+
+
+def _plain(index: Index) -> tuple[str, ...]:
+    return tuple(column for column in index.columns if column is not None)
 
 
 def _kind(table: Table, at: CatalogTable, index: Index, column: str, catalog: Catalog) -> ParkingKind | None:
@@ -172,5 +179,8 @@ def _match_full(at: CatalogTable, column: str) -> bool:
     return any(key.match_full and len(key.columns) > 1 and column in key.columns for key in at.foreign_keys)
 
 
-def _checks(at: CatalogTable, parking: Parking | None) -> list[str]:
-    return [name for name, columns in at.checks.items() if parking is not None and parking.column in columns]
+def _doubts(at: CatalogTable, parking: Parking) -> list[str]:
+    """Name what may refuse the parked value, or not see it: checks, and an expression of the index."""
+    doubts = [f"the check {name}" for name, columns in at.checks.items() if parking.column in columns]
+    inside = any(index.name == parking.index and parking.column in _plain(index) for index in at.indexes)
+    return doubts if inside else [*doubts, "its expression"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, LiteralString, cast
+from typing import TYPE_CHECKING
 
 import psycopg
 from psycopg import sql
@@ -36,8 +36,7 @@ def _columns(
 ) -> list[str] | None:
     try:
         with connection.transaction(force_rollback=True):
-            asked = sql.SQL(cast("LiteralString", query))  # the plan's own text
-            shape = sql.SQL("select * from (\n{}\n) as answer limit 0").format(asked)
+            shape = sql.SQL("select * from (\n{}\n) as answer limit 0").format(sql.SQL(query))
             cursor = connection.execute(shape, _PARAMETERS)
             return [column.name for column in cursor.description or ()]
     except psycopg.Error as error:

@@ -34,7 +34,7 @@ def _filled(table: Table, at: CatalogTable, notes: Notes) -> None:
         if column.name not in table.by_name and needs:
             notes.error(
                 f"{table.field}.columns",
-                f"{table.qualified}.{column.name} does not move, is never null and has no default: give it one",
+                f"{table.qualified}.{column.name} does not move, is not null and has no default: give it one",
             )
 
 
@@ -52,7 +52,7 @@ def _triggers(table: Table, at: CatalogTable, catalog: Catalog, notes: Notes) ->
         for trigger in holding.triggers:
             notes.warning(
                 f"{table.field}.table",
-                f"writing fires the trigger {trigger.name} of {holding.qualified} (it calls {trigger.function})",
+                f"writing fires the trigger {trigger.name} of {holding.qualified} ({trigger.function})",
             )
 
 
@@ -88,12 +88,12 @@ def _cascade(
 
 def _parking(plan: Plan, catalog: Catalog, notes: Notes) -> None:
     parking = parking_in(plan=plan, catalog=catalog)
-    for name, index in parking.impossible:
+    for name, index, columns in parking.impossible:
         table = plan.table[name]
         notes.error(
             f"{table.field}.table",
-            f"the values of {index} cannot be set aside while objects swap them: "
-            "make one of its columns nullable, or put the key into it",
+            f"the values of {index} cannot be set aside while rows swap them: let one of its columns be "
+            f"nullable, or take them as the key ([{', '.join(columns)}])",
         )
     for name, index, constraint in parking.doubtful:
         table = plan.table[name]
