@@ -71,7 +71,7 @@ class Reading:
         self._lines.setdefault(path, _line(node))
         if id(node) in self._seen:
             self._problems.add(path, "this is an alias: write out what it stands for")
-            return Field(path=path, content=None)
+            return Field(path=path, content=str(node.value) if isinstance(node, yaml.ScalarNode) else {})
         self._seen.add(id(node))
         if isinstance(node, yaml.MappingNode):
             return Field(path=path, content=self._mapping(path, node))
@@ -100,7 +100,7 @@ class Reading:
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """Give a hint at what a wrong name may have meant, to be put behind a message."""
-    known = sorted(known)
+    known = sorted(map(str, known))
     close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     if close:
         return f" (did you mean {close[0]!r}?)"
@@ -144,7 +144,7 @@ class Form:
             return default
         if value not in {"true", "false"}:
             self._problems.add(self._fields[name].path, f"{value!r} is neither true nor false")
-        return value == "true"
+        return value != "false"
 
     def number(self, name: str) -> int:
         """Give a whole number from 1."""

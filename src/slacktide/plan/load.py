@@ -141,7 +141,7 @@ class _Maker:
     def _entity(self, name: str, field: Field) -> Entity:
         form = self._form(field, *_ROOT)
         phase = self._choice(
-            form.text("phase"), kind=Phase, field=f"{field.path}.phase", default=Phase.CONFIGURATION
+            form.text("phase"), kind=Phase, field=f"{field.path}.phase", default=Phase.ONLINE
         )
         root = self._table(
             name,

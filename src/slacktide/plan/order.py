@@ -2,7 +2,7 @@
 
 Where references go in a circle no such order exists. The circle is cut at a nullable column: it *closes the
 cycle*, is written after all rows are there, and is cleared before rows are deleted. A reference of a table to
-its own entity is cut in the same way.
+itself needs no cut, for one statement writes the whole table.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def closing_columns(ordered: Iterable[Entity]) -> dict[str, tuple[str, ...]]:
         for table in entity.tables:
             before.add(
                 table.name
-            )  # a table's references to itself are checked when a whole statement is done
+            )  # one statement writes a table, and its own references are checked at the end
             closing[table.name] = tuple(
                 reference.column
                 for reference in table.references

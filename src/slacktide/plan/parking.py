@@ -133,7 +133,7 @@ def _choose(table: Table, at: CatalogTable, index: Index, catalog: Catalog) -> P
     plain = _plain(index)
     own = (*plain, *(column for column in index.uses if column not in plain and None in index.columns))
     kinds = {column: _kind(table, at, index, column, catalog) for column in own}
-    moved = tuple(column for column in own if column in table.by_name)
+    moved = tuple(column for column in table.by_name if column in {*plain, *index.uses})
     found = [
         Parking(index=index.name, column=column, kind=kind, columns=moved)
         for column, kind in kinds.items()
