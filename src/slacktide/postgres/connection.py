@@ -17,8 +17,10 @@ FIXED_SETTINGS = (
     "-c bytea_output=hex -c client_encoding=UTF8 -c standard_conforming_strings=on"
 )
 
+
 class Unreachable(OutsideError):
     """The database {address} cannot be reached: {reason}. See that it runs and that the address is right."""
+
 
 def shown(address: str) -> str:
     """Give an address as it may be shown: references stay references, and a password is left out."""
@@ -28,9 +30,11 @@ def shown(address: str) -> str:
     facts.pop("password", None)
     return make_conninfo("", **facts)
 
+
 def has_password(address: str) -> bool:
     """Tell whether an address contains a password itself."""
     return not address.startswith(("env:", "file:")) and "password" in conninfo_to_dict(address)
+
 
 def connect(
     address: str,

@@ -179,7 +179,9 @@ class Server:
         with psycopg.connect(self.address(), autocommit=True) as connection:
             if connection.execute("select from pg_database where datname = %s", [name]).fetchone():
                 return False
-            connection.execute(psycopg.sql.SQL("create database {} encoding 'UTF8'").format(psycopg.sql.Identifier(name)))
+            connection.execute(
+                psycopg.sql.SQL("create database {} encoding 'UTF8'").format(psycopg.sql.Identifier(name))
+            )
             return True
 
     def databases(self) -> list[str]:

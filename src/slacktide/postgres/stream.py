@@ -98,7 +98,9 @@ class ReplicationStream:
 
         This waits for every transaction of the whole cluster that was writing when it began. Raises SlotNotCreated.
         """
-        command = sql.SQL("CREATE_REPLICATION_SLOT {} LOGICAL pgoutput (SNAPSHOT 'export')").format(sql.Identifier(slot))
+        command = sql.SQL("CREATE_REPLICATION_SLOT {} LOGICAL pgoutput (SNAPSHOT 'export')").format(
+            sql.Identifier(slot)
+        )
         result = self._raw.exec_(command.as_bytes(self._connection))
         if result.status != pq.ExecStatus.TUPLES_OK:
             raise SlotNotCreated(slot=slot, reason=result.get_error_message())

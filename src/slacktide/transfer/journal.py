@@ -9,9 +9,10 @@ writes, so that who has lost the lock can no longer write: the events that this 
 
 from __future__ import annotations
 
+import json
 import os
 import socket
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
@@ -158,10 +159,34 @@ class Journal:
     # -- what synchronization writes ------------------------------------------------------------------------------
 
     def incarnation(self) -> Incarnation:
-        """Give the current incarnation."""
+        """Give the current incarnation. Raises NotPrepared."""
+        current = self.current()
+        if current is None:
+            raise NotPrepared(move=self.move_id)
+        return current
+
+    def begin_incarnation(self, *, slot: str) -> Incarnation:
+        """Begin a new incarnation, whose slot is not made yet."""
+        self._run("begin_incarnation", slot=slot)
+        return self.incarnation()
+
+    def slot_made(self, **facts: Any) -> None:
+        """Write down a slot that has just been made: incarnation, system_id, timeline, consistent_point, snapshot."""
+        self._run("slot_made", **facts)
+
+    def set_fingerprint(self, fingerprint: Mapping[str, str], *, incarnation: int) -> None:
+        """Write down what the plan's tables look like in this incarnation."""
+        self._run("set_fingerprint", incarnation=incarnation, fingerprint=json.dumps(fingerprint))
+
+    def remember(self, text: str) -> None:
+        """Keep a sentence for the operator."""
+        self._run("remember", text=text)
+
+    def current(self) -> Incarnation | None:
+        """Give the current incarnation, if there is one."""
         row = self._run("incarnation").fetchone()
         if row is None:
-            raise NotPrepared(move=self.move_id)
+            return None
         number, slot, system_id, timeline, point, snapshot, fingerprint, reached = row
         return Incarnation(number, slot, system_id, timeline, parse_lsn(point or "0/0"), snapshot, fingerprint,
                            parse_lsn(reached or "0/0"))  # fmt: skip
@@ -173,33 +198,33 @@ class Journal:
     def append(self, transactions: Iterable[Transaction], *, reached: int) -> None:
         """Write transactions, in the order of their commits, and how far the stream is read, durably and at once."""
         with self.together():
-            for transaction in transactions:
-                sequence = self._one("append", position=format_lsn(transaction.position), xid=transaction.xid,
-                                     committed_at=transaction.committed_at)  # fmt: skip
-                self._append_objects(sequence, transaction.objects)
+            self._append([(t.position, t.xid, t.committed_at, t.objects) for t in transactions])
             self._run("reach", position=format_lsn(reached))
             self.wake("generate")
 
     def enqueue(self, objects: Iterable[Touched], *, now: datetime) -> None:
         """Ask for objects to be read again, as if a transaction had touched them."""
         with self.together():
-            sequence = self._one("append", position=format_lsn(self.position()), xid=None, committed_at=now)
-            self._append_objects(sequence, sorted(set(objects)))
+            self._append([(self.position(), None, now, sorted(set(objects)))])
             self.wake("generate")
 
-    def _append_objects(self, sequence: int, objects: Iterable[Touched]) -> None:
-        listed = list(objects)
+    def _append(self, entries: list[tuple[int, int | None, datetime, Sequence[Touched]]]) -> None:
+        if not entries:
+            return
+        rows = self._run("append", positions=[format_lsn(e[0]) for e in entries], xids=[e[1] for e in entries],
+                         instants=[e[2] for e in entries]).fetchall()  # fmt: skip
+        listed = [(number, o) for (number,), entry in zip(sorted(rows), entries, strict=True) for o in entry[3]]
         if listed:
-            self._run("append_objects", sequence=sequence, entities=[o.entity for o in listed],
-                      keys=[o.key for o in listed], crossed=[o.crossed for o in listed])  # fmt: skip
+            self._run("append_objects", sequences=[n for n, _ in listed], entities=[o.entity for _, o in listed],
+                      keys=[o.key for _, o in listed], crossed=[o.crossed for _, o in listed])  # fmt: skip
 
     def reached(self) -> int:
         """Give the position before which everything is journalled, as far as the stream said."""
         return parse_lsn(self._one("reached") or "0/0")
 
-    def ranges_planned(self, *, incarnation: int) -> int:
-        """Give the number of ranges that the pass of this incarnation has."""
-        return int(self._one("ranges_planned", incarnation=incarnation))
+    def last_range(self, *, incarnation: int) -> int:
+        """Give the number of the last range of this incarnation's pass; 0 while none is planned."""
+        return int(self._one("last_range", incarnation=incarnation))
 
     def add_ranges(self, ranges: list[Range], *, incarnation: int) -> None:
         """Write the ranges of the pass."""

@@ -8,24 +8,52 @@ select i.incarnation, i.slot, i.system_id, i.timeline, i.consistent_point::text,
 from slacktide.move m join slacktide.move_incarnation i using (move_id, incarnation)
 where m.move_id = %(move_id)s
 
+-- name: begin_incarnation
+-- Begin a new incarnation; its slot is not made yet.
+with begun as (
+    update slacktide.move set incarnation = incarnation + 1 where move_id = %(move_id)s returning incarnation
+)
+insert into slacktide.move_incarnation (move_id, incarnation, slot)
+select %(move_id)s, incarnation, %(slot)s from begun
+
+-- name: slot_made
+-- Write down a slot that has just been made.
+update slacktide.move_incarnation
+set system_id = %(system_id)s, timeline = %(timeline)s, consistent_point = %(consistent_point)s::pg_lsn,
+    snapshot = %(snapshot)s, reached = %(consistent_point)s::pg_lsn
+where move_id = %(move_id)s and incarnation = %(incarnation)s
+
+-- name: set_fingerprint
+-- Write down what the plan's tables look like.
+update slacktide.move_incarnation set fingerprint = %(fingerprint)s::jsonb
+where move_id = %(move_id)s and incarnation = %(incarnation)s
+
+-- name: remember
+-- Keep a sentence for the operator.
+update slacktide.move set facts = jsonb_set(facts, '{remembered}',
+    coalesce(facts -> 'remembered', '[]') || jsonb_build_array(jsonb_build_object('at', clock_timestamp(), 'text', %(text)s::text)))
+where move_id = %(move_id)s
+
 -- name: position
--- The end of the last commit that is journalled, or the position that was reached without one.
-select greatest(
-    (select max(position) from slacktide.journal where move_id = %(move_id)s),
-    (select reached from slacktide.move_incarnation i join slacktide.move m using (move_id, incarnation)
-     where m.move_id = %(move_id)s))::text
+-- The position before which everything is journalled: it is written together with the transactions before it.
+select greatest(i.consistent_point, i.reached)::text
+from slacktide.move_incarnation i join slacktide.move m using (move_id, incarnation) where m.move_id = %(move_id)s
 
 -- name: append
--- Write one transaction of the stream.
+-- Write transactions of the stream, in order, and give their sequence numbers.
 insert into slacktide.journal (move_id, position, xid, committed_at)
-values (%(move_id)s, %(position)s::pg_lsn, %(xid)s, %(committed_at)s)
+select %(move_id)s, t.position, t.xid, t.committed_at
+from unnest(%(positions)s::pg_lsn[], %(xids)s::bigint[], %(instants)s::timestamptz[])
+    with ordinality t (position, xid, committed_at, n)
+order by t.n
 returning sequence
 
 -- name: append_objects
--- Write the objects that a transaction touched.
+-- Write the objects that transactions touched.
 insert into slacktide.journal_object (move_id, sequence, entity, key, crossed)
-select %(move_id)s, %(sequence)s, o.entity, o.key, o.crossed
-from unnest(%(entities)s::text[], %(keys)s::text[], %(crossed)s::boolean[]) o (entity, key, crossed)
+select %(move_id)s, o.sequence, o.entity, o.key, o.crossed
+from unnest(%(sequences)s::bigint[], %(entities)s::text[], %(keys)s::text[], %(crossed)s::boolean[])
+    o (sequence, entity, key, crossed)
 
 -- name: reach
 -- Note that everything before a position is journalled.
@@ -60,9 +88,9 @@ select %(move_id)s, %(incarnation)s, r.ordinal, r.entity, r.after, r.upto, r.abs
 from unnest(%(ordinals)s::int[], %(entities)s::text[], %(afters)s::text[], %(uptos)s::text[], %(absences)s::boolean[],
     %(objects)s::int[]) r (ordinal, entity, after, upto, absence, objects)
 
--- name: ranges_planned
--- Whether the pass of this incarnation has its ranges.
-select count(*), coalesce(max(ordinal), 0) from slacktide.pass_range
+-- name: last_range
+-- The number of the last range that the pass of this incarnation has.
+select coalesce(max(ordinal), 0) from slacktide.pass_range
 where move_id = %(move_id)s and incarnation = %(incarnation)s
 
 -- name: last_batch
@@ -127,7 +155,7 @@ select exists (select from slacktide.message where move_id = %(move_id)s)
 -- The objects that wait for others which have now arrived.
 select m.entity, m.key from slacktide.message m
 join unnest(%(entities)s::text[], %(keys)s::text[]) o (entity, key)
-    on (m.waits_for_entity, m.waits_for_key) = (o.entity, o.key)
+    on (m.waits_for_entity, m.waits_for_key) = (o.entity, o.key) or m.waits_for_entity like o.entity || '.%%'
 where m.move_id = %(move_id)s and m.state = 'waiting'
 
 -- name: outside

@@ -20,7 +20,7 @@ import msgspec
 from slacktide.core.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from slacktide.plan.model import Entity, Plan, Table
 
@@ -218,7 +218,7 @@ def _malformed(reason: str) -> NoReturn:
     raise MalformedBatch(reason=reason)
 
 
-def _refuse(what: str) -> object:
+def _refuse(what: str) -> Callable[..., None]:
     def refuse(*_: object) -> None:
         _malformed(f"it holds {what}")
 

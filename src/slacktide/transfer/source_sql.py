@@ -7,7 +7,6 @@ Every statement takes `keys` as text and gives keys as text; `property` is the p
 from __future__ import annotations
 
 from functools import cache
-from typing import LiteralString, cast
 
 from psycopg import sql
 from psycopg.sql import SQL, Composable, Composed, Identifier, Literal, Placeholder
@@ -37,7 +36,7 @@ def qualified(table: Table) -> Identifier:
 
 def type_of(table: Table, column: str) -> SQL:
     """Write a column's type; a plan's types were checked against the catalog."""
-    return SQL(cast("LiteralString", table.by_name[column].type))
+    return SQL(table.by_name[column].type)
 
 
 def keys_of(entity: Entity) -> Composed:
@@ -68,7 +67,11 @@ def _inside(plan: Plan, entity: Entity, alias: str) -> Composed:
 
 def _order(entity: Entity) -> Composed:
     column = Identifier("r", entity.key)
-    return SQL('{} collate "C"').format(column) if entity.root.by_name[entity.key].type == "text" else SQL("{}").format(column)
+    return (
+        SQL('{} collate "C"').format(column)
+        if entity.root.by_name[entity.key].type == "text"
+        else SQL("{}").format(column)
+    )
 
 
 @cache
@@ -77,7 +80,12 @@ def range_ends(plan: Plan, entity: Entity) -> Composed:
     return SQL(
         "select key, n from (select {key}::text as key, row_number() over (order by {order}) as n from {table} r where {inside}) x "
         "where n %% %(size)s = 0 order by n"
-    ).format(key=Identifier("r", entity.key), order=_order(entity), table=qualified(entity.root), inside=_inside(plan, entity, "r"))
+    ).format(
+        key=Identifier("r", entity.key),
+        order=_order(entity),
+        table=qualified(entity.root),
+        inside=_inside(plan, entity, "r"),
+    )
 
 
 @cache
@@ -88,7 +96,11 @@ def range_keys(plan: Plan, entity: Entity) -> Composed:
         "select {key}::text from {table} r where {inside} and (%(after)s::text is null or {order} > %(after)s::{kind}) "
         "and (%(upto)s::text is null or {order} <= %(upto)s::{kind})"
     ).format(
-        key=Identifier("r", entity.key), table=qualified(entity.root), inside=_inside(plan, entity, "r"), order=_order(entity), kind=kind
+        key=Identifier("r", entity.key),
+        table=qualified(entity.root),
+        inside=_inside(plan, entity, "r"),
+        order=_order(entity),
+        kind=kind,
     )
 
 
@@ -97,7 +109,12 @@ def standing(plan: Plan, entity: Entity) -> Composed:
     """Of given keys: whether the object is there, and whether it belongs to the property."""
     return SQL(
         "select k::text, r.* is not null, {inside} from unnest({keys}) k left join {table} r on {key} = k"
-    ).format(inside=_inside(plan, entity, "r"), keys=keys_of(entity), table=qualified(entity.root), key=Identifier("r", entity.key))
+    ).format(
+        inside=_inside(plan, entity, "r"),
+        keys=keys_of(entity),
+        table=qualified(entity.root),
+        key=Identifier("r", entity.key),
+    )
 
 
 @cache
@@ -105,7 +122,11 @@ def dependents(entity: Entity) -> Composed:
     """The objects that belong to the property through given ones."""
     assert entity.via is not None  # noqa: S101 -- asked for entities with `via` only
     return SQL("select {}::text from {} r where {} = any ({}::{}[])").format(
-        Identifier("r", entity.key), qualified(entity.root), Identifier("r", entity.via), KEYS, type_of(entity.root, entity.via)
+        Identifier("r", entity.key),
+        qualified(entity.root),
+        Identifier("r", entity.via),
+        KEYS,
+        type_of(entity.root, entity.via),
     )
 
 
@@ -140,8 +161,14 @@ def referred_to(plan: Plan, entity: Entity) -> Composed | None:
         whose = _inside(plan, other, "x")
         pieces.append(
             SQL("select {}::text, {}::text, {} from {} t {} where {} = any ({}) and (%(all)s or not {})").format(
-                Literal(other.name), Identifier("x", other.key), whose, qualified(table), joins,
-                Identifier("t", _root_column(table)), keys_of(entity), whose,
+                Literal(other.name),
+                Identifier("x", other.key),
+                whose,
+                qualified(table),
+                joins,
+                Identifier("t", _root_column(table)),
+                keys_of(entity),
+                whose,
             )  # fmt: skip
         )
     return SQL(" union ").join(pieces) if pieces else None
@@ -217,7 +244,11 @@ def _attributes(plan: Plan, table: Table) -> Composed:
         name = Literal(f' {column.name}="')
         null = SQL("coalesce({}, '\\N')")
         plain += [name, null.format(value), Literal('"')]
-        escaped += [name, null.format(SQL("slacktide.escape({})").format(value) if may_need else value), Literal('"')]
+        escaped += [
+            name,
+            null.format(SQL("slacktide.escape({})").format(value) if may_need else value),
+            Literal('"'),
+        ]
         if may_need:
             texts.append(value)
     plainly = SQL("concat({})").format(SQL(", ").join(_joined(plain)))
@@ -243,7 +274,9 @@ def _joined(pieces: list[Composable]) -> list[Composable]:
 def _unmapped(table: Table) -> Composable:
     """Write the codes of a row that have no mapping, each ";column=code", a mandatory one with "!" before it."""
     pieces = [
-        SQL("case when {column} is not null and not jsonb_exists({codes}::jsonb, {column}) then {text} || {column} end").format(
+        SQL(
+            "case when {column} is not null and not jsonb_exists({codes}::jsonb, {column}) then {text} || {column} end"
+        ).format(
             column=Identifier("t", code.column),
             codes=Placeholder(f"codes_{code.list}"),
             text=Literal(f";{'!' if code.mandatory else ''}{code.list}="),
@@ -262,7 +295,7 @@ def _part(plan: Plan, entity: Entity, part: Table) -> Composed:
         "on {alias}.root = t.{key}"
     ).format(
         root=Identifier("t", _root_column(part)),
-        element=SQL(cast("LiteralString", part.element)),
+        element=SQL(part.element),
         attributes=_attributes(plan, part),
         order=order,
         unmapped=_unmapped(part),
@@ -281,7 +314,9 @@ def objects(plan: Plan, entity: Entity) -> Composed:
     """
     aliases = [Identifier(f"part_{part.element}") for part in entity.parts]
     parts = SQL(" || ").join([SQL("coalesce({}.xml, '')").format(a) for a in aliases] or [SQL("''")])
-    unmapped = SQL(" || ").join([_unmapped(entity.root), *(SQL("coalesce({}.unmapped, '')").format(a) for a in aliases)])
+    unmapped = SQL(" || ").join(
+        [_unmapped(entity.root), *(SQL("coalesce({}.unmapped, '')").format(a) for a in aliases)]
+    )
     return SQL(
         """
         select string_agg('<{element} h="' || md5(attributes || parts || inside::text) || '"'
@@ -298,7 +333,7 @@ def objects(plan: Plan, entity: Entity) -> Composed:
             lateral (select strpos(unmapped, ';!') > 0) f (failed)
         """
     ).format(
-        element=SQL(cast("LiteralString", entity.root.element)),
+        element=SQL(entity.root.element),
         key=Identifier("t", entity.key),
         inside=_inside(plan, entity, "t"),
         attributes=_attributes(plan, entity.root),
@@ -308,6 +343,3 @@ def objects(plan: Plan, entity: Entity) -> Composed:
         joins=SQL(" ").join(_part(plan, entity, part) for part in entity.parts),
         keys=keys_of(entity),
     )
-
-
-__all__ = ["dependents", "is_plain", "objects", "property_of", "qualified", "range_ends", "range_keys", "referred_to", "referrers", "sql", "standing", "type_of"]  # fmt: skip

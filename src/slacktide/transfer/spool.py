@@ -86,7 +86,10 @@ class Spool:
             raise CorruptFile(path=self.path(name), found=found, expected=checksum)
         size = 0
         try:
-            with self.path(name).open("rb") as file, zstandard.ZstdDecompressor().stream_reader(file) as unpacked:
+            with (
+                self.path(name).open("rb") as file,
+                zstandard.ZstdDecompressor().stream_reader(file) as unpacked,
+            ):
                 while piece := unpacked.read(_CHUNK):
                     size += len(piece)
                     if size > _LARGEST:

@@ -1,0 +1,260 @@
+"""Process XML: a batch becomes rows of the target, in one transaction.
+
+The events that the order of the steps answers:
+
+1. An owner wakes after another one has gone on: its first statement finds another last number, and all fails.
+2. Two objects swap a unique value, or a deleted one hands it over: values that change or go are parked first.
+3. Objects refer to each other in a circle: the columns that close it are written after all rows.
+4. A part moved to another object of the batch: rows are written before parts that are gone are deleted.
+5. An object of another property is referred to by nothing any more: the sweep at the end finds it.
+6. The target refuses an object: it is cut out by halves and fails alone, and what refers to it waits.
+7. The process is killed after the target's commit: the batch comes again, and is the one that was applied.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import psycopg
+
+from slacktide.core.errors import OutsideError
+from slacktide.plan.order import closing_columns
+from slacktide.plan.parking import parking_columns
+from slacktide.postgres import sql
+from slacktide.transfer import target_sql
+from slacktide.transfer.journal import Problem
+from slacktide.transfer.source_sql import qualified
+from slacktide.transfer.sweep import Sweep
+from slacktide.transfer.translation import Name, Translation
+from slacktide.transfer.writing import Refused, Writing
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from psycopg.rows import TupleRow
+
+    from slacktide.plan.model import Plan
+    from slacktide.transfer.journal import Batch
+    from slacktide.transfer.message import BatchContent, BusinessObject, Present
+
+_STATEMENTS = sql.load(__package__, "target.sql")
+
+
+class NotTheOwner(OutsideError):
+    """Batch {number} cannot be applied: the target's last one is {last} of incarnation {incarnation}.
+
+    Another process applied what this one did not know of; it stops.
+    """
+
+
+class Applied(msgspec.Struct):
+    """What became of a batch: objects written, everything that has arrived, and what did not."""
+
+    written: int = 0
+    arrived: list[Name] = []
+    problems: list[Problem] = []
+
+
+class Work(msgspec.Struct):
+    """A batch sorted: objects unknown to the target, changed ones, and those that go, with their target keys."""
+
+    new: list[BusinessObject] = []
+    changed: list[BusinessObject] = []
+    gone: dict[str, dict[str, str]] = {}
+
+
+class Applier:
+    """Applies the batches of one move to its target, over one connection that acts as the mover."""
+
+    def __init__(
+        self,
+        connection: psycopg.Connection[TupleRow],
+        *,
+        plan: Plan,
+        move: str,
+        source_property: str,
+        target_property: str,
+    ) -> None:
+        """Prepare staging on the connection."""
+        self._connection, self._plan, self._move = connection, plan, move
+        self._closing = closing_columns(plan.moving)
+        self._properties = (source_property, target_property)
+        self._parking = parking_columns(connection=connection, plan=plan)
+        self._sequences = self._find_sequences()
+        self._known_names: set[str] = set()
+        self._move_no = 0
+        for table in plan.table.values():
+            connection.execute(target_sql.create_stage(table))
+
+    def _run(self, statement: str, /, **values: Any) -> psycopg.Cursor[TupleRow]:
+        return self._connection.execute(
+            _STATEMENTS[statement], {"move_no": self._move_no, "move": self._move, **values}
+        )
+
+    def apply(self, batch: Batch, content: BatchContent) -> Applied:
+        """Apply a batch exactly once. Raises NotTheOwner."""
+        with self._connection.transaction():
+            claimed = self._run(
+                "claim", number=batch.number, incarnation=batch.incarnation, checksum=batch.checksum
+            ).fetchone()
+            if claimed is None:
+                return self._again(batch, content)
+            self._move_no = claimed[0]
+            applied = Applied()
+            translation = Translation(
+                plan=self._plan, closing=self._closing,
+                source_property=self._properties[0], target_property=self._properties[1],
+            )  # fmt: skip
+            work = self._sort(content, translation, applied)
+            self._draw(work, translation)
+            self._write(work, translation, batch.number, applied)
+        return applied
+
+    def _again(self, batch: Batch, content: BatchContent) -> Applied:
+        """Skip a batch that is the very one applied last."""
+        row = self._run("standing").fetchone()
+        number, incarnation, checksum = row[1:] if row else (0, 0, "")
+        if not row or (number, incarnation, checksum) != (batch.number, batch.incarnation, batch.checksum):
+            raise NotTheOwner(number=batch.number, last=incarnation and number, incarnation=incarnation)
+        self._move_no = row[0]
+        known = self._known({(o.entity.name, o.key) for o in content.objects})
+        return Applied(arrived=[name for name, (_, hash_, _) in known.items() if hash_ is not None])
+
+    # -- sorting ------------------------------------------------------------------------------------------------------
+
+    def _sort(self, content: BatchContent, translation: Translation, applied: Applied) -> Work:
+        """Tell what is new, what changed and what goes; leave out what stays the same, or has to wait."""
+        asked = {(o.entity.name, o.key) for o in content.objects}
+        known = self._known(asked | set(content.gone))
+        work = Work(gone=defaultdict(dict))
+        writing: list[BusinessObject] = []
+        for item in content.objects:
+            there = known.get((item.entity.name, item.key))
+            if there and there[1] == item.hash and there[2] == item.outside:
+                applied.arrived.append((item.entity.name, item.key))
+            else:
+                writing.append(item)
+        for (name, key), (target_key, _, _) in known.items():
+            translation.keys[name][key] = target_key
+            if (name, key) not in asked:
+                work.gone[name][key] = target_key
+        for span in content.present:
+            self._absent(span, asked, work)
+        self._look_up(writing, translation)
+        for item in self._resolvable(writing, translation, applied.problems):
+            (work.changed if (item.entity.name, item.key) in known else work.new).append(item)
+        return work
+
+    def _known(self, names: Iterable[Name]) -> dict[Name, tuple[str, str | None, bool]]:
+        """Ask the key map: target key, content hash, kept by reference."""
+        listed = [name for name in names if self._may_know(name[0])]
+        rows = self._run("known", names=[n for n, _ in listed], keys=[k for _, k in listed]) if listed else ()
+        return {(name, key): (target, hash_ and hash_.hex, outside) for name, key, target, hash_, outside in rows}
+
+    def _may_know(self, name: str) -> bool:
+        """Tell whether the key map knows anything under a name; while a pass is young it often does not."""
+        if name not in self._known_names:
+            self._known_names |= {n for (n,) in self._run("any_known", names=[name])}
+        return name in self._known_names
+
+    def _absent(self, span: Present, asked: set[Name], work: Work) -> None:
+        """Find the objects of a whole key range that the batch does not hold."""
+        kind = self._plan.entity[span.entity].root
+        number = kind.by_name[kind.key[0]].type in ("smallint", "integer", "bigint")
+
+        def within(key: str) -> bool:
+            value: Any = int(key) if number else key
+            low: Any = span.after if span.after is None or not number else int(span.after)
+            high: Any = span.upto if span.upto is None or not number else int(span.upto)
+            return (low is None or value > low) and (high is None or value <= high)
+
+        for key, target_key in self._run("known_in_range", name=span.entity):
+            if (span.entity, key) not in asked and within(key):
+                work.gone[span.entity][key] = target_key
+
+    def _look_up(self, writing: list[BusinessObject], translation: Translation) -> None:
+        """Find the target's keys of everything that these objects bring or refer to."""
+        names: set[Name] = set()
+        for item in writing:
+            names.update(translation.provides(item))
+            names.update(translation.asks(item))
+        for (name, key), (target_key, _, _) in self._known(names).items():
+            translation.keys[name][key] = target_key
+
+    def _resolvable(
+        self, writing: list[BusinessObject], translation: Translation, problems: list[Problem]
+    ) -> list[BusinessObject]:
+        """Leave out, again and again, the objects that refer to one that neither is there nor comes."""
+        kept = writing
+        while True:
+            coming = {name for item in kept for name in translation.provides(item)}
+            staying = []
+            for item in kept:
+                missing = next(
+                    (n for n in translation.asks(item) if n not in coming and n[1] not in translation.keys[n[0]]),
+                    None,
+                )
+                if missing is None:
+                    staying.append(item)
+                else:
+                    problems.append(waiting(item, missing))
+            if len(staying) == len(kept):
+                return kept
+            kept = staying
+
+    def _draw(self, work: Work, translation: Translation) -> None:
+        """Draw the keys of rows that are new, from the target's own sequences."""
+        wanted: dict[str, list[str]] = defaultdict(list)
+        for item in (*work.new, *work.changed):
+            for name, key in translation.provides(item):
+                if key not in translation.keys[name]:
+                    wanted[name].append(key)
+        for name, keys in wanted.items():
+            drawn = self._run("draw", sequence=self._sequences[name], count=len(keys))
+            translation.keys[name].update(zip(keys, (key for (key,) in drawn), strict=True))
+            translation.fresh[name].update(keys)
+
+    def _find_sequences(self) -> dict[str, str]:
+        found: dict[str, str] = {}
+        for name, table in self._plan.table.items():
+            if table.drawn:
+                quoted = qualified(table).as_string(self._connection)
+                row = self._run("sequence", table=quoted, column=table.key[0]).fetchone()
+                found[name] = row[0] if row else ""
+        return found
+
+    # -- writing --------------------------------------------------------------------------------------------------------
+
+    def _write(self, work: Work, translation: Translation, number: int, applied: Applied) -> None:
+        writing = Writing(
+            self._connection, plan=self._plan, translation=translation, parking=self._parking,
+            move_no=self._move_no, batch=number,
+        )  # fmt: skip
+        sweep = Sweep(self._connection, plan=self._plan, move_no=self._move_no, writing=writing)
+        sweep.remember(changed=work.changed, gone=work.gone, translation=translation)
+        try:
+            with self._connection.transaction():
+                writing.write(new=work.new, changed=work.changed, gone=work.gone)
+            done = [*work.new, *work.changed]
+        except Refused:
+            done = writing.in_pieces(new=work.new, changed=work.changed, gone=work.gone, problems=applied.problems)
+        sweep.run(written=done, translation=translation)
+        applied.written = len(done)
+        applied.arrived += [(o.entity.name, o.key) for o in done] + [
+            (n, k) for n, keys in work.gone.items() for k in keys
+        ]
+        applied.problems += [warning(o) for o in done if o.unmapped]
+
+
+def waiting(item: BusinessObject, missing: Name) -> Problem:
+    """Say that an object waits for another one."""
+    reason = f"it refers to {missing[0]} {missing[1]!r}, which has not arrived"
+    return Problem(item.entity.name, item.key, "waiting", reason, missing)
+
+
+def warning(item: BusinessObject) -> Problem:
+    """Say which codes of an object were left out."""
+    codes = item.unmapped.replace(";", ", ")
+    return Problem(item.entity.name, item.key, "warning", f"left out, for want of a mapping: {codes}")

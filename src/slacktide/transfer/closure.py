@@ -1,0 +1,116 @@
+"""What goes into a batch, decided at one instant of the source.
+
+A batch begins with objects that changed and a key range of the pass. It is closed under references: whatever its
+objects refer to and the target may not have comes along. And it is honest about leaving: a changed object that no
+longer belongs to the property goes, unless something of the property still refers to it.
+
+The events behind the rules: a posting moves to another property's folio while our invoice still names it (the folio
+is pulled in); an account changes hands, so all its invoices do, and no change of theirs is in the stream (dependents).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
+from typing import TYPE_CHECKING
+
+import msgspec
+
+if TYPE_CHECKING:
+    from slacktide.plan.model import Plan
+    from slacktide.transfer.source import Source
+
+
+class Selection(msgspec.Struct):
+    """The objects of a batch, by entity: those to be read, and those that are gone."""
+
+    include: dict[str, set[str]]
+    gone: dict[str, set[str]]
+
+
+class Closure:
+    """Builds the selection of one batch."""
+
+    def __init__(
+        self, source: Source, *, plan: Plan, passed: Collection[str], outside: Mapping[str, Collection[str]]
+    ) -> None:
+        """Take the source at its instant.
+
+        `passed` are the entities whose pass is complete, so that the target knows all of the property's; `outside`
+        the objects of other properties that were sent before.
+        """
+        self._source, self._plan, self._passed = source, plan, frozenset(passed)
+        self._outside = outside
+        self._complete = self._passed >= {entity.name for entity in plan.moving}
+        self.include: dict[str, set[str]] = defaultdict(set)
+        self.gone: dict[str, set[str]] = defaultdict(set)
+
+    def changed(self, touched: Mapping[str, tuple[Iterable[str], Iterable[str]]]) -> None:
+        """Judge changed objects; `touched` gives, by entity, all keys, and those that may have changed hands."""
+        keys = {name: set(listed) for name, (listed, _) in touched.items()}
+        self._add_dependents(keys, {name: set(crossed) for name, (_, crossed) in touched.items()})
+        for name, listed in keys.items():
+            self._judge(name, listed)
+
+    def ranged(self, entity: str, keys: Iterable[str]) -> None:
+        """Take the objects of a key range of the pass."""
+        self.include[entity].update(keys)
+
+    def close(self) -> Selection:
+        """Add what is referred to, until nothing is new."""
+        frontier = {name: set(keys) for name, keys in self.include.items()}
+        while frontier:
+            found: dict[str, set[str]] = defaultdict(set)
+            for name, keys in frontier.items():
+                for other, key in self._missing(name, keys):
+                    if key not in self.include[other]:
+                        found[other].add(key)
+            for name, keys in found.items():
+                self.include[name] |= keys
+                self.gone[name] -= keys
+            frontier = {name: keys for name, keys in found.items() if keys}
+        return Selection({n: k for n, k in self.include.items() if k}, {n: k for n, k in self.gone.items() if k})
+
+    def _missing(self, name: str, keys: set[str]) -> Iterable[tuple[str, str]]:
+        """Give what these objects refer to, but for what the target has already."""
+        rows = self._source.referred_to(self._plan.entity[name], keys, every=not self._complete)
+        return ((other, key) for other, key, inside in rows if not (inside and other in self._passed))
+
+    def _add_dependents(self, keys: dict[str, set[str]], crossed: dict[str, set[str]]) -> None:
+        while any(crossed.values()):
+            further: dict[str, set[str]] = {}
+            for entity in self._plan.moving:
+                owner = entity.via and entity.root.reference_of[entity.via].entity
+                if owner and crossed.get(owner):
+                    found = set(self._source.dependents(entity, crossed[owner])) - keys.get(entity.name, set())
+                    keys.setdefault(entity.name, set()).update(found)
+                    further[entity.name] = found
+            crossed = further
+
+    def _judge(self, name: str, keys: set[str]) -> None:
+        foreign: set[str] = set()
+        for key, there, inside in self._source.standing(self._plan.entity[name], keys):
+            if inside:
+                self.include[name].add(key)
+            elif there:
+                foreign.add(key)
+            else:
+                self.gone[name].add(key)
+        kept = self._referred(name, foreign, asked=set())
+        self.include[name] |= kept
+        self.gone[name] |= foreign - kept
+
+    def _referred(self, name: str, keys: set[str], *, asked: set[tuple[str, str]]) -> set[str]:
+        """Give those of some foreign objects to which something refers that the target has."""
+        asked |= {(name, key) for key in keys}
+        kept: set[str] = set()
+        indirect: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+        for key, other, other_key in self._source.referrers(self._plan.entity[name], keys) if keys else ():
+            if other is None or other_key is None or other_key in self._outside.get(other, ()):
+                kept.add(key)
+            elif self._plan.entity[other].shared and (other, other_key) not in asked:
+                indirect[other][other_key].add(key)
+        for other, referrers in indirect.items():
+            for referrer in self._referred(other, set(referrers), asked=asked):
+                kept |= referrers[referrer]
+        return kept

@@ -1,0 +1,245 @@
+"""What a move puts into both databases before anything is carried, and takes away when it is over.
+
+Identities and the publication are in place before the slot: a change that is logged with a poorer identity does not
+lead to its object. Each table is one transaction with a short lock timeout and another try, because DDL on several
+tables at once deadlocks with those who trade. `describe` says everything first.
+
+No row filter and no column list: with either, the source's own updates can fail.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from psycopg import errors
+from psycopg.sql import SQL, Composed, Identifier, Literal
+
+from slacktide.core import clock
+from slacktide.core.errors import InputError, OutsideError
+from slacktide.guard import install as guard_install
+from slacktide.guard import right as guard_right
+from slacktide.guard.table import GuardedTable
+from slacktide.plan.catalog import CatalogTable, read_catalog
+from slacktide.plan.identity import needed_columns, usable_index
+from slacktide.postgres.sql import script
+from slacktide.transfer.source_sql import property_of, qualified
+
+if TYPE_CHECKING:
+    import psycopg
+    from psycopg.rows import TupleRow
+
+    from slacktide.plan.model import Entity, Plan, Table
+
+_TRIES = 60
+_PAUSE_SECONDS = 0.5
+_OWN_TABLES = (("slacktide", "mover_move"), ("slacktide", "key_map"))
+
+
+class TableBusy(OutsideError):
+    """The table {table!r} stayed locked by others: end what holds it, or run the command again."""
+
+
+class UpdateWouldFail(InputError):
+    """An update of {table!r} would fail with this publication and identity: {reason}. Nothing was left changed."""
+
+
+class Identity(msgspec.Struct, frozen=True):
+    """The replica identity that a table needs: an index, or FULL where there is none; `given` says that it has it."""
+
+    table: Table
+    index: str | None
+    given: bool
+
+    def __str__(self) -> str:
+        """Say it as the operator reads it."""
+        return f"replica identity of {self.table.qualified}: {f'index {self.index}' if self.index else 'full'}"
+
+
+def publication(move: str) -> str:
+    """Name a move's publication."""
+    return f"slacktide_{move}"
+
+
+def guarded_tables(plan: Plan) -> list[GuardedTable]:
+    """Give the tables of the property with the expression that says whose a row is; shared ones are nobody's."""
+    return [_guarded(plan, entity, table) for entity in plan.moving if not entity.shared for table in entity.tables]
+
+
+def _guarded(plan: Plan, entity: Entity, table: Table) -> GuardedTable:
+    if table.root is None:
+        column = entity.root.property_column or entity.via or ""
+        expression: Any = property_of(plan, entity, "r")
+    else:
+        column = table.root
+        expression = SQL("(select {} from {} owner where {} = {})").format(
+            property_of(plan, entity, "owner"),
+            qualified(entity.root),
+            Identifier("owner", entity.key),
+            Identifier("r", column),
+        )
+    return GuardedTable(schema=table.schema, table=table.table, organization=expression.as_string(None), keys=(column,))
+
+
+# -- the source ----------------------------------------------------------------------------------------------------------
+
+
+def identities(connection: psycopg.Connection[TupleRow], *, plan: Plan) -> list[Identity]:
+    """Work out the replica identity of every table that moves."""
+    catalog = read_catalog(connection=connection, plan=plan)
+    return [_identity(table, catalog.tables[table.qualified]) for table in plan.table.values()]
+
+
+def _identity(table: Table, at: CatalogTable) -> Identity:
+    index = usable_index(table=table, at=at)
+    return Identity(table, index.name if index else None, given=False)
+
+
+def describe_source(connection: psycopg.Connection[TupleRow], *, plan: Plan, move: str) -> list[str]:
+    """Say what `prepare_source` will do, a line each."""
+    return [
+        *guard_install.describe(tables=guarded_tables(plan)),
+        *(str(identity) for identity in identities(connection, plan=plan)),
+        f"publication {publication(move)} of {len(plan.table)} tables, and a replication slot",
+    ]
+
+
+def prepare_source(connection: psycopg.Connection[TupleRow], *, plan: Plan, move: str) -> None:
+    """Put guard, identities and publication into the source. It can be run again."""
+    connection.execute(script(__package__, "source_schema.sql"))
+    guard_install.install(connection, tables=guarded_tables(plan))
+    for identity in identities(connection, plan=plan):
+        _one_table(connection, identity.table, _identity_statements(identity))
+    _publish(connection, plan=plan, move=move)
+    _prove_updates(connection, plan=plan)
+
+
+def _identity_statements(identity: Identity) -> list[Composed]:
+    table = identity.table
+    how = SQL("using index {}").format(Identifier(identity.index)) if identity.index else SQL("full").format()
+    return [
+        SQL(
+            "insert into slacktide.identity_before select {}, c.relreplident, (select i.indexrelid::regclass::text from pg_index i "
+            "where i.indrelid = c.oid and i.indisreplident) from pg_class c where c.oid = {}::regclass on conflict do nothing"
+        ).format(Literal(table.qualified), Literal(qualified(table).as_string(None))),
+        SQL("alter table {} replica identity {}").format(qualified(table), how),
+    ]
+
+
+def _one_table(connection: psycopg.Connection[TupleRow], table: Table, statements: list[Composed]) -> None:
+    for _ in range(_TRIES):
+        with contextlib.suppress(errors.LockNotAvailable, errors.DeadlockDetected), connection.transaction():
+            connection.execute("set local lock_timeout = '500ms'")
+            for statement in statements:
+                connection.execute(statement)
+            return
+        clock.sleep(_PAUSE_SECONDS)
+    raise TableBusy(table=table.qualified)
+
+
+def _publish(connection: psycopg.Connection[TupleRow], *, plan: Plan, move: str) -> None:
+    name = Identifier(publication(move))
+    if not connection.execute("select from pg_publication where pubname = %s", [publication(move)]).fetchone():
+        connection.execute(SQL("create publication {} with (publish_via_partition_root = true)").format(name))
+    for table in plan.table.values():
+        there = connection.execute(
+            "select from pg_publication_tables where pubname = %s and schemaname = %s and tablename = %s",
+            [publication(move), table.schema, table.table],
+        ).fetchone()
+        if not there:
+            _one_table(connection, table, [SQL("alter publication {} add table {}").format(name, qualified(table))])
+
+
+class _Proven(Exception):  # noqa: N818 -- not an error: it rolls a proof back
+    pass
+
+
+def _prove_updates(connection: psycopg.Connection[TupleRow], *, plan: Plan) -> None:
+    """Update a row of each table and roll it back: an identity or publication that makes it fail is seen here."""
+    for table in plan.table.values():
+        column = Identifier(table.key[0])
+        statement = SQL("update {t} set {c} = {c} where ctid = (select ctid from {t} limit 1 for update skip locked)")
+        try:
+            with connection.transaction():
+                connection.execute(statement.format(t=qualified(table), c=column))
+                raise _Proven
+        except _Proven:
+            continue
+        except errors.ObjectNotInPrerequisiteState as error:
+            raise UpdateWouldFail(table=table.qualified, reason=str(error).strip()) from error
+
+
+def clean_source(connection: psycopg.Connection[TupleRow], *, plan: Plan, move: str) -> None:
+    """Take publication and slots away, and put the identities back. The guard stays: it is taken away by its own."""
+    prefix = f"slacktide_{slot_stem(move)}_"
+    connection.execute(
+        "select pg_drop_replication_slot(slot_name) from pg_replication_slots where starts_with(slot_name, %s)",
+        [prefix],
+    )
+    connection.execute(SQL("drop publication if exists {}").format(Identifier(publication(move))))
+    for table in plan.table.values():
+        _put_back(connection, table)
+    connection.execute("drop table if exists slacktide.identity_before")
+    connection.execute("drop function if exists slacktide.escape(text)")
+
+
+def _put_back(connection: psycopg.Connection[TupleRow], table: Table) -> None:
+    row = connection.execute(
+        "select identity::text, index from slacktide.identity_before where relation = %s", [table.qualified]
+    ).fetchone()
+    if row is None:
+        return
+    ways = {"d": SQL("default"), "n": SQL("nothing"), "f": SQL("full")}
+    how = ways.get(row[0]) or SQL("using index {}").format(Identifier(row[1].rpartition(".")[2].strip('"')))
+    _one_table(connection, table, [SQL("alter table {} replica identity {}").format(qualified(table), how)])
+
+
+def slot_stem(move: str) -> str:
+    """Give a move's name as it may stand in a slot's name: lower case letters, digits and underscores."""
+    return "".join(c if c.isalnum() and c.isascii() else "_" for c in move.lower())[:30]
+
+
+# -- the target ----------------------------------------------------------------------------------------------------------
+
+
+def prepare_target(connection: psycopg.Connection[TupleRow], *, plan: Plan, move: str, target_property: str) -> None:
+    """Put key map, guard and the mover's rights into the target; the property is the mover's alone from now on."""
+    guard_install.install(connection, tables=guarded_tables(plan))
+    connection.execute(script(__package__, "target_schema.sql"))
+    connection.execute(
+        "insert into slacktide.mover_move (name, property) values (%s, %s) on conflict (name) do nothing",
+        [move, target_property],
+    )
+    tables = [(table.schema, table.table) for table in plan.table.values()]
+    sequences = [name for table in plan.table.values() if table.drawn for name in _sequence_of(connection, table)]
+    guard_right.grant_mover(
+        connection, tables=[*tables, *_OWN_TABLES], sequences=[*sequences, ("slacktide", "parking_number")]
+    )
+
+
+def _sequence_of(connection: psycopg.Connection[TupleRow], table: Table) -> list[tuple[str, str]]:
+    row = connection.execute(
+        "select n.nspname, c.relname from pg_class c join pg_namespace n on n.oid = c.relnamespace "
+        "where c.oid = pg_get_serial_sequence(%s, %s)::regclass",
+        [qualified(table).as_string(None), table.key[0]],
+    ).fetchone()
+    return [(row[0], row[1])] if row else []
+
+
+def clean_target(connection: psycopg.Connection[TupleRow], *, plan: Plan, move: str) -> None:
+    """Take away what the target kept of one move; what moved stays."""
+    connection.execute(
+        "delete from slacktide.key_map k using slacktide.mover_move m where m.move_no = k.move_no and m.name = %s",
+        [move],
+    )
+    connection.execute("delete from slacktide.mover_move where name = %s", [move])
+    if connection.execute("select from slacktide.mover_move").fetchone():
+        return
+    tables = [(table.schema, table.table) for table in plan.table.values()]
+    sequences = [name for table in plan.table.values() if table.drawn for name in _sequence_of(connection, table)]
+    guard_right.revoke_mover(
+        connection, tables=[*tables, *_OWN_TABLES], sequences=[*sequences, ("slacktide", "parking_number")]
+    )
+    connection.execute("drop table slacktide.key_map, slacktide.mover_move")
+    connection.execute("drop sequence slacktide.parking_number")

@@ -1,0 +1,22 @@
+-- name: look
+-- The source's identity, and what it says of a slot.
+select s.system_identifier::text, (select timeline_id from pg_control_checkpoint()), l.confirmed_flush_lsn::text,
+    l.wal_status = 'lost'
+from pg_control_system() s left join pg_replication_slots l on l.slot_name = %(slot)s and l.plugin = 'pgoutput'
+    and l.database = current_database()
+
+-- name: end_user
+-- End whoever uses a slot.
+select slot_name, case when active_pid is not null then pg_terminate_backend(active_pid) end
+from pg_replication_slots where slot_name = %(slot)s
+
+-- name: drop
+-- Drop a slot.
+select pg_drop_replication_slot(%(slot)s)
+
+-- name: writers
+-- The open transactions of the whole cluster that have written, prepared ones too, as the operator reads them.
+select format('%%s of %%s in %%s since %%s: %%s', pid, usename, datname, xact_start, left(query, 80))
+from pg_stat_activity where backend_xid is not null and pid <> pg_backend_pid()
+union all
+select format('prepared %%s of %%s in %%s since %%s', gid, owner, database, prepared) from pg_prepared_xacts

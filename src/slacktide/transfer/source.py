@@ -1,0 +1,190 @@
+"""Reading the source at one instant.
+
+A batch is read in one snapshot N. The order matters, and each step answers an event that was seen:
+
+1. the plan's tables are locked (against DDL only) before N is taken: else a rewriting ALTER between the two shows no row;
+2. N and the fingerprint come with the first query;
+3. the log's insert position L is asked in a later statement, and put back where it stands behind a page header: what
+   is visible in N was logged before L; an idle server would not reach a header's end for many seconds;
+4. the stream is awaited up to L; if that takes long, a message flushes the log: a writer that is still open may
+   have logged without flushing, and the stream sends only what is flushed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from psycopg import IsolationLevel, errors
+from psycopg.rows import TupleRow
+from psycopg.sql import SQL, Composed
+
+from slacktide.core.errors import OutsideError
+from slacktide.plan.model import Entity, Plan
+from slacktide.postgres import sql
+from slacktide.postgres.connection import connect
+from slacktide.postgres.position import Snapshot, parse_lsn, put_back
+from slacktide.transfer import source_sql
+
+_STATEMENTS = sql.load(__package__, "source.sql")
+_LOCK_TIMEOUT = "2s"
+
+
+class SourceBusy(OutsideError):
+    """A table of the source is locked by somebody who changes it: {reason}. It is tried again."""
+
+
+class SchemaChanged(OutsideError):
+    """The table {table!r} of the source was changed ({what}): mend the plan, then run `slacktide move prepare NAME --apply`."""
+
+
+class Instant(msgspec.Struct, frozen=True):
+    """One instant of the source: its snapshot, the time, the log's position behind all that it sees."""
+
+    text: str
+    snapshot: Snapshot
+    as_of: datetime
+    position: int
+    fingerprint: dict[str, str]
+
+
+class ReadObjects(msgspec.Struct, frozen=True):
+    """Objects of one entity as XML, and those of them that could not be written for a code without a mapping."""
+
+    xml: bytes
+    count: int
+    unmapped: list[tuple[str, str]]
+    outside: list[str]
+
+
+class Source:
+    """The source database, read for one property by one plan."""
+
+    def __init__(self, address: str, *, plan: Plan, property_code: str, name: str) -> None:
+        """Connect. Raises Unreachable."""
+        self.plan, self.property_code = plan, property_code
+        self.connection = connect(address, name=name)
+        self.connection.isolation_level = IsolationLevel.REPEATABLE_READ
+        self._flushing = connect(address, name=f"{name} flush", options="-c synchronous_commit=local")
+        self._tables = [table for entity in plan.moving for table in entity.tables]
+
+    def close(self) -> None:
+        """Close the connections."""
+        self.connection.close()
+        self._flushing.close()
+
+    @contextmanager
+    def at_one_instant(self) -> Iterator[Instant]:
+        """Read in one snapshot for as long as the block lasts. Raises SourceBusy."""
+        with self.connection.transaction():
+            self._lock()
+            text, as_of = self._first(_STATEMENTS["snapshot"])
+            fingerprint = {table: f"{schema} {files}" for table, schema, files in self._fingerprint()}
+            yield Instant(text, Snapshot.parse(text), as_of, self._insert_position(), fingerprint)
+
+    def _fingerprint(self) -> list[TupleRow]:
+        tables = [table.qualified for table in self._tables]
+        return self.connection.execute(_STATEMENTS["fingerprint"], {"tables": tables}).fetchall()
+
+    def flush(self) -> None:
+        """Have the source write and flush its log up to now."""
+        self._flushing.execute(_STATEMENTS["flush"])
+
+    def _lock(self) -> None:
+        """Hold the plan's tables against DDL; no query comes before this one."""
+        self.connection.execute("set local row_security = off")
+        self.connection.execute(SQL("set local lock_timeout = {}").format(_LOCK_TIMEOUT))
+        names = SQL(", ").join(source_sql.qualified(table) for table in self._tables)
+        try:
+            self.connection.execute(SQL("lock table {} in access share mode").format(names))
+        except (errors.LockNotAvailable, errors.DeadlockDetected) as error:
+            raise SourceBusy(reason=str(error).strip()) from error
+
+    def _insert_position(self) -> int:
+        text, page, segment = self._first(_STATEMENTS["insert_position"])
+        return put_back(parse_lsn(text), page_bytes=page, segment_bytes=segment)
+
+    def _first(self, statement: Any) -> TupleRow:
+        row = self.connection.execute(statement).fetchone()
+        assert row is not None  # noqa: S101 -- these statements always give a row
+        return row
+
+    # -- what a batch asks --------------------------------------------------------------------------------------------
+
+    def _run(self, statement: Composed | None, **values: Any) -> list[TupleRow]:
+        if statement is None:
+            return []
+        return self.connection.execute(statement, {"property": self.property_code, **values}).fetchall()
+
+    def range_ends(self, entity: Entity, *, size: int) -> list[str]:
+        """Give every `size`-th key of the property, in order."""
+        return [key for key, _ in self._run(source_sql.range_ends(self.plan, entity), size=size)]
+
+    def range_keys(self, entity: Entity, *, after: str | None, upto: str | None) -> list[str]:
+        """Give the property's keys behind `after` up to `upto`."""
+        return [key for (key,) in self._run(source_sql.range_keys(self.plan, entity), after=after, upto=upto)]
+
+    def standing(self, entity: Entity, keys: Iterable[str]) -> list[tuple[str, bool, bool]]:
+        """Give, for each key, whether the object is there, and whether it belongs to the property."""
+        return [(k, p, i) for k, p, i in self._run(source_sql.standing(self.plan, entity), keys=list(keys))]
+
+    def dependents(self, entity: Entity, keys: Iterable[str]) -> list[str]:
+        """Give the objects of an entity that belong to the property through given ones."""
+        return [key for (key,) in self._run(source_sql.dependents(entity), keys=list(keys))]
+
+    def referred_to(self, entity: Entity, keys: Iterable[str], *, every: bool) -> list[tuple[str, str, bool]]:
+        """Give what objects and their parts refer to: entity, key, whether the property's; else only others'."""
+        rows = self._run(source_sql.referred_to(self.plan, entity), keys=list(keys), all=every)
+        return [(name, key, inside) for name, key, inside in rows]
+
+    def referrers(self, entity: Entity, keys: Iterable[str]) -> list[tuple[str, str | None, str | None]]:
+        """Give who refers to objects: key, entity and key of the referrer, None for the property's own."""
+        rows = self._run(source_sql.referrers(self.plan, entity), keys=list(keys))
+        return [(key, other, other_key) for key, other, other_key in rows]
+
+    def objects(self, entity: Entity, keys: list[str], *, codes: dict[str, str]) -> ReadObjects:
+        """Give objects as XML; `codes` holds each list's mappings as JSON, as `codes_LIST`."""
+        cursor = self.connection.execute(
+            source_sql.objects(self.plan, entity), {"property": self.property_code, "keys": keys, **codes}
+        )
+        result = cursor.pgresult
+        assert result is not None  # noqa: S101 -- an executed select has a result
+        xml = result.get_value(0, 0) or b""
+        _, count, failed, reasons, outside = cursor.fetchone() or ()
+        unmapped = list(zip(failed or [], reasons or [], strict=True))
+        return ReadObjects(xml, count, unmapped, outside or [])
+
+
+def await_stream(
+    *,
+    source: Source,
+    position: int,
+    reached: Callable[[float], int],
+    limit_seconds: float,
+    flush_after_seconds: float = 0.03,
+) -> bool:
+    """Wait until everything before `position` is journalled; tell whether it was in time.
+
+    `reached(seconds)` asks for the position, waits at the most so long for news, and gives it.
+    """
+    from slacktide.core import clock  # noqa: PLC0415 -- the one place here that measures time
+
+    begun, flushed = clock.monotonic_seconds(), False
+    while reached(0.01) < position:
+        waited = clock.monotonic_seconds() - begun
+        if waited > limit_seconds:
+            return False
+        if waited > flush_after_seconds and not flushed:
+            source.flush()
+            flushed = True
+    return True
+
+
+def changed_tables(*, before: dict[str, str], now: dict[str, str]) -> tuple[list[str], list[str]]:
+    """Name the tables whose definition is another one, and those whose files alone are."""
+    differ = sorted(table for table in before.keys() | now.keys() if before.get(table) != now.get(table))
+    defined = [t for t in differ if before.get(t, "").split(" ")[0] != now.get(t, "").split(" ")[0]]
+    return defined, [table for table in differ if table not in defined]

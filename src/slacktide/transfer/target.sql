@@ -1,0 +1,49 @@
+-- name: claim
+-- Let the last number go from k-1 to k: who cannot is not the owner any more.
+update slacktide.mover_move
+set number = %(number)s, incarnation = %(incarnation)s, checksum = %(checksum)s, applied_at = clock_timestamp()
+where name = %(move)s and number = %(number)s - 1 and incarnation <= %(incarnation)s
+returning move_no
+
+-- name: standing
+-- What was applied last.
+select move_no, incarnation, number, checksum from slacktide.mover_move where name = %(move)s
+
+-- name: known
+-- What the key map says of given rows.
+select k.name, k.source_key, k.target_key, k.hash, k.outside
+from unnest(%(names)s::text[], %(keys)s::text[]) o (name, key)
+join slacktide.key_map k on (k.name, k.source_key) = (o.name, o.key)
+where k.move_no = %(move_no)s
+
+-- name: known_in_range
+-- The property's own objects in a key range, of which the batch holds every one.
+select source_key, target_key from slacktide.key_map where move_no = %(move_no)s and name = %(name)s and not outside
+
+-- name: any_known
+-- The names of which the key map knows anything.
+select n from unnest(%(names)s::text[]) n
+where exists (select from slacktide.key_map where move_no = %(move_no)s and name = n)
+
+-- name: draw
+-- Draw keys from a table's own sequence.
+select nextval(%(sequence)s::regclass)::text from generate_series(1, %(count)s)
+
+-- name: sequence
+-- The sequence that a table's key is drawn from.
+select pg_get_serial_sequence(%(table)s, %(column)s)
+
+-- name: renew
+-- Note the content of objects that were written again.
+update slacktide.key_map k set hash = o.hash, outside = o.outside, batch = %(batch)s
+from unnest(%(names)s::text[], %(keys)s::text[], %(hashes)s::uuid[], %(outside)s::boolean[]) o (name, key, hash, outside)
+where k.move_no = %(move_no)s and (k.name, k.source_key) = (o.name, o.key)
+
+-- name: forget
+-- Forget rows that are gone, by their keys at the target.
+delete from slacktide.key_map where move_no = %(move_no)s and name = %(name)s and target_key = any (%(keys)s)
+
+-- name: outside
+-- Of given target keys: those that are kept by reference.
+select target_key from slacktide.key_map
+where move_no = %(move_no)s and name = %(name)s and outside and target_key = any (%(keys)s)

@@ -1,0 +1,30 @@
+-- What a target keeps of the moves into it. Made by `prepare`, taken away by `clean`.
+create schema if not exists slacktide;
+
+create table if not exists slacktide.mover_move (
+    move_no integer generated always as identity primary key,
+    name text not null unique,
+    property text not null,
+    incarnation integer not null default 0,
+    number integer not null default 0,
+    checksum text not null default '',
+    applied_at timestamptz
+);
+
+-- Which target row stands for which source row; `hash` is that of an object's content, null for a part or where
+-- what stands at the target is not what was sent; `outside` objects are of other properties and kept by reference.
+create table if not exists slacktide.key_map (
+    move_no integer not null references slacktide.mover_move,
+    name text not null,
+    source_key text not null,
+    target_key text not null,
+    hash uuid,
+    outside boolean not null,
+    batch integer not null,
+    primary key (move_no, name, source_key),
+    unique (move_no, name, target_key)
+);
+create index if not exists key_map_outside on slacktide.key_map (move_no, name, target_key) where outside;
+
+-- Numbers for unique values that are set aside while they change hands.
+create sequence if not exists slacktide.parking_number;

@@ -1,0 +1,235 @@
+"""SQL over the target that is made from a plan: staging, parking, upserting, deleting.
+
+Changed objects are staged in temporary tables named after the key map's names; keys and references in them are the
+target's already. Roots are named by `keys`, as text.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+from psycopg.sql import SQL, Composable, Composed, Identifier, Placeholder
+
+from slacktide.plan.model import Entity, Plan, Reference, Table
+from slacktide.plan.parking import Parking
+from slacktide.transfer.source_sql import KEYS, qualified, type_of
+
+_COMPARED_AS_TEXT = ("json", "xml", "point", "box", "polygon", "path", "circle", "line", "lseg")
+
+
+def stage(table: Table) -> Identifier:
+    """Write the name of a table's staging table."""
+    return Identifier("pg_temp", f"stage_{table.name}")
+
+
+def columns(table: Table) -> Composed:
+    """Write the columns that move, in plan order."""
+    return SQL(", ").join(Identifier(column.name) for column in table.columns)
+
+
+def create_stage(table: Table) -> Composed:
+    """Make a staging table that is empty after every transaction."""
+    return SQL("create temporary table {} on commit delete rows as select {} from {} with no data").format(
+        Identifier(f"stage_{table.name}"), columns(table), qualified(table)
+    )
+
+
+def copy_in(table: Table, *, staged: bool) -> Composed:
+    """Write rows in COPY's text form."""
+    return SQL("copy {} ({}) from stdin").format(stage(table) if staged else qualified(table), columns(table))
+
+
+def _same_key(table: Table, one: str, other: str) -> Composed:
+    return SQL(" and ").join(SQL("{} = {}").format(Identifier(one, c), Identifier(other, c)) for c in table.key)
+
+
+def _root_column(table: Table) -> str:
+    return table.root or table.key[0]
+
+
+def _root_keys(plan: Plan, table: Table) -> Composed:
+    entity = plan.entity_of[table.name]
+    return SQL("{}::{}[]").format(KEYS, type_of(entity.root, entity.key))
+
+
+def _compared(alias: str, table: Table, names: list[str]) -> Composed:
+    def one(name: str) -> Composable:
+        kind = table.by_name[name].type
+        return SQL("{}::text" if kind in _COMPARED_AS_TEXT else "{}").format(Identifier(alias, name))
+
+    return SQL("({})").format(SQL(", ").join(one(name) for name in names))
+
+
+@cache
+def upsert(table: Table, closing: tuple[str, ...]) -> Composed:
+    """Write the staged rows, leaving alone those that are the same, and the columns that close cycles."""
+    names = [column.name for column in table.columns if column.name not in closing]
+    changing = [name for name in names if name not in table.key]
+    listed = SQL(", ").join(map(Identifier, names))
+    if not changing:
+        action: Composable = SQL("do nothing")
+    else:
+        action = SQL("do update set {} where {} is distinct from {}").format(
+            SQL(", ").join(SQL("{} = {}").format(Identifier(n), Identifier("excluded", n)) for n in changing),
+            _compared("t", table, changing),
+            _compared("excluded", table, changing),
+        )
+    return SQL("insert into {} as t ({}) overriding system value select {} from {} on conflict ({}) {}").format(
+        qualified(table), listed, listed, stage(table), SQL(", ").join(map(Identifier, table.key)), action
+    )
+
+
+@cache
+def close(table: Table, column: str) -> Composed:
+    """Write a column that closes a cycle: `key_0`, `key_1` ... hold the rows' keys, `values` the values, as text."""
+    arrays = [SQL("{}::text[]").format(Placeholder(f"key_{n}")) for n in range(len(table.key))]
+    names = [Identifier(f"k{n}") for n in range(len(table.key))]
+    same = SQL(" and ").join(
+        SQL("t.{} = v.{}::{}").format(Identifier(c), name, type_of(table, c))
+        for c, name in zip(table.key, names, strict=True)
+    )
+    return SQL(
+        "update {} t set {} = v.value::{} from unnest({}, %(values)s::text[]) v ({}, value) where {} "
+        "and t.{} is distinct from v.value::{}"
+    ).format(
+        qualified(table), Identifier(column), type_of(table, column), SQL(", ").join(arrays), SQL(", ").join(names), same,
+        Identifier(column), type_of(table, column),
+    )  # fmt: skip
+
+
+@cache
+def clear_closing(plan: Plan, table: Table, column: str) -> Composed:
+    """Clear a column that closes a cycle, on the rows of roots that go."""
+    return SQL("update {} t set {c} = null where {} = any ({}) and t.{c} is not null").format(
+        qualified(table), Identifier("t", _root_column(table)), _root_keys(plan, table), c=Identifier(column)
+    )
+
+
+def _gone_parts(plan: Plan, table: Table) -> Composed:
+    return SQL("{} = any ({}) and not exists (select from {} s where {})").format(
+        Identifier("t", _root_column(table)),
+        _root_keys(plan, table),
+        stage(table),
+        _same_key(table, "t", "s"),
+    )
+
+
+@cache
+def delete_gone_parts(plan: Plan, table: Table) -> Composed:
+    """Delete the parts of written roots that are not among the staged rows; give their keys."""
+    return SQL("delete from {} t where {} returning {}::text").format(
+        qualified(table), _gone_parts(plan, table), Identifier("t", table.key[0])
+    )
+
+
+@cache
+def delete_of_roots(plan: Plan, table: Table) -> Composed:
+    """Delete the rows of roots that go; give their keys."""
+    return SQL("delete from {} t where {} = any ({}) returning {}::text").format(
+        qualified(table),
+        Identifier("t", _root_column(table)),
+        _root_keys(plan, table),
+        Identifier("t", table.key[0]),
+    )
+
+
+# -- parking ----------------------------------------------------------------------------------------------------------
+
+
+def _aside(parking: Parking) -> Composable:
+    return parking.expression(SQL("nextval('slacktide.parking_number')"))
+
+
+@cache
+def park_changing(table: Table, parking: Parking) -> Composed:
+    """Set a unique value aside on rows that are about to get another one."""
+    names = list(parking.columns)
+    return SQL("update {} t set {} = {} from {} s where {} and {} is distinct from {}").format(
+        qualified(table), Identifier(parking.column), _aside(parking), stage(table), _same_key(table, "t", "s"),
+        _compared("t", table, names), _compared("s", table, names),
+    )  # fmt: skip
+
+
+@cache
+def park_gone_parts(plan: Plan, table: Table, parking: Parking) -> Composed:
+    """Set a unique value aside on parts that are about to go from written roots."""
+    return SQL("update {} t set {} = {} where {}").format(
+        qualified(table), Identifier(parking.column), _aside(parking), _gone_parts(plan, table)
+    )
+
+
+@cache
+def park_of_roots(plan: Plan, table: Table, parking: Parking) -> Composed:
+    """Set a unique value aside on the rows of roots that are about to go."""
+    return SQL("update {} t set {} = {} where {} = any ({})").format(
+        qualified(table),
+        Identifier(parking.column),
+        _aside(parking),
+        Identifier("t", _root_column(table)),
+        _root_keys(plan, table),
+    )
+
+
+# -- kept by reference -------------------------------------------------------------------------------------------------
+
+
+def references_to(plan: Plan, entity: Entity) -> list[tuple[Table, Reference]]:
+    """List every column of the plan that refers to an entity or its parts."""
+    return [(t, r) for other in plan.moving for t, r in other.references if r.entity == entity.name]
+
+
+@cache
+def referred_from(plan: Plan, table: Table, reference: Reference) -> Composed:
+    """The objects that the rows of given roots refer to by one column."""
+    column, root = Identifier("t", reference.column), Identifier("t", _root_column(table))
+    if reference.part is None:
+        return SQL("select distinct {}::text from {} t where {} = any ({}) and {} is not null").format(
+            column, qualified(table), root, _root_keys(plan, table), column
+        )
+    part = plan.table[reference.target]
+    return SQL("select distinct {}::text from {} t join {} p on {} = {} where {} = any ({})").format(
+        Identifier("p", _root_column(part)), qualified(table), qualified(part), Identifier("p", part.key[0]), column,
+        root, _root_keys(plan, table),
+    )  # fmt: skip
+
+
+@cache
+def unreferenced(plan: Plan, entity: Entity) -> Composed:
+    """Of given objects: those to which nothing refers any more, their own rows apart."""
+    used: list[Composable] = [
+        SQL("not exists (select from {} t {} where {} = k and {} <> k)").format(
+            qualified(table), *_to_root(plan, reference), Identifier("t", _root_column(table))
+        )
+        if table in entity.tables
+        else SQL("not exists (select from {} t {} where {} = k)").format(qualified(table), *_to_root(plan, reference))
+        for table, reference in references_to(plan, entity)
+    ]
+    return SQL("select k::text from unnest({}::{}[]) k where {}").format(
+        KEYS, type_of(entity.root, entity.key), SQL(" and ").join(used or [SQL("true")])
+    )
+
+
+def _to_root(plan: Plan, reference: Reference) -> tuple[Composable, Composable]:
+    column = Identifier("t", reference.column)
+    if reference.part is None:
+        return SQL(""), column
+    part = plan.table[reference.target]
+    join = SQL("join {} p on {} = {}").format(qualified(part), Identifier("p", part.key[0]), column)
+    return join, Identifier("p", _root_column(part))
+
+
+COPY_KEY_MAP = SQL(
+    "copy slacktide.key_map (move_no, name, source_key, target_key, hash, outside, batch) from stdin"
+).format()
+
+
+@cache
+def empty_stage(table: Table) -> Composed:
+    """Empty a staging table in the middle of a transaction."""
+    return SQL("delete from {}").format(stage(table))
+
+
+@cache
+def analyze_stage(table: Table) -> Composed:
+    """Give a large staging table its statistics: without them large joins become nested loops."""
+    return SQL("analyze {}").format(stage(table))
