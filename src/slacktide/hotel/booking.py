@@ -1,8 +1,8 @@
 """The bookings that a hotel is loaded from, and how they are read from the published file.
 
-The file is that of Antonio, Almeida and Nunes, "Hotel booking demand datasets", Data in Brief 22 (2019) 41-49: one row
-for each booking of two hotels, 32 columns, NULL written out, no key. Rows that are alike are separate bookings. Nothing
-is mended: what is odd is counted and kept.
+The file is that of Antonio, Almeida and Nunes, "Hotel booking demand datasets", Data in Brief 22 (2019)
+41-49: one row for each booking of two hotels, 32 columns, NULL written out, no key. Rows that are alike are
+separate bookings. Nothing is mended: what is odd is counted and kept.
 """
 
 from __future__ import annotations
@@ -26,14 +26,40 @@ if TYPE_CHECKING:
 _HOTELS = {"City Hotel": "CITY", "Resort Hotel": "RESORT"}
 _MONTHS = {date(2000, month, 1).strftime("%B"): month for month in range(1, 13)}
 _ABSENT = frozenset({"NULL", "NA", ""})
-_COLUMNS = (
-    "hotel", "is_canceled", "lead_time", "arrival_date_year", "arrival_date_month", "arrival_date_week_number",
-    "arrival_date_day_of_month", "stays_in_weekend_nights", "stays_in_week_nights", "adults", "children", "babies",
-    "meal", "country", "market_segment", "distribution_channel", "is_repeated_guest", "previous_cancellations",
-    "previous_bookings_not_canceled", "reserved_room_type", "assigned_room_type", "booking_changes", "deposit_type",
-    "agent", "company", "days_in_waiting_list", "customer_type", "adr", "required_car_parking_spaces",
-    "total_of_special_requests", "reservation_status", "reservation_status_date",
-)  # fmt: skip
+_COLUMNS = [
+    "hotel",
+    "is_canceled",
+    "lead_time",
+    "arrival_date_year",
+    "arrival_date_month",
+    "arrival_date_week_number",
+    "arrival_date_day_of_month",
+    "stays_in_weekend_nights",
+    "stays_in_week_nights",
+    "adults",
+    "children",
+    "babies",
+    "meal",
+    "country",
+    "market_segment",
+    "distribution_channel",
+    "is_repeated_guest",
+    "previous_cancellations",
+    "previous_bookings_not_canceled",
+    "reserved_room_type",
+    "assigned_room_type",
+    "booking_changes",
+    "deposit_type",
+    "agent",
+    "company",
+    "days_in_waiting_list",
+    "customer_type",
+    "adr",
+    "required_car_parking_spaces",
+    "total_of_special_requests",
+    "reservation_status",
+    "reservation_status_date",
+]
 
 _ABSURD_CENTS = 500_000  # a rate of 5,000 a night: the file has one of 5,400 in hotels that take about 100
 
@@ -47,7 +73,7 @@ class BadBooking(UsageError):
 
 
 class Booking(msgspec.Struct, gc=False):
-    """One booking as the file has it. Days are ordinals (`date.toordinal`), money is in cents; `row` counts from 1."""
+    """One booking as the file has it: days as ordinals (`date.toordinal`), money in cents, `row` from 1."""
 
     row: int
     hotel: str
@@ -110,12 +136,12 @@ class Booking(msgspec.Struct, gc=False):
 
 
 def read(path: Path) -> Iterator[Booking]:
-    """Read all bookings of a .csv, or of the only .csv in a .zip. Raises BookingsUnreadable and BadBooking."""
+    """Read all bookings of a .csv, or of the only .csv in a .zip: BookingsUnreadable, BadBooking."""
     seen: set[int] = set()
     with _opened(path) as lines:
         rows = csv.reader(lines)
         header = next(rows, [])
-        if tuple(header) != _COLUMNS:
+        if header != _COLUMNS:
             missing = ", ".join(sorted(set(_COLUMNS) - set(header))) or "their order differs"
             raise BookingsUnreadable(file=path, reason=f"its columns are not the published ones ({missing})")
         for number, row in enumerate(rows, 1):
@@ -142,20 +168,21 @@ def _opened(path: Path) -> Iterator[io.TextIOBase]:
 
 def _member(path: Path, archive: zipfile.ZipFile) -> str:
     """Find the bookings in an archive; what a Mac adds for itself is none."""
-    members = [
-        name for name in archive.namelist() if name.endswith(".csv") and not name.startswith("__MACOSX/")
-    ]
+    members = [name for name in archive.namelist() if name.endswith(".csv") and not name.startswith("__MACOSX/")]
     if len(members) != 1:
         raise BookingsUnreadable(file=path, reason=f"it holds {len(members)} .csv files, and one is expected")
     return members[0]
 
 
 def _booking(number: int, row: list[str], *, duplicate: bool) -> Booking:
-    (hotel, canceled, lead, year, month, _week, day, weekend, week, adults, children, babies, meal, country, market,
-     channel, repeated, cancellations, stays, reserved, assigned, changes, deposit, agent, company, waiting, customer,
-     rate, parking, requests, status, status_date) = row  # fmt: skip
+    (
+        hotel, canceled, lead, year, month, _week, day, weekend, week, adults, children, babies, meal,
+        country, market, channel, repeated, cancellations, stays, reserved, assigned, changes, deposit,
+        agent, company, waiting, customer, rate, parking, requests, status, status_date,
+    ) = row  # fmt: skip
     if status not in {"Check-Out", "Canceled", "No-Show"} or (status == "Check-Out") == (canceled == "1"):
-        raise ValueError(f"reservation_status {status!r} with is_canceled {canceled!r}")  # noqa: TRY301, EM102 -- told with its row
+        reason = f"reservation_status {status!r} with is_canceled {canceled!r}"
+        raise ValueError(reason)
     return Booking(
         row=number,
         hotel=_HOTELS[hotel],

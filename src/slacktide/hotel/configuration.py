@@ -1,6 +1,7 @@
-"""Writes a property's configuration: rooms and codes as the bookings have them, cashiers and users that are made.
+"""Writes a property's configuration: rooms and codes as the bookings have them, staff that is made.
 
-Both hotels get all codes of both, as hotels of one chain have, so that an object can go from one to the other.
+Both hotels get all codes of both, as hotels of one chain have, so that an object can go from one to the
+other.
 """
 
 from __future__ import annotations
@@ -87,7 +88,7 @@ def write_property(spool: Spool, hotel: Hotel, codes: Codes) -> None:
 
 
 def write_staff(spool: Spool, hotel: Hotel, dice: Dice) -> None:
-    """Write cashiers, of whom some are at work, users, and the days' card batches, of which today's is not settled."""
+    """Write cashiers, of whom some are at work, users, and card batches, of which today's is not settled."""
     today = hotel.business_day
     for number in range(1, _CASHIERS + 1):
         since = f"{day(today)} 06:00:00+00" if number <= _OPEN_CASHIERS else None

@@ -1,6 +1,8 @@
-"""Writes what the front desk and the sales office keep: blocks, events, messages, traces, telephone book, rooms out of
-order. But for the blocks' rooms, which are the bookings' own, all of it is made.
-"""  # noqa: D205 -- one sentence in two lines
+"""Writes what the front desk and the sales office keep.
+
+Blocks, events, messages, traces, telephone book, rooms out of order: but for the blocks' rooms, which are the
+bookings' own, all of it is made.
+"""
 
 from __future__ import annotations
 
@@ -50,7 +52,7 @@ class Desk:
         self._spool, self._hotel, self._profiles = spool, hotel, profiles
         self._today = hotel.business_day
 
-    # -- of one stay ----------------------------------------------------------------------------------------------
+    # -- of one stay --------------------------------------------------------------------------------
 
     def write(self, stay: Stay) -> None:
         """Write messages and traces of a stay that is on, near or just over."""
@@ -73,10 +75,9 @@ class Desk:
         dice = stay.dice
         on = day(min(stay.booking.status_day, self._today) - 1)
         minute = dice.below(60)
-        self._spool.add(
-            "guest_message", self._hotel.code, stay.reservation_id, text(person.last_name(dice)),
-            text(person.message(dice)), f"{on} 09:{minute:02}:00+00", f"{on} 18:{minute:02}:30+00" if delivered else None,
-        )  # fmt: skip
+        sender, body = text(person.last_name(dice)), text(person.message(dice))
+        received, read = f"{on} 09:{minute:02}:00+00", f"{on} 18:{minute:02}:30+00" if delivered else None
+        self._spool.add("guest_message", self._hotel.code, stay.reservation_id, sender, body, received, read)
 
     def _trace(self, stay: Stay, *, due: int, resolved: bool) -> None:
         dice = stay.dice
@@ -85,24 +86,22 @@ class Desk:
             text(person.task(dice)), f"{day(due)} 07:15:00.123456+00" if resolved else None,
         )  # fmt: skip
 
-    # -- of the hotel -----------------------------------------------------------------------------------------------
+    # -- of the hotel -------------------------------------------------------------------------------
 
     def blocks(self, groups: Iterable[Group], dice: Dice) -> None:
-        """Write blocks with the rooms that their reservations picked up, and some more that are still held."""
+        """Write blocks with the rooms that their reservations picked up, and some more that are held."""
         for group in groups:
             b, code = group.first, self._hotel.code
             profile_id = self._profiles.firm("company", b.company, seed=self._hotel.seed)
             profile_id = profile_id or self._profiles.firm("agent", b.agent, seed=self._hotel.seed)
+            name, status = text(person.last_name(dice)), "tentative" if dice.one_in(6) else "definite"
             self._spool.add(
-                "block", group.block_id, code, f"{day(b.arrival)}-{group.block_id}", text(person.last_name(dice)),
-                "tentative" if dice.one_in(6) else "definite", profile_id, b.market, day(b.arrival), day(b.departure),
-                day(max(self._today, b.arrival - 21)),
+                "block", group.block_id, code, f"{day(b.arrival)}-{group.block_id}", name, status, profile_id,
+                b.market, day(b.arrival), day(b.departure), day(max(self._today, b.arrival - 21)),
             )  # fmt: skip
             more = dice.below(4)
             for (night, room_type), rooms in sorted(group.picked_up.items()):
-                self._spool.add(
-                    "block_room", group.block_id, day(night), room_type, code, rooms + more, rooms
-                )
+                self._spool.add("block_room", group.block_id, day(night), room_type, code, rooms + more, rooms)
             if dice.one_in(2):
                 self._event(dice, on=b.arrival, block_id=group.block_id, profile_id=profile_id)
 
@@ -118,17 +117,15 @@ class Desk:
             self._event(dice, on=self._today - 10 + dice.below(90))
         self._out_of_order(dice)
 
-    def _event(
-        self, dice: Dice, *, on: int, block_id: int | None = None, profile_id: int | None = None
-    ) -> None:
+    def _event(self, dice: Dice, *, on: int, block_id: int | None = None, profile_id: int | None = None) -> None:
         key = self._spool.draw("event")
         hour = 8 + dice.below(11)
         space = dice.choice(tuple(SPACES))
-        self._spool.add(
-            "event", key, self._hotel.code, block_id, profile_id, dice.choice(_EVENTS), dice.choice(_STATUSES),
-            f"{day(on)} {hour:02}:30:00+00", f"{day(on)} {hour + 3:02}:00:00+00", dice.below(SPACES[space][1]) + 1,
-            text(person.note(dice)) if dice.one_in(8) else None,
-        )  # fmt: skip
+        name, status = dice.choice(_EVENTS), dice.choice(_STATUSES)
+        start, end = f"{day(on)} {hour:02}:30:00+00", f"{day(on)} {hour + 3:02}:00:00+00"
+        attendees = dice.below(SPACES[space][1]) + 1
+        note = text(person.note(dice)) if dice.one_in(8) else None
+        self._spool.add("event", key, self._hotel.code, block_id, profile_id, name, status, start, end, attendees, note)
         self._spool.add("event_space", key, space, self._hotel.code, dice.choice(_SETUPS))
         for _ in range(dice.below(4)):
             price = money(500 + dice.below(20_000))

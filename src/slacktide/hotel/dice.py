@@ -1,4 +1,4 @@
-"""Chance that comes out the same everywhere: the same seed and purpose give the same throws, in every Python."""
+"""Chance that comes out the same everywhere: the same numbers give the same throws, in every Python."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _MASK = (1 << 64) - 1
 
 
 class Dice:
-    """A linear congruential generator (Knuth's MMIX constants), of which the high bits are used: small and fast."""
+    """A linear congruential generator with Knuth's MMIX constants, of which the high bits are used."""
 
     __slots__ = ("_state",)
 

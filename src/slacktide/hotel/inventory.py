@@ -1,8 +1,9 @@
 """Inventory: what can be sold of each room type on each day. It is kept up to date, and it can be made anew.
 
-It derives from rooms, rooms out of order, the nights of reservations that hold a room (`reserved` and `in house`, without
-sharers) and the rooms of definite blocks that are not picked up. Whoever changes one of these tells the difference by
-`change`, in the same transaction. `check` shows where the two have come apart; `resync` makes it anew.
+It derives from rooms, rooms out of order, the nights of reservations that hold a room (`reserved` and
+`in house`, without sharers) and the rooms of definite blocks that are not picked up. Whoever changes one of
+these tells the difference by `change`, in the same transaction. `check` shows where the two have come apart;
+`resync` makes it anew.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ _SQL = load(__package__, "inventory.sql")
 
 
 class UnknownProperty(UsageError):
-    """The database {address} has no property {property!r}. See which there are: select code from hotel.property."""
+    """The database {address} has no property {property!r}. See: select code from hotel.property."""
 
 
 class Line(msgspec.Struct, frozen=True, order=True):
@@ -46,7 +47,7 @@ class Line(msgspec.Struct, frozen=True, order=True):
 
 
 class Difference(msgspec.Struct, frozen=True):
-    """A room type and day whose kept inventory is not what it derives from; None is a line that is not there."""
+    """A room type and day whose kept inventory is not what it derives from; None: there is no line."""
 
     stored: Line | None
     derived: Line | None
@@ -62,47 +63,47 @@ class Change(msgspec.Struct, frozen=True):
     out_of_order: int = 0
 
 
-def check(*, address: str, property: str) -> list[Difference]:  # noqa: A002 -- the field's own word
+def check(*, address: str, property_code: str) -> list[Difference]:
     """Compare a property's inventory with what it derives from, in one snapshot. Raises UnknownProperty."""
     with connect(address, name="hotel inventory", autocommit=False) as connection:
         connection.execute("set transaction isolation level repeatable read, read only")
-        require_property(connection, address=address, property=property)
-        return differences(connection, property=property)
+        require_property(connection, address=address, property_code=property_code)
+        return differences(connection, property_code=property_code)
 
 
-def differences(connection: Connection[Any], *, property: str) -> list[Difference]:  # noqa: A002 -- the field's own word
+def differences(connection: Connection[Any], *, property_code: str) -> list[Difference]:
     """Compare a property's inventory with what it derives from, in the connection's snapshot."""
-    stored = _lines(connection, _SQL["stored"], property)
-    derived = lines(connection, property=property)
+    rows = connection.execute(_SQL["stored"], {"property": property_code}).fetchall()
+    stored = {(row[0], row[1]): Line(*row) for row in rows}
+    derived = lines(connection, property_code=property_code)
     return [
         Difference(stored=stored.get(key), derived=derived.get(key))
         for key in sorted(stored.keys() | derived.keys())
-        if stored.get(key) != derived.get(key)
-        and not (key not in stored and key in derived and derived[key].is_idle)
+        if stored.get(key) != derived.get(key) and not (key not in stored and key in derived and derived[key].is_idle)
     ]
 
 
-def lines(connection: Connection[Any], *, property: str) -> dict[tuple[str, date], Line]:  # noqa: A002 -- the field's own word
+def lines(connection: Connection[Any], *, property_code: str) -> dict[tuple[str, date], Line]:
     """Derive a property's inventory, by room type and day from the business date onwards."""
-    statement = f"select room_type, stay_date, physical, out_of_order, sold, held, available from ({_SQL['derived']}) d"  # noqa: S608 -- our own statement
-    return _lines(connection, statement, property)
+    rows = connection.execute(_SQL["derived"], {"property": property_code}).fetchall()
+    return {(row[1], row[2]): Line(*row[1:]) for row in rows}
 
 
-def resync(connection: Connection[Any], *, property: str) -> int:  # noqa: A002 -- the field's own word
+def resync(connection: Connection[Any], *, property_code: str) -> int:
     """Make a property's inventory anew, in the connection's transaction; give the number of lines.
 
     What it derives from is locked meanwhile, so that no change is counted twice or missed.
     """
     with connection.transaction():
         connection.execute(_SQL["lock"])
-        connection.execute(_SQL["clear"], {"property": property})
-        return connection.execute(_SQL["fill"] + _SQL["derived"], {"property": property}).rowcount
+        connection.execute(_SQL["clear"], {"property": property_code})
+        return connection.execute(_SQL["fill"] + _SQL["derived"], {"property": property_code}).rowcount
 
 
-def change(connection: Connection[Any], *, property: str, changes: Sequence[Change]) -> None:  # noqa: A002 -- the field's own word
-    """Add to a property's inventory what a transaction has changed. Locks its lines in order of type and day."""
+def change(connection: Connection[Any], *, property_code: str, changes: Sequence[Change]) -> None:
+    """Add to a property's inventory what a transaction has changed, in order of type and day."""
     facts: dict[str, object] = {
-        "property": property,
+        "property": property_code,
         "types": [item.room_type for item in changes],
         "days": [item.stay_date for item in changes],
         "sold": [item.sold for item in changes],
@@ -113,12 +114,7 @@ def change(connection: Connection[Any], *, property: str, changes: Sequence[Chan
         connection.execute(_SQL["change"], facts)
 
 
-def require_property(connection: Connection[Any], *, address: str, property: str) -> None:  # noqa: A002 -- the field's own word
+def require_property(connection: Connection[Any], *, address: str, property_code: str) -> None:
     """Raise UnknownProperty unless the property is there."""
-    if connection.execute("select from hotel.property where code = %s", [property]).fetchone() is None:
-        raise UnknownProperty(address=shown(address), property=property)
-
-
-def _lines(connection: Connection[Any], statement: Any, property: str) -> dict[tuple[str, date], Line]:  # noqa: A002 -- the field's own word
-    rows = connection.execute(statement, {"property": property}).fetchall()
-    return {(row[0], row[1]): Line(*row) for row in rows}
+    if connection.execute("select from hotel.property where code = %s", [property_code]).fetchone() is None:
+        raise UnknownProperty(address=shown(address), property=property_code)

@@ -1,7 +1,8 @@
-"""Writes folios, postings, deposits and accounts receivable: all of it made, from the rates and nights of the bookings.
+"""Writes folios, postings, deposits and accounts receivable: made, from the bookings' rates and nights.
 
-Past stays are settled: each window's postings add up to zero, by a payment, or by a transfer to an account receivable
-with an invoice of the same amount. Guests in house have open windows. Deposits of stays ahead are held.
+Past stays are settled: each window's postings add up to zero, by a payment, or by a transfer to an account
+receivable with an invoice of the same amount. Guests in house have open windows. Deposits of stays ahead
+are held.
 """
 
 from __future__ import annotations
@@ -58,16 +59,14 @@ class Ledger:
                 posting = (1, "2000", 500 + dice.below(8000), self._hotel.business_day - 1 - back)
                 self._posting(folio_id, "EUR", dice, *posting)
 
-    # -- deposits -----------------------------------------------------------------------------------------------
+    # -- deposits ----------------------------------------------------------------------------------
 
     def _deposit(self, stay: Stay) -> int:
         """Write a deposit; give what of it was applied to the folio."""
         b = stay.booking
         full = b.rate_cents * b.nights
         ahead = stay.status == "reserved" and stay.dice.one_in(10)
-        amount = {"Non Refund": full, "Refundable": full * 3 // 10}.get(
-            b.deposit, b.rate_cents if ahead else 0
-        )
+        amount = {"Non Refund": full, "Refundable": full * 3 // 10}.get(b.deposit, b.rate_cents if ahead else 0)
         if amount <= 0:
             return 0
         status = _DEPOSIT_STATUS[stay.status]
@@ -86,7 +85,7 @@ class Ledger:
         )
         return amount if status == "applied" else 0
 
-    # -- folios -------------------------------------------------------------------------------------------------
+    # -- folios ------------------------------------------------------------------------------------
 
     def _folio(self, stay: Stay, applied: int) -> None:
         folio_id = self._spool.draw("folio")
@@ -134,17 +133,13 @@ class Ledger:
             code = "9020" if window > 1 else stay.dice.choice(("9000", "9010", "9010"))
             self._posting(folio_id, stay.currency, stay.dice, window, code, -cents, ended)
 
-    def _posting(
-        self, folio_id: int, currency: str, dice: Dice, window: int, code: str, cents: int, on: int
-    ) -> int:
+    def _posting(self, folio_id: int, currency: str, dice: Dice, window: int, code: str, cents: int, on: int) -> int:
         key = self._spool.draw("posting")
         cashier = dice.below(_CASHIERS) + 1
-        self._spool.add(
-            "posting", key, folio_id, window, code, currency, money(cents), day(on), cashier, None
-        )
+        self._spool.add("posting", key, folio_id, window, code, currency, money(cents), day(on), cashier, None)
         return key
 
-    # -- accounts receivable ------------------------------------------------------------------------------------
+    # -- accounts receivable -----------------------------------------------------------------------
 
     def _invoice(self, stay: Stay, posting_id: int, cents: int) -> None:
         profile_id = stay.payer_id
@@ -155,8 +150,8 @@ class Ledger:
         settled = age > _PAID_DAYS and not dice.one_in(8)
         self.last_invoice_no += 1
         key = self._spool.draw("ar_invoice")
-        self._spool.add("ar_invoice", key, self._account(profile_id, dice), self.last_invoice_no, stay.currency,
-                        day(sent), "settled" if settled else "open")  # fmt: skip
+        account, status = self._account(profile_id, dice), "settled" if settled else "open"
+        self._spool.add("ar_invoice", key, account, self.last_invoice_no, stay.currency, day(sent), status)
         self._spool.add("ar_invoice_line", key, 1, posting_id, money(cents), "Accommodation")
         if settled:
             self._spool.add("ar_payment", key, money(cents), day(sent + 30 + dice.below(45)))

@@ -1,7 +1,8 @@
 """Loads the two hotels: from the published bookings, or from the sample, in one transaction.
 
-What the bookings say is taken whole, dirt included. What they do not say is made, by dice that depend on the seed, the
-copy and the row only: the same call loads the same hotels. `LoadingReport` says how much came in, was odd, was made.
+What the bookings say is taken whole, dirt included. What they do not say is made, by dice that depend on
+the seed, the copy and the row only: the same call loads the same hotels. `LoadingReport` says how much came
+in, was odd, was made.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from psycopg import sql
 
 from slacktide.core.errors import InputError, UsageError
 from slacktide.hotel import inventory
@@ -36,7 +38,7 @@ _FIRST_CONFIRMATION = 100_001
 
 
 class AlreadyLoaded(InputError):
-    """The database {address} holds a hotel already: {held}. Load into a fresh one: slacktide hotel create URL."""
+    """The database {address} holds a hotel already: {held}. Load into a fresh one."""
 
 
 class BadScale(UsageError):
@@ -46,8 +48,9 @@ class BadScale(UsageError):
 class LoadingReport(msgspec.Struct):
     """What a load did.
 
-    `read` is the number of bookings by property, before `scale` multiplied them; `odd` counts what is odd about them and
-    `noted` what else is worth knowing; `statuses` are those on the business date, `rows` the rows written, by table.
+    `read` is the number of bookings by property, before `scale` multiplied them; `odd` counts what is odd
+    about them and `noted` what else is worth knowing; `statuses` are those on the business date, `rows` the
+    rows written, by table.
     """
 
     origin: str
@@ -91,9 +94,8 @@ def load(
         report.origin = bookings.name if bookings is not None else "sample"
         connection.commit()
         connection.autocommit = True
-        connection.execute("set search_path = hotel")
         for table in report.rows:
-            connection.execute(f"analyze hotel.{table}")  # type: ignore[call-overload]  # noqa: S608 -- our own tables
+            connection.execute(sql.SQL("analyze hotel.{}").format(sql.Identifier(table)))
     return report
 
 
@@ -131,7 +133,7 @@ class _Loader:
         with connection.cursor() as cursor:
             statement = "update hotel.block set master_reservation_id = %s where block_id = %s"
             cursor.executemany(statement, self._masters)
-        lines = sum(inventory.resync(connection, property=hotel.code) for hotel in hotels)
+        lines = sum(inventory.resync(connection, property_code=hotel.code) for hotel in hotels)
         return self._report(hotels, {**self._spool.rows, "inventory": lines})
 
     def _hotels(self) -> list[Hotel]:
@@ -172,9 +174,7 @@ class _Loader:
 
     def _write_copy(self, hotel: Hotel, copy: int, ledger: Ledger, desk: Desk, dice: Dice) -> None:
         blocks = groups(self._spool, hotel)
-        reservations = Reservations(
-            spool=self._spool, hotel=hotel, copy=copy, profiles=self._profiles, groups=blocks
-        )
+        reservations = Reservations(spool=self._spool, hotel=hotel, copy=copy, profiles=self._profiles, groups=blocks)
         for booking in hotel.bookings:
             stay: Stay = reservations.write(booking)
             self._statuses[stay.status] += 1

@@ -1,8 +1,9 @@
 """How many rooms of each type a hotel has, and which room each past and present guest was given.
 
-The bookings say the type of a guest's room, never the room. A hotel gets as many rooms of a type as its stays needed in
-the busiest night, and some to spare. Rooms are then given in the order of arrival, each the one that became free
-first, so that no room is given twice for a night: an interval graph needs no more colours than its largest clique.
+The bookings say the type of a guest's room, never the room. A hotel gets as many rooms of a type as its
+stays needed in the busiest night, and some to spare. Rooms are then given in the order of arrival, each the
+one that became free first, so that no room is given twice for a night: an interval graph needs no more
+colours than its largest clique.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ class Room(msgspec.Struct, frozen=True):
 
 
 class Occupancy(msgspec.Struct):
-    """A hotel's rooms of each type, and the room (an index into those of its type) of each booking that has one."""
+    """The rooms needed of each type, and the room (its index among its type) of each booking that has one."""
 
     needed: dict[str, int]
     given: dict[int, int]
@@ -53,7 +54,7 @@ class Occupancy(msgspec.Struct):
                     number += 1
 
     def first_rooms(self) -> dict[str, int]:
-        """Give, for each type, the number of its first room within one set; and under "" the size of a set."""
+        """Give the number of each type's first room within one set; and under "" the size of a set."""
         sizes = [(room_type, self.count(room_type)) for room_type in sorted(self.needed)]
         ends = list(accumulate((size for _, size in sizes), initial=0))
         return {**{room_type: end for (room_type, _), end in zip(sizes, ends, strict=False)}, "": ends[-1]}

@@ -8,20 +8,23 @@ if TYPE_CHECKING:
     from slacktide.hotel.dice import Dice
 
 _FIRST = (
-    "Ana", "João", "Maria", "Rui", "Inês", "Tiago", "Sofia", "Pedro", "Emma", "Oliver", "Grace", "Harry", "Claire",
-    "Luc", "Élodie", "Hugo", "Carmen", "Javier", "Lucía", "Íñigo", "Anke", "Jürgen", "Björn", "Heike", "Giulia",
-    "Marco", "Siobhán", "Seán", "Mieke", "Joost", "Yuki", "Wei", "Olga", "Ivan", "Fatima", "Omar", "Ayşe", "Łukasz",
+    "Ana", "João", "Maria", "Rui", "Inês", "Tiago", "Sofia", "Pedro", "Emma", "Oliver", "Grace", "Harry",
+    "Claire", "Luc", "Élodie", "Hugo", "Carmen", "Javier", "Lucía", "Íñigo", "Anke", "Jürgen", "Björn",
+    "Heike", "Giulia", "Marco", "Siobhán", "Seán", "Mieke", "Joost", "Yuki", "Wei", "Olga", "Ivan",
+    "Fatima", "Omar", "Ayşe", "Łukasz",
 )  # fmt: skip
 _LAST = (
-    "Silva", "Santos", "Ferreira", "Pereira", "Gonçalves", "Araújo", "Smith", "Jones", "Taylor", "Brown", "O'Neill",
-    "Martin", "Bernard", "Lefèvre", "Dubois", "García", "Muñoz", "Fernández", "Müller", "Schäfer", "Weiß", "Rossi",
-    "Bianchi", "D'Angelo", "Murphy", "Walsh", "De Vries", "van den Berg", "Tanaka", "陈", "Ivanova", "Kowalski",
-    "Yılmaz", "Haddad", "Nguyễn", "Andersson", "Sørensen", "Popescu", "Horvat", "Costa e Silva",
+    "Silva", "Santos", "Ferreira", "Pereira", "Gonçalves", "Araújo", "Smith", "Jones", "Taylor", "Brown",
+    "O'Neill", "Martin", "Bernard", "Lefèvre", "Dubois", "García", "Muñoz", "Fernández", "Müller",
+    "Schäfer", "Weiß", "Rossi", "Bianchi", "D'Angelo", "Murphy", "Walsh", "De Vries", "van den Berg",
+    "Tanaka", "陈", "Ivanova", "Kowalski", "Yildiz", "Haddad", "Nguyễn", "Andersson", "Sørensen",
+    "Popescu", "Horvat", "Costa e Silva",
 )  # fmt: skip
 # What front desks really type: quotes, markup, tabs, line ends, backslashes, emoji, a combining mark, blanks.
 _DIRT = (
-    'called "the boss"', "<b>VIP</b> & family", "late\tarrival", "line one\nline two", "C:\\fax\\inbox", "🎂 birthday",
-    "Zoe\u0308 with a combining mark", "  two blanks  ", "\\N", "\r\nfrom a fax", "100 % sure; 'quoted'", "]]> <!-- -->", "&amp;",
+    'called "the boss"', "<b>VIP</b> & family", "late\tarrival", "line one\nline two", "C:\\fax\\inbox",
+    "🎂 birthday", "Zoe\u0308 with a combining mark", "  two blanks  ", "\\N", "\r\nfrom a fax",
+    "100 % sure; 'quoted'", "]]> <!-- -->", "&amp;",
 )  # fmt: skip
 _FIRMS = (
     "Travel",
@@ -45,12 +48,13 @@ _STREETS = (
     "Avenida Brasil",
 )
 _BODIES = (
-    "Please call back.", "Your taxi is booked for 7:30.", "The meeting has moved to room 3.", "Parcel at the desk.",
-    "Your colleague arrives tomorrow.", "The restaurant has a table at 20:00.", "Fax received.",
+    "Please call back.", "Your taxi is booked for 7:30.", "The meeting has moved to room 3.",
+    "Parcel at the desk.", "Your colleague arrives tomorrow.", "The restaurant has a table at 20:00.",
+    "Fax received.",
 )  # fmt: skip
 _TASKS = (
-    "Flowers in the room", "Baby cot", "Check passport copy", "Collect deposit", "Late check-out agreed", "Extra pillow",
-    "Allergy: nuts", "Airport pick-up", "Quiet room", "Invoice to the company",
+    "Flowers in the room", "Baby cot", "Check passport copy", "Collect deposit", "Late check-out agreed",
+    "Extra pillow", "Allergy: nuts", "Airport pick-up", "Quiet room", "Invoice to the company",
 )  # fmt: skip
 
 

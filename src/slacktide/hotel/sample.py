@@ -1,8 +1,8 @@
 """Bookings without the file: a City and a Resort made from the figures that the data's authors published.
 
-Shares and means are those of the two hotels as a whole (Data in Brief 22, 2019, 41-49: tables of means and of
-categories). No row of the file is in it. Arrivals lie around the business date, so that a small sample has guests in
-house.
+Shares and means are those of the two hotels as a whole (Data in Brief 22, 2019, 41-49: tables of means and
+of categories). No row of the file is in it. Arrivals lie around the business date, so that a small sample
+has guests in house.
 """
 
 from __future__ import annotations
@@ -45,26 +45,89 @@ class Figures(msgspec.Struct, frozen=True):
 
 _CUSTOMERS_CITY = (("Transient", 750), ("Transient-Party", 219), ("Contract", 29), ("Group", 2))
 _CUSTOMERS_RESORT = (("Transient", 754), ("Transient-Party", 195), ("Contract", 44), ("Group", 7))
-_MARKETS_CITY = (("Online TA", 488), ("Offline TA/TO", 211), ("Groups", 177), ("Direct", 77), ("Corporate", 38), ("Complementary", 6), ("Aviation", 3))  # fmt: skip
-_MARKETS_RESORT = (("Online TA", 443), ("Offline TA/TO", 186), ("Direct", 163), ("Groups", 146), ("Corporate", 57), ("Complementary", 5))  # fmt: skip
-_COUNTRIES_CITY = (("PRT", 390), ("FRA", 111), ("DEU", 77), ("GBR", 67), ("ESP", 58), ("ITA", 42), ("BEL", 24), ("BRA", 24), ("USA", 20), ("NLD", 19), ("", 1), ("CN", 11), ("IRL", 16))  # fmt: skip
-_COUNTRIES_RESORT = (("PRT", 441), ("GBR", 170), ("ESP", 99), ("IRL", 54), ("FRA", 40), ("DEU", 30), ("", 12), ("CN", 18), ("NLD", 13), ("USA", 12), ("BEL", 11))  # fmt: skip
+_MARKETS_CITY = (
+    ("Online TA", 488),
+    ("Offline TA/TO", 211),
+    ("Groups", 177),
+    ("Direct", 77),
+    ("Corporate", 38),
+    ("Complementary", 6),
+    ("Aviation", 3),
+)
+_MARKETS_RESORT = (
+    ("Online TA", 443),
+    ("Offline TA/TO", 186),
+    ("Direct", 163),
+    ("Groups", 146),
+    ("Corporate", 57),
+    ("Complementary", 5),
+)
+_COUNTRIES_CITY = (
+    ("PRT", 390),
+    ("FRA", 111),
+    ("DEU", 77),
+    ("GBR", 67),
+    ("ESP", 58),
+    ("ITA", 42),
+    ("BEL", 24),
+    ("BRA", 24),
+    ("USA", 20),
+    ("NLD", 19),
+    ("", 1),
+    ("CN", 11),
+    ("IRL", 16),
+)
+_COUNTRIES_RESORT = (
+    ("PRT", 441),
+    ("GBR", 170),
+    ("ESP", 99),
+    ("IRL", 54),
+    ("FRA", 40),
+    ("DEU", 30),
+    ("", 12),
+    ("CN", 18),
+    ("NLD", 13),
+    ("USA", 12),
+    ("BEL", 11),
+)
 FIGURES = (
     Figures(
-        code="CITY", cancelled=405, no_show=12, mean_rate_cents=10_530, mean_nights_tenths=30, mean_lead_days=110,
-        repeated=26, other_type=90, countries=_COUNTRIES_CITY, markets=_MARKETS_CITY, customers=_CUSTOMERS_CITY,
+        code="CITY",
+        cancelled=405,
+        no_show=12,
+        mean_rate_cents=10_530,
+        mean_nights_tenths=30,
+        mean_lead_days=110,
+        repeated=26,
+        other_type=90,
+        countries=_COUNTRIES_CITY,
+        markets=_MARKETS_CITY,
+        customers=_CUSTOMERS_CITY,
         room_types=(("A", 792), ("D", 148), ("F", 23), ("E", 20), ("B", 14), ("G", 6)),
         meals=(("BB", 786), ("SC", 133), ("HB", 81)),
-        deposits=(("No Deposit", 837), ("Non Refund", 162), ("Refundable", 1)), agent=897, company=47,
+        deposits=(("No Deposit", 837), ("Non Refund", 162), ("Refundable", 1)),
+        agent=897,
+        company=47,
     ),
     Figures(
-        code="RESORT", cancelled=270, no_show=7, mean_rate_cents=9_495, mean_nights_tenths=43, mean_lead_days=93,
-        repeated=44, other_type=190, countries=_COUNTRIES_RESORT, markets=_MARKETS_RESORT, customers=_CUSTOMERS_RESORT,
+        code="RESORT",
+        cancelled=270,
+        no_show=7,
+        mean_rate_cents=9_495,
+        mean_nights_tenths=43,
+        mean_lead_days=93,
+        repeated=44,
+        other_type=190,
+        countries=_COUNTRIES_RESORT,
+        markets=_MARKETS_RESORT,
+        customers=_CUSTOMERS_RESORT,
         room_types=(("A", 584), ("D", 186), ("E", 124), ("G", 40), ("F", 28), ("C", 23), ("H", 15)),
         meals=(("BB", 750), ("HB", 201), ("Undefined", 29), ("FB", 18), ("SC", 2)),
-        deposits=(("No Deposit", 953), ("Non Refund", 43), ("Refundable", 4)), agent=795, company=77,
+        deposits=(("No Deposit", 953), ("Non Refund", 43), ("Refundable", 4)),
+        agent=795,
+        company=77,
     ),
-)  # fmt: skip
+)
 
 
 def sample(*, bookings_per_property: int, business_day: int, seed: int) -> Iterator[Booking]:

@@ -1,7 +1,8 @@
 """Writes profiles and reservations with their nights: what the bookings say, and names that are made.
 
-As of the business date a stay is past, in house, ahead, or came to nothing. A guest who has a room sleeps in a room of
-the type that was assigned in the end; who is still to come is booked in the type that was reserved.
+As of the business date a stay is past, in house, ahead, or came to nothing. A guest who has a room sleeps
+in a room of the type that was assigned in the end; who is still to come is booked in the type that was
+reserved.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ _REPEATERS = 1200  # guests who have been there before are so many people, in bo
 _FOREIGN = {"GBR": "GBP", "USA": "USD"}  # one in five of these countries keeps an own currency
 _GUARANTEES = {"No Deposit": "none", "Refundable": "refundable", "Non Refund": "non refundable"}
 _FIRST_CONFIRMATION = 100_001
+_FIRST_MEMBERSHIP = 7_000_000
 _BLOCK_ROOMS = 5  # so many bookings of one group on the same days make a block
 
 
@@ -36,7 +38,7 @@ def day(ordinal: int) -> str:
 
 
 class Hotel(msgspec.Struct):
-    """One hotel that is being loaded: its bookings in the order of the file, and what was found out about them."""
+    """One hotel that is being loaded: its bookings in the order of the file, and its rooms."""
 
     code: str
     business_day: int
@@ -102,9 +104,11 @@ class Profiles:
         key = self._spool.draw("profile")
         born = day(date(1996, 1, 1).toordinal() - dice.below(18_000)) if dice.one_in(3) else None
         note = text(person.note(dice)) if dice.one_in(60) else None
+        last_name, first_name = text(person.last_name(dice)), person.first_name(dice)
+        membership_no = _FIRST_MEMBERSHIP + key if member else None
         self._spool.add(
-            "profile", key, "guest", text(person.last_name(dice)), person.first_name(dice),
-            7_000_000 + key if member else None, None, booking.country, born, "t" if dice.one_in(40) else "f", note,
+            "profile", key, "guest", last_name, first_name, membership_no, None, booking.country, born,
+            "t" if dice.one_in(40) else "f", note,
         )  # fmt: skip
         if dice.one_in(2):
             self._spool.add("profile_communication", key, "email", person.email(dice, number=key))
@@ -149,24 +153,22 @@ class Reservations:
         self._before = None if sharer_of else stay
         return stay
 
-    def _reservation(
-        self, stay: Stay, group: Group | None, sharer_of: int | None, room_no: str | None
-    ) -> None:
+    def _reservation(self, stay: Stay, group: Group | None, sharer_of: int | None, room_no: str | None) -> None:
         b, dice, hotel = stay.booking, stay.dice, self._hotel
         if group is not None and group.master_id is None:
             group.master_id = stay.reservation_id
         booked = b.arrival - b.lead_days
         odd = [*b.odd(), "booked_later"] if booked > hotel.business_day else b.odd()
         self._spool.add(
-            "reservation", stay.reservation_id, hotel.code, self._confirmation, stay.status, stay.profile_id,
-            self._profiles.firm("agent", b.agent, seed=hotel.seed),
-            self._profiles.firm("company", b.company, seed=hotel.seed),
-            group.block_id if group else None, sharer_of, day(b.arrival), day(b.departure), b.reserved_type, room_no,
-            b.customer, b.market, b.channel, b.meal, b.country, b.adults, b.children, b.babies, money(b.rate_cents),
-            stay.currency, _GUARANTEES[b.deposit], day(booked), "t" if b.repeated else "f", b.previous_cancellations,
-            b.previous_stays, b.changes, b.waiting_days, b.parking_spaces, b.special_requests,
-            text(person.note(dice)) if dice.one_in(50) else None, b.row, b.status, day(b.status_day), b.assigned_type,
-            b.weekend_nights, " ".join(odd) or None,
+            "reservation", stay.reservation_id, hotel.code, self._confirmation, stay.status,
+            stay.profile_id, self._profiles.firm("agent", b.agent, seed=hotel.seed),
+            self._profiles.firm("company", b.company, seed=hotel.seed), group.block_id if group else None,
+            sharer_of, day(b.arrival), day(b.departure), b.reserved_type, room_no, b.customer, b.market,
+            b.channel, b.meal, b.country, b.adults, b.children, b.babies, money(b.rate_cents),
+            stay.currency, _GUARANTEES[b.deposit], day(booked), "t" if b.repeated else "f",
+            b.previous_cancellations, b.previous_stays, b.changes, b.waiting_days, b.parking_spaces,
+            b.special_requests, text(person.note(dice)) if dice.one_in(50) else None, b.row, b.status,
+            day(b.status_day), b.assigned_type, b.weekend_nights, " ".join(odd) or None,
         )  # fmt: skip
         self._confirmation += 1
         if stay.payer_id and stay.status in {"reserved", "in house", "checked out"}:
@@ -177,9 +179,7 @@ class Reservations:
         sold = b.assigned_type if stay.status in {"in house", "checked out"} else b.reserved_type
         rate = money(b.rate_cents)
         for night in range(b.arrival, b.departure):
-            self._spool.add(
-                "reservation_night", stay.reservation_id, day(night), self._hotel.code, sold, room_no, rate
-            )
+            self._spool.add("reservation_night", stay.reservation_id, day(night), self._hotel.code, sold, room_no, rate)
             if group is not None:
                 group.picked_up[night, sold] += 1
 
