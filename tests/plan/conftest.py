@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
-import psycopg
 import pytest
 
 from slacktide.plan.load import load_plan_text
@@ -34,10 +34,18 @@ def shop_plan(shop_text):
     return lambda *edits: load_plan_text(text=shop_text(*edits), file=FILE)
 
 
-@pytest.fixture
-def shop_database(database):
-    """Give a connection to a database with the shop's schema."""
-    with psycopg.connect(database, autocommit=True) as connection:
+@pytest.fixture(scope="session")
+def shop_session(server):
+    """Give the one connection to a database with the shop's schema."""
+    name = f"shop_{os.getpid()}"
+    server.create_database(name)
+    with connect(server.address(name), name="test") as connection:
         connection.execute((_HERE / "shop.sql").read_text(encoding="utf-8"))
-    with connect(database, name="test") as connection:
         yield connection
+
+
+@pytest.fixture
+def shop_database(shop_session):
+    """Give a connection to the shop's database; whatever a test does there is rolled back."""
+    with shop_session.transaction(force_rollback=True):
+        yield shop_session

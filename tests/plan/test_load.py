@@ -66,9 +66,7 @@ def test_drawn(shop_plan):
     assert not plan.table["booking.night"].drawn
     assert not plan.entity["tariff"].root.drawn
     assert not shop_plan(("key: [booking_id, stay]", "key: booking_id")).table["booking.night"].drawn
-    assert (
-        not shop_plan(("key: profile_id", "key: profile_id\n    drawn: false")).entity["profile"].root.drawn
-    )
+    assert not shop_plan(("key: profile_id", "key: profile_id\n    drawn: false")).entity["profile"].root.drawn
 
 
 def test_scalars_stay_text(shop_plan):
@@ -80,21 +78,15 @@ def test_scalars_stay_text(shop_plan):
 
 def test_lines(shop_plan, shop_text):
     """The line of every field is kept for errors that show only against a database."""
-    assert shop_plan().lines["entities.booking.columns.tariff_code"] == line(
-        shop_text(), "tariff_code: text?"
-    )
+    assert shop_plan().lines["entities.booking.columns.tariff_code"] == line(shop_text(), "tariff_code: text?")
 
 
 def test_all_errors_at_once(shop_text):
     """Errors in different places come together, in the order of the lines, and read as one sentence."""
-    text = shop_text(
-        ("version: 3", "version: three"), (BOOKING_TITLE, "titel: Bookings"), ("[invoice]", "[inwoice]")
-    )
+    text = shop_text(("version: 3", "version: three"), (BOOKING_TITLE, "titel: Bookings"), ("[invoice]", "[inwoice]"))
     found = problems(text)
     assert [problem.line for problem in found] == sorted(problem.line for problem in found)
-    assert {"version", "entities.booking.titel", "steps.invoices.entities"} <= {
-        problem.field for problem in found
-    }
+    assert {"version", "entities.booking.titel", "steps.invoices.entities"} <= {problem.field for problem in found}
     with pytest.raises(PlanError, match=r"shop.yaml:2: version: 'three' is not a whole number"):
         load_plan_text(text=text, file="shop.yaml")
 

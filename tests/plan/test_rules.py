@@ -22,8 +22,10 @@ def problems(text):
         # references
         ("profile_id: profile\n", "profile_id: guest\n", "entities.booking.references.profile_id", "neither an entity"),
         ("{to: booking,", "{to: booking.night,", "entities.booking.references.other_id", "a key of 2 columns"),
-        ("profile_id: profile\n", "guest_id: profile\n", "entities.booking.references.guest_id", "not among the columns"),
-        ("profile_id: profile\n", "profile_id: tariff.x\n", "entities.booking.references.profile_id", "neither an entity"),
+        ("profile_id: profile\n", "guest_id: profile\n",
+         "entities.booking.references.guest_id", "not among the columns"),
+        ("profile_id: profile\n", "profile_id: tariff.x\n",
+         "entities.booking.references.profile_id", "neither an entity"),
         ("profile_id: profile\n", "profile_id: {to: profile, unknown: leave null}\n",
          "entities.booking.references.profile_id", "cannot be left null"),
         ("root: booking_id", "root: booking_id\n        references: {booking_id: profile}",
@@ -34,7 +36,8 @@ def problems(text):
         ("via: booking_id", "via: booking_id\n    shared: true", "entities.invoice.shared", "not via and shared"),
         ("    key: booking_id\n    property: site_code", "    key: booking_id\n    property: site",
          "entities.booking.property", "not among the columns"),
-        ("site_code: text\n      number", "site_code: text?\n      number", "entities.booking.property", "must not be null"),
+        ("site_code: text\n      number", "site_code: text?\n      number",
+         "entities.booking.property", "must not be null"),
         ("    key: booking_id\n    property: site_code", "    key: booking_id\n    via: profile_id",
          "entities.booking.via", "profile is shared"),
         ("    key: booking_id\n    property: site_code", "    key: booking_id\n    via: other_id",
@@ -45,7 +48,8 @@ def problems(text):
         ("key: [booking_id, stay]", "key: [booking_id, stay]\n        drawn: true", f"{NIGHT}.drawn", "one column"),
         ("key: invoice_id", "key: [invoice_id, number]", "entities.invoice.key", "is one column, not 2"),
         ("profile_id: bigint\n      name", "profile_id: uuid\n      name", "entities.profile.key", "`drawn: false`"),
-        ("profile_id: bigint\n      name", "profile_id: bigint?\n      name", "entities.profile.key", "must not be null"),
+        ("profile_id: bigint\n      name", "profile_id: bigint?\n      name",
+         "entities.profile.key", "must not be null"),
         ("key: [booking_id, stay]", "key: booking_id\n        drawn: true", f"{NIGHT}.key", "refers to something else"),
         ("root: booking_id", "root: reservation_id", f"{NIGHT}.root", "not among the columns"),
         ("{booking_id: bigint, stay", "{booking_id: bigint?, stay", f"{NIGHT}.root", "must not be null"),
@@ -135,7 +139,10 @@ def test_same_part_name_twice(shop_plan):
     """Parts of two entities may have the same name."""
     part = (
         "    references:\n      booking_id: booking\n",
-        "    references:\n      booking_id: booking\n    parts:\n      night:\n        table: shop.item\n        key: item_id\n"
-        "        root: invoice_id\n        columns: {item_id: bigint, invoice_id: bigint}\n",
+        (
+            "    references:\n      booking_id: booking\n    parts:\n      night:\n"
+            "        table: shop.item\n        key: item_id\n"
+            "        root: invoice_id\n        columns: {item_id: bigint, invoice_id: bigint}\n"
+        ),
     )
     assert {"booking.night", "invoice.night"} <= shop_plan(part).table.keys()

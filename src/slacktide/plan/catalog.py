@@ -55,9 +55,7 @@ class Index(msgspec.Struct, frozen=True):
     @property
     def proves_unique(self) -> bool:
         """Tell whether no two rows ever have equal columns."""
-        return (
-            self.is_unique and self.immediate and self.valid and not self.partial and None not in self.columns
-        )
+        return self.is_unique and self.immediate and self.valid and not self.partial and None not in self.columns
 
 
 class ForeignKey(msgspec.Struct, frozen=True):
@@ -148,10 +146,7 @@ class _Reader:
             kind: self._by_table(kind)
             for kind in ("columns", "indexes", "foreign_keys", "check_constraints", "triggers")
         }
-        tables = (
-            _table(row, name, {kind: on.get(row["oid"], []) for kind, on in stands_on.items()})
-            for row in rows
-        )
+        tables = (_table(row, name, {kind: on.get(row["oid"], []) for kind, on in stands_on.items()}) for row in rows)
         encoding = self._connection.execute(_SQL["encoding"]).fetchone()
         return Catalog(
             tables={table.qualified: table for table in tables},

@@ -50,9 +50,7 @@ def check_plan(
             found = Notes(plan=plan, side=side)
             catalogs[side] = read_catalog(connection=connection, plan=plan)
             _check_side(plan, catalogs[side], found)
-            (check_source if side == "source" else check_target)(
-                plan=plan, catalog=catalogs[side], notes=found
-            )
+            (check_source if side == "source" else check_target)(plan=plan, catalog=catalogs[side], notes=found)
             check_queries(plan=plan, connection=connection, side=side, notes=found)
             notes.append(found)
     if len(catalogs) == len(sides):
@@ -109,9 +107,7 @@ def _column(table: Table, column: Column, at: CatalogTable, catalog: Catalog, no
     elif not _same_type(column, known, there):
         notes.error(field, f"{column.name} is {there.written}, and the plan says {column.type}")
     if there.nullable != column.nullable:
-        is_so, mend = (
-            ("may be null", "add a '?'") if there.nullable else ("must not be null", "take the '?' away")
-        )
+        is_so, mend = ("may be null", "add a '?'") if there.nullable else ("must not be null", "take the '?' away")
         notes.error(field, f"{column.name} {is_so} there: {mend}, or change the table")
     if there.generated:
         notes.error(field, f"{column.name} is generated, so it cannot be written: list it under left_out")
@@ -123,13 +119,9 @@ def _same_type(column: Column, known: str, there: CatalogColumn) -> bool:
 
 def _key(table: Table, at: CatalogTable, notes: Notes) -> None:
     key = set(table.key)
-    if key <= at.columns.keys() and not any(
-        index.proves_unique and set(index.columns) == key for index in at.indexes
-    ):
+    if key <= at.columns.keys() and not any(index.proves_unique and set(index.columns) == key for index in at.indexes):
         names = ", ".join(table.key)
-        notes.error(
-            f"{table.field}.key", f"no unique index of {table.qualified} is over just ({names}): make one"
-        )
+        notes.error(f"{table.field}.key", f"no unique index of {table.qualified} is over just ({names}): make one")
 
 
 def _foreign_keys(plan: Plan, table: Table, at: CatalogTable, notes: Notes) -> None:
@@ -141,11 +133,7 @@ def _foreign_keys(plan: Plan, table: Table, at: CatalogTable, notes: Notes) -> N
             continue
         column = key.columns[0]
         named = table.reference_of.get(column)
-        if (
-            len(key.columns) == 1
-            and column in table.by_name
-            and (named is None or named.target != other.name)
-        ):
+        if len(key.columns) == 1 and column in table.by_name and (named is None or named.target != other.name):
             notes.error(
                 f"{table.field}.columns.{column}",
                 f"the foreign key {key.name} leads from {column} to {other.name}: add it to the references",

@@ -28,9 +28,7 @@ def needed_columns(table: Table) -> frozenset[str]:
 
 def usable_index(*, table: Table, at: CatalogTable) -> Index | None:
     """Give the index with the fewest columns that serves as the identity of a table, or of its partition."""
-    serving = [
-        index for index in at.indexes if _serves(index, at) and needed_columns(table) <= set(index.columns)
-    ]
+    serving = [index for index in at.indexes if _serves(index, at) and needed_columns(table) <= set(index.columns)]
     return min(serving, key=lambda index: len(index.columns), default=None)
 
 

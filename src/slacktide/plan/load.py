@@ -140,9 +140,7 @@ class _Maker:
 
     def _entity(self, name: str, field: Field) -> Entity:
         form = self._form(field, *_ROOT)
-        phase = self._choice(
-            form.text("phase"), kind=Phase, field=f"{field.path}.phase", default=Phase.ONLINE
-        )
+        phase = self._choice(form.text("phase"), kind=Phase, field=f"{field.path}.phase", default=Phase.ONLINE)
         root = self._table(
             name,
             form,
@@ -176,9 +174,7 @@ class _Maker:
         key = form.words("key")
         if not key:
             self._problems.add(form.path, "the field 'key' is missing")
-        references = tuple(
-            self._reference(column, item) for column, item in form.fields("references").items()
-        )
+        references = tuple(self._reference(column, item) for column, item in form.fields("references").items())
         leading = {root, property_column, *(reference.column for reference in references)}
         drawn_by_default = drawn_by_default and len(key) == 1 and key[0] not in leading
         return Table(

@@ -60,9 +60,7 @@ def closing_columns(ordered: Iterable[Entity]) -> dict[str, tuple[str, ...]]:
     before: set[str] = set()
     for entity in ordered:
         for table in entity.tables:
-            before.add(
-                table.name
-            )  # one statement writes a table, and its own references are checked at the end
+            before.add(table.name)  # one statement writes a table, and its own references are checked at the end
             closing[table.name] = tuple(
                 reference.column
                 for reference in table.references

@@ -98,9 +98,7 @@ class ParkingChoice(msgspec.Struct, frozen=True):
     doubtful: tuple[tuple[str, str, str], ...]
 
 
-def parking_columns(
-    *, connection: psycopg.Connection[TupleRow], plan: Plan
-) -> dict[str, tuple[Parking, ...]]:
+def parking_columns(*, connection: psycopg.Connection[TupleRow], plan: Plan) -> dict[str, tuple[Parking, ...]]:
     """Give, for every moving table by the key map's name, what is set aside at this target."""
     return parking_in(plan=plan, catalog=read_catalog(connection=connection, plan=plan)).parking
 
@@ -114,9 +112,7 @@ def parking_in(*, plan: Plan, catalog: Catalog) -> ParkingChoice:
         at = catalog.tables.get(table.qualified)
         if at is None:
             continue
-        chosen = {
-            index.name: _choose(table, at, index, catalog) for index in at.indexes if _needs(index, table)
-        }
+        chosen = {index.name: _choose(table, at, index, catalog) for index in at.indexes if _needs(index, table)}
         parking[name] = tuple(each for each in chosen.values() if each is not None)
         impossible += [(name, i.name, _plain(i)) for i in at.indexes if chosen.get(i.name, i) is None]
         for each in filter(None, chosen.values()):
@@ -135,9 +131,7 @@ def _choose(table: Table, at: CatalogTable, index: Index, catalog: Catalog) -> P
     kinds = {column: _kind(table, at, index, column, catalog) for column in own}
     moved = tuple(column for column in table.by_name if column in {*plain, *index.uses})
     found = [
-        Parking(index=index.name, column=column, kind=kind, columns=moved)
-        for column, kind in kinds.items()
-        if kind
+        Parking(index=index.name, column=column, kind=kind, columns=moved) for column, kind in kinds.items() if kind
     ]
     ways = list(ParkingKind)
     return min(found, key=lambda each: (len(_doubts(at, each)), ways.index(each.kind)), default=None)

@@ -21,9 +21,7 @@ def check_queries(*, plan: Plan, connection: psycopg.Connection[TupleRow], side:
     for total in plan.totals:
         columns = _columns(connection, total.sql, field=f"totals.{total.name}.sql", notes=notes)
         if columns is not None and columns != ["key", "label", "value"]:
-            notes.error(
-                f"totals.{total.name}.sql", f"it gives {', '.join(columns)}, and not key, label, value"
-            )
+            notes.error(f"totals.{total.name}.sql", f"it gives {', '.join(columns)}, and not key, label, value")
     for check in plan.checks:
         if check.database == side:
             columns = _columns(connection, check.sql, field=f"checks.{check.name}.sql", notes=notes)
@@ -31,9 +29,7 @@ def check_queries(*, plan: Plan, connection: psycopg.Connection[TupleRow], side:
                 notes.error(f"checks.{check.name}.sql", f"it gives {len(columns)} columns, and not one text")
 
 
-def _columns(
-    connection: psycopg.Connection[TupleRow], query: str, *, field: str, notes: Notes
-) -> list[str] | None:
+def _columns(connection: psycopg.Connection[TupleRow], query: str, *, field: str, notes: Notes) -> list[str] | None:
     try:
         with connection.transaction(force_rollback=True):
             shape = sql.SQL("select * from (\n{}\n) as answer limit 0").format(sql.SQL(query))

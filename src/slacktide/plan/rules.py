@@ -81,9 +81,7 @@ class _Rules:
         for column in table.columns:
             field = f"{table.field}.columns.{column.name}"
             if not _XML_NAME.match(column.name) or column.name.lower().startswith("xml"):
-                self._add(
-                    field, f"{column.name!r} cannot name an XML attribute: leave the column out, or rename it"
-                )
+                self._add(field, f"{column.name!r} cannot name an XML attribute: leave the column out, or rename it")
             elif table.root is None and column.name in RESERVED_ATTRIBUTES:
                 self._add(
                     field,
@@ -109,9 +107,7 @@ class _Rules:
         field = f"{entity.root.field}.via"
         reference = entity.root.reference_of.get(via)
         if reference is None:
-            self._add(
-                field, f"{via!r} is not a reference of the root{nearest(via, entity.root.reference_of)}"
-            )
+            self._add(field, f"{via!r} is not a reference of the root{nearest(via, entity.root.reference_of)}")
         elif reference.part is not None:
             self._add(field, f"{via!r} leads to the part {reference.target}: choose a reference to an entity")
         else:
@@ -151,17 +147,13 @@ class _Rules:
         for reference in table.references:
             self._reference(entity, table, reference)
         for column in table.left_out.keys() & table.by_name.keys():
-            self._add(
-                f"{table.field}.left_out.{column}", f"{column!r} is left out and moves as well: choose one"
-            )
+            self._add(f"{table.field}.left_out.{column}", f"{column!r} is left out and moves as well: choose one")
 
     def _known_column(self, table: Table, column: str, *, field: str, nullable: bool) -> bool:
         if column not in table.by_name:
             self._add(field, f"{column!r} is not among the columns{nearest(column, table.by_name)}")
         elif table.by_name[column].nullable and not nullable:
-            self._add(
-                field, f"{column!r} must not be null: take the '?' from its type, or choose another column"
-            )
+            self._add(field, f"{column!r} must not be null: take the '?' from its type, or choose another column")
         return column in table.by_name
 
     def _key(self, entity: Entity, table: Table) -> None:
@@ -224,9 +216,7 @@ class _Rules:
         if not self._known_column(table, reference.column, field=field, nullable=True):
             return
         if reference.unknown is Unknown.LEAVE_NULL and not table.by_name[reference.column].nullable:
-            self._add(
-                field, f"{reference.column!r} must not be null, so it cannot be left null: pull in, or refuse"
-            )
+            self._add(field, f"{reference.column!r} must not be null, so it cannot be left null: pull in, or refuse")
         if reference.target not in self._target:
             if reference.entity:
                 hint = nearest(reference.target, self._target)
@@ -261,9 +251,7 @@ class _Rules:
             first.setdefault(table.qualified, table.name)
         for name in self._plan.left_out:
             if name in first:
-                self._add(
-                    f"left_out.{name}", f"{name} is left out and moved by {first[name]!r} as well: choose one"
-                )
+                self._add(f"left_out.{name}", f"{name} is left out and moved by {first[name]!r} as well: choose one")
 
     def order(self) -> None:
         """Cycles can be cut, and what cuts them may be null while the rows are written."""
@@ -296,24 +284,16 @@ class _Rules:
             if name is not None and name not in _PARAMETERS:
                 self._add(field, f"the parameter {name!r} is not known{nearest(name, _PARAMETERS)}")
             elif name is None and other is not None:
-                self._add(
-                    field, "a single % begins a parameter such as %(property)s: write %% for the sign itself"
-                )
+                self._add(field, "a single % begins a parameter such as %(property)s: write %% for the sign itself")
 
     def mentions(self) -> None:
         for where, entity in self._mentioned():
             if entity and entity not in self._plan.entity:
-                self._add(
-                    where, f"{entity!r} is not an entity of this plan{nearest(entity, self._plan.entity)}"
-                )
+                self._add(where, f"{entity!r} is not an entity of this plan{nearest(entity, self._plan.entity)}")
             elif entity and self._plan.entity[entity].phase not in MOVING:
                 phase = self._plan.entity[entity].phase.value
-                self._add(
-                    where, f"{entity!r} moves in the phase {phase!r}, which the down time does not look at"
-                )
+                self._add(where, f"{entity!r} moves in the phase {phase!r}, which the down time does not look at")
 
     def _mentioned(self) -> Iterator[tuple[str, str]]:
         yield from ((f"totals.{total.name}.entity", total.entity) for total in self._plan.totals)
-        yield from (
-            (f"steps.{step.name}.entities", name) for step in self._plan.steps for name in step.entities
-        )
+        yield from ((f"steps.{step.name}.entities", name) for step in self._plan.steps for name in step.entities)

@@ -67,18 +67,12 @@ def _cascades(plan: Plan, catalog: Catalog, notes: Notes) -> None:
                 _cascade(moved.get(at.qualified), at, other, key, f"{' and '.join(actions)}", notes)
 
 
-def _cascade(
-    table: Table | None, at: CatalogTable, other: Table, key: ForeignKey, actions: str, notes: Notes
-) -> None:
+def _cascade(table: Table | None, at: CatalogTable, other: Table, key: ForeignKey, actions: str, notes: Notes) -> None:
     says = f"the foreign key {key.name} of {at.qualified} to {other.qualified} says {actions}"
     if table is None:
-        notes.warning(
-            f"{other.field}.table", f"{says}, so a deletion there changes a table that does not move"
-        )
+        notes.warning(f"{other.field}.table", f"{says}, so a deletion there changes a table that does not move")
         return
-    inside = (
-        table.root is not None and key.columns == (table.root,) and other.name == table.name.partition(".")[0]
-    )
+    inside = table.root is not None and key.columns == (table.root,) and other.name == table.name.partition(".")[0]
     if not inside and key.name not in table.cascades:
         notes.error(
             f"{table.field}.table",
