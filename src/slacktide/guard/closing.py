@@ -75,16 +75,7 @@ def try_quiet(connection: Connection[TupleRow], *, organization: str, lock_timeo
     To be called again until it is True; `holders` tells who is waited for. It must not be called much more often
     than that: the waiting in the lock's queue is what makes it succeed.
     """
-    needs_autocommit(connection)
-    _publish(connection)
-    try:
-        with connection.transaction():
-            _take_exclusive(connection, organization=organization, lock_timeout_ms=lock_timeout_ms)
-            _change(connection, organization=organization, event=Event.QUIET)
-    except (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected):
-        return False
-    _publish(connection)
-    return True
+    return _under_lock(connection, organization=organization, lock_timeout_ms=lock_timeout_ms, event=Event.QUIET)
 
 
 def try_drained(connection: Connection[TupleRow], *, organization: str, lock_timeout_ms: int = 300) -> bool:
@@ -92,14 +83,7 @@ def try_drained(connection: Connection[TupleRow], *, organization: str, lock_tim
 
     For a target that was prepared, and for a window that has begun: `try_quiet` without the record.
     """
-    needs_autocommit(connection)
-    _publish(connection)
-    try:
-        with connection.transaction():
-            _take_exclusive(connection, organization=organization, lock_timeout_ms=lock_timeout_ms)
-    except (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected):
-        return False
-    return True
+    return _under_lock(connection, organization=organization, lock_timeout_ms=lock_timeout_ms, event=None)
 
 
 def reopen(connection: Connection[TupleRow], *, organization: str, reason: str = "") -> Closing:
@@ -176,6 +160,40 @@ def _change(
     then = after(organization=organization, state=now, event=event)
     facts = {"state": then, "lives_at": lives_at, "reason": reason}
     connection.execute(_STATEMENTS["change"], names | facts)
+
+
+def _under_lock(
+    connection: Connection[TupleRow], *, organization: str, lock_timeout_ms: int, event: Event | None
+) -> bool:
+    """Tell whether the exclusive lock came and nobody is left; then the event, if any, has happened."""
+    needs_autocommit(connection)
+    _publish(connection)
+    names = {"organization": organization}
+    others: list[str] = []
+    try:
+        with connection.transaction():
+            _take_exclusive(connection, organization=organization, lock_timeout_ms=lock_timeout_ms)
+            others = [other for (other,) in connection.execute(_STATEMENTS["unsettled"], names)]
+            held = connection.execute(_STATEMENTS["held"], names).fetchone() == (True,)
+            if not others and not held and event is not None:
+                _change(connection, organization=organization, event=event)
+    except (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected):
+        return False
+    _publish(connection)
+    if others:
+        _settle(connection, organization=organization, others=others)
+    elif not held:
+        connection.execute(_STATEMENTS["forget"])
+    return not others and not held
+
+
+def _settle(connection: Connection[TupleRow], *, organization: str, others: list[str]) -> None:
+    """Draw the line for rows that crossed: older snapshots fail, older transactions are waited for."""
+    for other in others:
+        register(connection, organization=other)
+    connection.execute(_STATEMENTS["raise"], {"organizations": others})
+    _publish(connection)
+    connection.execute(_STATEMENTS["settle"], {"organization": organization})
 
 
 def _take_exclusive(connection: Connection[TupleRow], *, organization: str, lock_timeout_ms: int) -> None:

@@ -46,3 +46,28 @@ from slacktide.guard_closing where organization = %(organization)s
 -- Every organization that has a state of its own, the site's included.
 select organization, state, since, lives_at, reason, epoch
 from slacktide.guard_closing where organization <> '*' order by organization
+
+-- name: held
+-- Tell whether anybody is still to be waited for, though the exclusive lock is ours.
+select exists (select from slacktide.guard_held(%(organization)s))
+
+-- name: unsettled
+-- The organizations with which the closed one may have exchanged rows since the last closing.
+select distinct o.name from slacktide.guard_crossing c cross join unnest(c.organizations) as o (name)
+where %(organization)s = any (c.organizations) and o.name <> %(organization)s and c.settled_at is null
+
+-- name: raise
+-- Snapshots older than this are to be told apart.
+update slacktide.guard_closing set epoch = greatest(epoch, slacktide.guard_published(organization)) + 1
+where organization = any (%(organizations)s::text[])
+
+-- name: settle
+-- From this instant on every new transaction sees the crossings.
+update slacktide.guard_crossing set settled_at = clock_timestamp()
+where %(organization)s = any (organizations) and settled_at is null
+
+-- name: forget
+-- Crossings that no open transaction is old enough to have missed.
+delete from slacktide.guard_crossing
+where settled_at < (select min(xact_start) from pg_stat_activity where xact_start is not null)
+  and not exists (select from pg_prepared_xacts where database = current_database())

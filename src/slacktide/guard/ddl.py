@@ -49,9 +49,7 @@ def _rows(transition: LiteralString, keys: tuple[str, ...]) -> sql.Composable:
     if not keys:
         return sql.SQL(transition)
     columns = sql.SQL(", ").join(sql.Identifier(key) for key in keys)
-    return sql.SQL("(select distinct {columns} from {rows})").format(
-        columns=columns, rows=sql.SQL(transition)
-    )
+    return sql.SQL("(select distinct {columns} from {rows})").format(columns=columns, rows=sql.SQL(transition))
 
 
 def create_function(connection: Connection[TupleRow], *, table: GuardedTable) -> sql.Composed:
@@ -74,9 +72,7 @@ def enable_always(*, relation: tuple[str, str], event: str) -> sql.Composed:
 
 def drop_trigger(*, relation: tuple[str, str], name: str) -> sql.Composed:
     """Make the statement that drops one trigger."""
-    return sql.SQL(_STATEMENTS["drop_trigger"]).format(
-        relation=sql.Identifier(*relation), trigger=sql.Identifier(name)
-    )
+    return sql.SQL(_STATEMENTS["drop_trigger"]).format(relation=sql.Identifier(*relation), trigger=sql.Identifier(name))
 
 
 def drop_function(*, table: GuardedTable) -> sql.Composed:
@@ -88,9 +84,7 @@ def _function(table: GuardedTable) -> sql.Identifier:
     return sql.Identifier(SCHEMA, function_name(table))
 
 
-def grant(
-    *, what: LiteralString, names: list[tuple[str, ...]], kind: LiteralString, role: str
-) -> sql.Composed:
+def grant(*, what: LiteralString, names: list[tuple[str, ...]], kind: LiteralString, role: str) -> sql.Composed:
     """Make the statement that grants rights (`what`) on tables, sequences or schemas (`kind`)."""
     return sql.SQL("grant {what} on {kind} {names} to {role}").format(
         what=sql.SQL(what), kind=sql.SQL(kind), names=_names(names), role=sql.Identifier(role)

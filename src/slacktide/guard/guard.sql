@@ -57,6 +57,13 @@ create table if not exists slacktide.guard_touched (
     row_count bigint not null
 );
 
+-- Statements that may have moved rows between organizations, until all that was open at that time has ended.
+create table if not exists slacktide.guard_crossing (
+    crossing_id bigint generated always as identity primary key,
+    organizations text[] not null,
+    settled_at timestamptz
+);
+
 create or replace function slacktide.guard_lock_class() returns integer
 language sql immutable parallel safe as 'select 1936482662';
 
@@ -173,7 +180,9 @@ end
 $$;
 
 -- The guard: locks, then looks. `organizations` are those of the old and new rows; NULL means all (TRUNCATE).
-create or replace function slacktide.guard_judge(organizations text[], interface boolean, relation text)
+-- With `crossing` the statement may have moved rows from one of them to another.
+create or replace function slacktide.guard_judge(
+    organizations text[], interface boolean, relation text, crossing boolean default false)
 returns boolean language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare
     acting text := case current_setting('role') when 'none' then session_user else current_setting('role') end;
@@ -202,9 +211,33 @@ begin
             perform pg_advisory_xact_lock_shared(slacktide.guard_lock_class(), key);
         end if;
     end loop;
+    if crossing and cardinality(organizations) > 1 then
+        insert into slacktide.guard_crossing (organizations) values (array_replace(organizations, null, ''));
+    end if;
     -- A further statement: in READ COMMITTED it has a snapshot of its own, taken under the lock.
     return slacktide.guard_look(scopes, acting, interface, relation);
 end
+$$;
+
+-- The transactions that a closer of the organization waits for: those that hold its shared lock or TRUNCATE's, and,
+-- after rows have crossed, those that held another organization's lock before the crossing was settled.
+create or replace function slacktide.guard_held(organization text)
+returns table (pid integer, virtualtransaction text) language sql volatile as $$
+    select distinct l.pid, l.virtualtransaction
+    from (
+        select n.name, null::timestamptz as settled_at from unnest(array[$1, '*']) as n (name)
+        union all
+        select o.name, max(c.settled_at)
+        from slacktide.guard_crossing c cross join unnest(c.organizations) as o (name)
+        where $1 = any (c.organizations) and o.name <> $1 and c.settled_at is not null
+        group by o.name
+    ) k
+    join pg_catalog.pg_locks l on l.locktype = 'advisory' and l.objsubid = 2 and l.granted and l.mode = 'ShareLock'
+        and l.classid::bigint = slacktide.guard_lock_class()
+        and l.objid::bigint = slacktide.guard_lock_key(k.name)::bigint & 4294967295
+        and l.database = (select d.oid from pg_catalog.pg_database d where d.datname = pg_catalog.current_database())
+    left join pg_catalog.pg_stat_activity a on a.pid = l.pid
+    where k.settled_at is null or a.pid is null or a.xact_start < k.settled_at
 $$;
 
 do $$

@@ -1,21 +1,12 @@
 -- name: holders
--- Who holds a shared lock that the closer of the organization waits for; prepared transactions have no session.
-with held as (
-    select l.pid, l.virtualtransaction, min(k.name) as name
-    from unnest(array[%(organization)s::text, '*']) as k (name)
-    join pg_locks l on l.locktype = 'advisory' and l.objsubid = 2 and l.granted and l.mode = 'ShareLock'
-        and l.classid::bigint = slacktide.guard_lock_class()
-        and l.objid::bigint = slacktide.guard_lock_key(k.name)::bigint & 4294967295
-        and l.database = (select oid from pg_database where datname = current_database())
-    group by l.pid, l.virtualtransaction
-)
+-- Whom the closer of the organization waits for; prepared transactions have no session.
 select a.pid || ':' || h.virtualtransaction, a.datname::text, a.usename::text, a.query,
        extract(epoch from clock_timestamp() - a.xact_start)::float8, false, coalesce(a.state, '')
-from held h join pg_stat_activity a on a.pid = h.pid
+from slacktide.guard_held(%(organization)s) h join pg_stat_activity a on a.pid = h.pid
 union all
 select 'prepared:' || p.gid, p.database::text, p.owner::text, '',
        extract(epoch from clock_timestamp() - p.prepared)::float8, true, 'prepared'
-from held h
+from slacktide.guard_held(%(organization)s) h
 join pg_locks t on h.pid is null and t.pid is null and t.locktype = 'transactionid'
     and t.virtualtransaction = h.virtualtransaction and t.mode = 'ExclusiveLock'
 join pg_prepared_xacts p on p.transaction = t.transactionid

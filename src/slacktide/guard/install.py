@@ -53,10 +53,7 @@ def describe(*, tables: Iterable[GuardedTable]) -> list[str]:
         "make the schema slacktide with guard_closing, guard_window, guard_touched and the guard's functions",
         "make the roles slacktide_mover and slacktide_tester, which cannot log in, where they are missing",
     ]
-    said += [
-        f"put guard triggers (insert, update, delete, truncate; always enabled) on {t.qualified}"
-        for t in tables
-    ]
+    said += [f"put guard triggers (insert, update, delete, truncate; always enabled) on {t.qualified}" for t in tables]
     return said
 
 
@@ -146,9 +143,7 @@ def _install_one(connection: Connection[TupleRow], table: GuardedTable) -> None:
 def _statements(*, table: GuardedTable, relation: presence.Relation, top: bool) -> list[sql.Composed]:
     statements = []
     for event in presence.events(relation):
-        if (
-            top or event != "row" or not relation.partitioning
-        ):  # a partition's row trigger is the parent's clone
+        if top or event != "row" or not relation.partitioning:  # a partition's row trigger is the parent's clone
             statements.append(ddl.create_trigger(table=table, relation=relation.name, event=event))
         statements.append(ddl.enable_always(relation=relation.name, event=event))
     return statements

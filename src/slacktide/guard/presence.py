@@ -27,9 +27,7 @@ _TRANSITIONS = {
     "delete": ("old_rows", None),
 }
 _OWN_FUNCTION = re.compile(
-    r"create or replace function slacktide\.(\w+)\([^$']*?\)\s+returns \w+\s+"
-    r"language.*?as\s*(\$\$|')(.*?)\2;",
-    re.DOTALL,
+    r"create or replace function slacktide\.(\w+)\([^$']*?\)\s+(returns [^$']*?) as\s*(\$\$|')(.*?)\3;", re.DOTALL
 )
 
 
@@ -67,6 +65,15 @@ class Trigger(msgspec.Struct, frozen=True):
     new_table: str | None
     plain: bool = True
     cloned: bool = False
+
+
+class Function(msgspec.Struct, frozen=True):
+    """A function as the catalog shows it: text, definer, volatility, number of settings of its own."""
+
+    text: str
+    definer: bool
+    volatility: str
+    settings: int
 
 
 class Passer(msgspec.Struct, frozen=True):
@@ -115,12 +122,11 @@ def verify_presence(connection: Connection[TupleRow], *, tables: Iterable[Guarde
 
     Raises GuardMissing naming the table and what differs.
     """
-    for name, text in own_functions().items():
-        _verify_function(connection, shown=f"the schema {ddl.SCHEMA}", name=name, text=text)
+    for name, function in own_functions().items():
+        _verify_function(connection, shown=f"the schema {ddl.SCHEMA}", name=name, function=function)
     for table in tables:
-        text = ddl.function_body(connection, table=table)
-        name = ddl.function_name(table)
-        _verify_function(connection, shown=table.qualified, name=name, text=text, settings=2)
+        function = Function(ddl.function_body(connection, table=table), definer=True, volatility="v", settings=2)
+        _verify_function(connection, shown=table.qualified, name=ddl.function_name(table), function=function)
         for reason in differences(connection, table=table):
             raise GuardMissing(table=table.qualified, reason=reason)
 
@@ -132,9 +138,7 @@ def differences(connection: Connection[TupleRow], *, table: GuardedTable) -> lis
         wanted = expected(table=table, relation=relation, top=number == 0)
         has = present(connection, relation=relation)
         shown = ".".join(relation.name)
-        found += [
-            f"{shown} lacks the trigger {trigger.name} as it must be" for trigger in _by_name(wanted - has)
-        ]
+        found += [f"{shown} lacks the trigger {trigger.name} as it must be" for trigger in _by_name(wanted - has)]
         found += [f"{shown} has another trigger {trigger.name}" for trigger in _by_name(has - wanted)]
     return found
 
@@ -143,35 +147,27 @@ def _by_name(triggers: set[Trigger]) -> list[Trigger]:
     return sorted(triggers, key=lambda trigger: trigger.name)
 
 
-def own_functions() -> dict[str, str]:
-    """Give the texts of the functions in guard.sql, by name."""
-    text = script(__package__, "guard.sql")
-    return {
-        name: body.replace("''", "'") if quote == "'" else body
-        for name, quote, body in _OWN_FUNCTION.findall(text)
-    }
+def own_functions() -> dict[str, Function]:
+    """Give the functions of guard.sql by name, as the catalog must show them."""
+    found = {}
+    for name, header, quote, body in _OWN_FUNCTION.findall(script(__package__, "guard.sql")):
+        found[name] = Function(
+            text=body.replace("''", "'") if quote == "'" else body,
+            definer="security definer" in header,
+            volatility="v" if "volatile" in header else "i",
+            settings=header.count(" set "),
+        )
+    return found
 
 
-def _verify_function(
-    connection: Connection[TupleRow], *, shown: str, name: str, text: str, settings: int | None = None
-) -> None:
+def _verify_function(connection: Connection[TupleRow], *, shown: str, name: str, function: Function) -> None:
     rows = connection.execute(_STATEMENTS["function"], {"name": name}).fetchall()
     if len(rows) != 1:
-        raise GuardMissing(
-            table=shown, reason=f"the function {ddl.SCHEMA}.{name} is there {len(rows)} times, not once"
-        )
-    source, definer, volatility, configuration = rows[0]
-    same = source == text
-    if settings is not None or name == "guard_judge":
-        same = same and definer and volatility == "v" and len(configuration or ()) == (settings or 1)
-    if not same:
-        raise GuardMissing(
-            table=shown, reason=f"the function {ddl.SCHEMA}.{name} has another text or other settings"
-        )
+        raise GuardMissing(table=shown, reason=f"the function {ddl.SCHEMA}.{name} is there {len(rows)} times, not once")
+    if Function(*rows[0]) != function:
+        raise GuardMissing(table=shown, reason=f"the function {ddl.SCHEMA}.{name} has another text or other settings")
 
 
 def could_still_pass(connection: Connection[TupleRow]) -> list[Passer]:
     """List the roles that could pass or take the guard away: superusers, the mover, its members, owners."""
-    return [
-        Passer(role, tuple(because)) for role, because in connection.execute(_STATEMENTS["could_still_pass"])
-    ]
+    return [Passer(role, tuple(because)) for role, because in connection.execute(_STATEMENTS["could_still_pass"])]

@@ -15,9 +15,7 @@ TESTER = "slacktide_tester"
 Name = tuple[str, str]
 
 
-def grant_mover(
-    connection: Connection[TupleRow], *, tables: Sequence[Name], sequences: Sequence[Name] = ()
-) -> None:
+def grant_mover(connection: Connection[TupleRow], *, tables: Sequence[Name], sequences: Sequence[Name] = ()) -> None:
     """Let the mover select, insert, update and delete in the tables and draw from and raise the sequences.
 
     Both are given as (schema, name).
@@ -27,19 +25,13 @@ def grant_mover(
         schemas = _schemas(tables, sequences)
         rights.append(ddl.grant(what="usage", kind="schema", names=schemas, role=MOVER))
     if tables:
-        rights.append(
-            ddl.grant(what="select, insert, update, delete", kind="table", names=[*tables], role=MOVER)
-        )
+        rights.append(ddl.grant(what="select, insert, update, delete", kind="table", names=[*tables], role=MOVER))
     if sequences:
-        rights.append(
-            ddl.grant(what="usage, select, update", kind="sequence", names=[*sequences], role=MOVER)
-        )
+        rights.append(ddl.grant(what="usage, select, update", kind="sequence", names=[*sequences], role=MOVER))
     _all(connection, rights)
 
 
-def revoke_mover(
-    connection: Connection[TupleRow], *, tables: Sequence[Name], sequences: Sequence[Name] = ()
-) -> None:
+def revoke_mover(connection: Connection[TupleRow], *, tables: Sequence[Name], sequences: Sequence[Name] = ()) -> None:
     """Take back what `grant_mover` gave."""
     rights: list[sql.Composed] = []
     if tables:

@@ -14,13 +14,13 @@ begin
         perform slacktide.guard_judge(null, {interface}, {relation});
         return null;
     end if;
-    if tg_level = 'ROW' then
-        if tg_op <> 'DELETE' then
-            guard_organizations := array(select ({organization})::text from (select new.*) as r);
-        end if;
-        if tg_op <> 'INSERT' then
-            guard_organizations := guard_organizations || array(select ({organization})::text from (select old.*) as r);
-        end if;
+    if tg_level = 'ROW' and tg_op = 'INSERT' then
+        guard_organizations := array(select ({organization})::text from (select new.*) as r);
+    elsif tg_level = 'ROW' and tg_op = 'DELETE' then
+        guard_organizations := array(select ({organization})::text from (select old.*) as r);
+    elsif tg_level = 'ROW' then
+        guard_organizations := array(select ({organization})::text from (select new.*) as r
+                                     union select ({organization})::text from (select old.*) as r);
     elsif tg_op = 'INSERT' then
         guard_organizations := array(select distinct ({organization})::text from {new_rows} as r);
     elsif tg_op = 'DELETE' then
@@ -29,7 +29,8 @@ begin
         guard_organizations := array(select ({organization})::text from {new_rows} as r
                                      union select ({organization})::text from {old_rows} as r);
     end if;
-    if cardinality(guard_organizations) = 0 or not slacktide.guard_judge(guard_organizations, {interface}, {relation}) then
+    if cardinality(guard_organizations) = 0
+       or not slacktide.guard_judge(guard_organizations, {interface}, {relation}, tg_op = 'UPDATE') then
         return null;
     end if;
     if tg_level = 'STATEMENT' and tg_op = 'DELETE' then

@@ -41,7 +41,7 @@ def set_windows(connection: Connection[TupleRow], *, organization: str, windows:
     names = {"organization": organization}
     with connection.transaction():
         connection.execute(_CLOSING["synchronous"])
-        connection.execute(_STATEMENTS["raise"], names)
+        connection.execute(_CLOSING["raise"], {"organizations": [organization, "*"]})
         connection.execute(_STATEMENTS["remove"], names)
         for window in windows:
             period = {"start": window.period.start, "end": window.period.end, "reason": window.reason}

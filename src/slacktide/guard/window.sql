@@ -8,11 +8,6 @@ insert into slacktide.guard_window (scope, organization, starts_at, ends_at, rea
 values (case %(organization)s::text when '' then 'site' else 'organization' end, %(organization)s::text,
         %(start)s, %(end)s, %(reason)s)
 
--- name: raise
--- Snapshots older than this change are to be told apart.
-update slacktide.guard_closing set epoch = greatest(epoch, slacktide.guard_published(organization)) + 1
-where organization = any (array[%(organization)s::text, '*'])
-
 -- name: windows
 -- All windows, earliest first.
 select organization, starts_at, ends_at, reason from slacktide.guard_window
