@@ -1,0 +1,93 @@
+"""Parameter settings, as the control database keeps them.
+
+What may be saved is said in `slacktide.downtime.saving`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+import psycopg
+
+from slacktide.core.errors import OutsideError
+from slacktide.downtime.parameter import Level
+from slacktide.downtime.setting import Setting
+from slacktide.postgres.sql import load
+
+_sql = load("slacktide.control", "setting.sql")
+_LARGEST_ID = 2**63
+
+
+class ClockSilent(OutsideError):
+    """The control database did not tell its time."""
+
+
+def control_now(connection: psycopg.Connection[Any]) -> datetime:
+    """Give this instant by the one clock that counts: the control database's."""
+    row = connection.execute(_sql["now"]).fetchone()
+    if row is None:
+        raise ClockSilent
+    instant: datetime = row[0]
+    return instant.astimezone(UTC)
+
+
+def list_settings(connection: psycopg.Connection[Any]) -> list[Setting]:
+    """Give all settings in the order of their starts."""
+    return [_setting(row) for row in connection.execute(_sql["list"])]
+
+
+def setting_of(connection: psycopg.Connection[Any], *, id: str) -> Setting | None:  # noqa: A002 -- the word of the interface
+    """Give one setting, or None; in a transaction it stays as it is until the end."""
+    if not (id.isascii() and id.isdigit() and int(id) < _LARGEST_ID):
+        return None
+    row = connection.execute(_sql["one"], {"id": id}).fetchone()
+    return None if row is None else _setting(row)
+
+
+def insert_setting(connection: psycopg.Connection[Any], *, setting: Setting, who: str) -> Setting:
+    """Add a setting that the rules accept; give it with its ID."""
+    row = connection.execute(_sql["add"], msgspec.structs.asdict(setting) | {"who": who}).fetchone()
+    return msgspec.structs.replace(setting, id=row[0] if row else setting.id)
+
+
+def update_setting(connection: psycopg.Connection[Any], *, setting: Setting) -> None:
+    """Save a changed setting that the rules accept."""
+    connection.execute(_sql["change"], msgspec.structs.asdict(setting))
+
+
+def _setting(row: Iterable[Any]) -> Setting:
+    (
+        key,
+        parameter,
+        level,
+        organization,
+        user,
+        value,
+        start,
+        end,
+        latched,
+        users,
+        message,
+        contact,
+        zone,
+        reason,
+    ) = row
+    return Setting(
+        id=key,
+        parameter=parameter,
+        level=Level(level),
+        organization=organization,
+        user=user,
+        value=value,
+        start=start.astimezone(UTC),
+        end=end and end.astimezone(UTC),
+        latched=latched,
+        users=users,
+        message=message,
+        contact=contact,
+        zone=zone,
+        reason=reason,
+    )

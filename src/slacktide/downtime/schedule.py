@@ -1,0 +1,265 @@
+"""The compiled schedule: what every scope is at every instant, worked out once from settings and sides.
+
+A scope (the site, or a side of an organization) passes through *phases*. A phase begins at a boundary, where
+a downtime begins or ends or a parameter that matters to it changes, and in it nothing changes. So a decision
+at an instant is one search for the scope's phase, and what is known beforehand takes effect at its instant
+without any message.
+
+Two facts come from the sides and not from settings. A *closed* side carries a durable closing: it counts as
+an organization downtime, users out, without a known end. A side that is *reference only* has been left: the
+organization lives elsewhere, mostly at its other side.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import Literal
+
+import msgspec
+
+from slacktide.core.duration import parse_duration
+from slacktide.core.errors import UsageError
+from slacktide.core.interval import Period, union
+from slacktide.downtime import parameter as parameters
+from slacktide.downtime.parameter import Level
+from slacktide.downtime.setting import Setting, lookup
+from slacktide.downtime.timeline import Timeline, overlay, spans
+
+SideName = Literal["source", "target"]
+SideState = Literal["open", "closed", "reference only"]
+
+
+class UnknownOrganization(UsageError):
+    """There is no organization {organization!r}: add it with `slacktide organization add {organization} --name NAME --zone ZONE`."""  # noqa: E501 -- the message is one sentence
+
+
+class UnknownSide(UsageError):
+    """The organization {organization} has no side {side!r}: leave the side out."""
+
+
+class Organization(msgspec.Struct, frozen=True):
+    """One tenant of the site; `zone` is the IANA zone in which its times are entered and shown."""
+
+    code: str
+    name: str
+    zone: str
+
+
+class Side(msgspec.Struct, frozen=True, kw_only=True):
+    """An organization in one database, and the state of that side since an instant.
+
+    `lives_at` says, for one that is reference only, where the organization lives now.
+    """
+
+    organization: str
+    side: SideName
+    state: SideState
+    since: datetime
+    database: str | None = None
+    lives_at: str | None = None
+
+
+class Phase(msgspec.Struct, frozen=True):
+    """What a scope is between two boundaries.
+
+    `downtimes` are those in effect, `users_out` tells whether one of them bars normal users, `period` is the
+    unbroken period (union of touching and overlapping downtimes) around it; message and contact are those to
+    be shown.
+    """
+
+    downtimes: tuple[Setting, ...] = ()
+    users_out: bool = False
+    period: Period | None = None
+    message: str = ""
+    contact: str = ""
+    zone: str = "UTC"
+
+    @property
+    def in_effect(self) -> bool:
+        """Tell whether a downtime of the scope is in effect."""
+        return bool(self.downtimes)
+
+
+class SideSchedule(msgspec.Struct, frozen=True):
+    """One side of an organization: its phases and, once it is reference only, since when and where to go."""
+
+    phases: Timeline[Phase]
+    reference_since: datetime | None = None
+    lives_at: str | None = None
+
+    def reference_only(self, now: datetime) -> bool:
+        """Tell whether the organization has left this side."""
+        return self.reference_since is not None and self.reference_since <= now
+
+
+class OrganizationSchedule(msgspec.Struct, frozen=True):
+    """An organization's sides; by `home`, where it lives, it is judged unless a side is named."""
+
+    organization: Organization
+    home: SideSchedule
+    sides: dict[SideName, SideSchedule]
+
+
+class Schedule(msgspec.Struct, frozen=True):
+    """What decisions are made by. Made by `compile_schedule`."""
+
+    site: Timeline[Phase]
+    organizations: Mapping[str, OrganizationSchedule]
+    any_downtime: Timeline[Period | None]
+    recheck: Timeline[timedelta]
+    email_scope: Timeline[str]
+
+    def side(self, organization: str, side: SideName | None = None) -> SideSchedule:
+        """Give a side of an organization: the one named, or the one where it lives.
+
+        Raises UnknownOrganization.
+        """
+        if organization not in self.organizations:
+            raise UnknownOrganization(organization=organization)
+        found = self.organizations[organization]
+        if side is None:
+            return found.home
+        if side not in found.sides:
+            raise UnknownSide(organization=organization, side=side)
+        return found.sides[side]
+
+    def next_boundary(
+        self, now: datetime, *, organization: str | None = None, side: SideName | None = None
+    ) -> datetime | None:
+        """Give the first instant after now at which an answer may change, as far as is known."""
+        timelines: list[Timeline[Phase]] = [self.site]
+        if organization is not None:
+            timelines.append(self.side(organization, side).phases)
+        others = (
+            self.any_downtime.next_boundary(now),
+            self.recheck.next_boundary(now),
+            self.email_scope.next_boundary(now),
+        )
+        found = [*(timeline.next_boundary(now) for timeline in timelines), *others]
+        return min((instant for instant in found if instant is not None), default=None)
+
+
+_SHOWN = (parameters.DISABLE_USER_ACCESS, parameters.MESSAGE, parameters.CONTACT)
+
+
+def compile_schedule(
+    *, settings: Iterable[Setting], organizations: Iterable[Organization] = (), sides: Iterable[Side] = ()
+) -> Schedule:
+    """Work out the schedule from all settings, organizations and sides of the site."""
+    site: list[Setting] = []
+    own: dict[str, list[Setting]] = defaultdict(list)
+    for setting in settings:
+        if setting.level is Level.SITE:
+            site.append(setting)
+        elif setting.organization is not None:
+            own[setting.organization].append(setting)
+    own_sides: dict[str, list[Side]] = defaultdict(list)
+    for side in sides:
+        own_sides[side.organization].append(side)
+    site_parameters = [setting for setting in site if setting.parameter in _SHOWN]
+    compiled = {
+        organization.code: _organization(
+            organization, own[organization.code] + site_parameters, own_sides[organization.code]
+        )
+        for organization in organizations
+    }
+    site_phases = _phases([s for s in site if s.definition.is_downtime], site_parameters, organization=None)
+    return Schedule(
+        site=site_phases,
+        organizations=compiled,
+        any_downtime=spans(union(_periods(site_phases, *(found.home.phases for found in compiled.values())))),
+        recheck=_values(parameters.RECHECK_INTERVAL, site).map(lambda _, value: parse_duration(value)),
+        email_scope=_values(parameters.EMAIL_SCOPE, site),
+    )
+
+
+def _organization(organization: Organization, settings: list[Setting], sides: list[Side]) -> OrganizationSchedule:
+    downtimes = [setting for setting in settings if setting.definition.is_downtime]
+    shown = [setting for setting in settings if setting.parameter in _SHOWN]
+    compiled: dict[SideName, SideSchedule] = {}
+    for side in sides:
+        closings = [_closing(side)] if side.state == "closed" else []
+        left = side.state == "reference only"
+        compiled[side.side] = SideSchedule(
+            phases=_phases(downtimes + closings, shown, organization=organization),
+            reference_since=side.since if left else None,
+            lives_at=side.lives_at,
+        )
+    return OrganizationSchedule(organization, _home(compiled, downtimes, shown, organization), compiled)
+
+
+def _home(
+    sides: dict[SideName, SideSchedule],
+    downtimes: list[Setting],
+    shown: list[Setting],
+    organization: Organization,
+) -> SideSchedule:
+    """Give the side where it lives: the source until that is left and there is a target that is not."""
+    order: tuple[SideName, ...] = ("source", "target")
+    known = [sides[name] for name in order if name in sides]
+    here = [side for side in known if side.reference_since is None]
+    if here or known:
+        return (here or known)[0]
+    return SideSchedule(phases=_phases(downtimes, shown, organization=organization))
+
+
+def _closing(side: Side) -> Setting:
+    """Give a durable closing as the downtime that it counts as."""
+    return Setting(
+        id=f"closing:{side.organization}:{side.side}",
+        parameter=parameters.ORGANIZATION_DOWNTIME,
+        level=Level.ORGANIZATION,
+        organization=side.organization,
+        value="Y",
+        latched=True,
+        start=side.since,
+        users="out",
+        reason="durable closing: a move's down time procedures have started",
+    )
+
+
+def _phases(
+    downtimes: Iterable[Setting], shown: Iterable[Setting], *, organization: Organization | None
+) -> Timeline[Phase]:
+    lasting = [(period, setting) for setting in downtimes if (period := setting.downtime_period) is not None]
+    others = [(period, setting) for setting in shown if (period := setting.period) is not None]
+    unbroken = spans(union(period for period, _ in lasting))
+
+    def phase(boundary: datetime | None, held: tuple[Setting, ...]) -> Phase:
+        if boundary is None or (period := unbroken.at(boundary)) is None:
+            return Phase()
+        return _phase(boundary, held, period, organization)
+
+    return overlay(lasting + others).map(phase)
+
+
+def _phase(now: datetime, held: tuple[Setting, ...], period: Period, organization: Organization | None) -> Phase:
+    """Work out one phase from what holds in it; an organization's values count for its own downtimes only."""
+    code = organization.code if organization else None
+    downtimes = tuple(setting for setting in held if setting.definition.is_downtime)
+    latest = max(downtimes, key=lambda setting: (setting.end is None, setting.end or setting.start))
+
+    def value(parameter: str) -> str:
+        return lookup(parameter=parameter, settings=held, now=now, organization=code)
+
+    disabled = value(parameters.DISABLE_USER_ACCESS) == "Y"
+    return Phase(
+        downtimes=downtimes,
+        users_out=any(s.users == "out" or (s.users is None and disabled) for s in downtimes),
+        period=period,
+        message=latest.message or value(parameters.MESSAGE),
+        contact=latest.contact or value(parameters.CONTACT),
+        zone=organization.zone if organization else latest.zone,
+    )
+
+
+def _periods(*timelines: Timeline[Phase]) -> Iterable[Period]:
+    return (phase.period for timeline in timelines for phase in timeline.values if phase.period is not None)
+
+
+def _values(parameter: str, site: list[Setting]) -> Timeline[str]:
+    default = parameters.parameter_named(parameter).default
+    lasting = [(p, setting.value) for setting in site if setting.parameter == parameter and (p := setting.period)]
+    return overlay(lasting).map(lambda _, held: held[-1] if held else default)

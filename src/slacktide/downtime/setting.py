@@ -1,0 +1,106 @@
+"""A parameter setting, and when it is in effect: the naive reading of the rules (section 3).
+
+Everything faster (the compiled schedule) is tested against what stands here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+
+from slacktide.core.interval import Period
+from slacktide.downtime.parameter import Level, Parameter, parameter_named
+
+Users = Literal["in", "out"]
+
+
+class Setting(msgspec.Struct, frozen=True, kw_only=True):
+    """One row: parameter, level, level value, value, start, end.
+
+    `latched` says that it was once saved with value Y and no end. `users`, `message` and `contact` are what a
+    downtime carries itself; None leaves them to the parameters. `zone` is the one in which its times are
+    shown.
+    """
+
+    id: str
+    parameter: str
+    level: Level
+    value: str
+    start: datetime
+    organization: str | None = None
+    user: str | None = None
+    end: datetime | None = None
+    latched: bool = False
+    users: Users | None = None
+    message: str | None = None
+    contact: str | None = None
+    zone: str = "UTC"
+    reason: str = ""
+
+    @property
+    def level_value(self) -> str | None:
+        """Whose it is: the organization's code, the user's name, or None for the site."""
+        return self.organization if self.level is Level.ORGANIZATION else self.user
+
+    @property
+    def definition(self) -> Parameter:
+        """The parameter that it sets."""
+        return parameter_named(self.parameter)
+
+    @property
+    def period(self) -> Period | None:
+        """When it holds, by start and end alone; None for one that was cancelled, whose end is its start."""
+        return None if self.end is not None and self.end <= self.start else Period(self.start, self.end)
+
+    @property
+    def downtime_period(self) -> Period | None:
+        """When it is a downtime: None for another parameter's, and for one that is switched off."""
+        on = self.definition.is_downtime and (self.value == "Y" or self.latched)
+        return self.period if on else None
+
+    def begun(self, now: datetime) -> bool:
+        """Tell whether its start has come."""
+        return self.start <= now
+
+    def over(self, now: datetime) -> bool:
+        """Tell whether its end has come, or it was cancelled."""
+        return self.period is None or self.period.ended(now)
+
+
+def in_effect(setting: Setting, now: datetime) -> bool:
+    """Tell whether a setting of a downtime parameter is in effect: the specification's own formula."""
+    return (
+        setting.start <= now
+        and (setting.end is None or now < setting.end)
+        and (setting.value == "Y" or setting.latched)
+    )
+
+
+def lookup(
+    *,
+    parameter: str,
+    settings: Iterable[Setting],
+    now: datetime,
+    organization: str | None = None,
+    user: str | None = None,
+) -> str:
+    """Give a value: of the settings that hold now the strongest level that matches, else the default.
+
+    A question that is the site's own (its downtime's users, message and contact) is asked without
+    organization and user.
+    """
+    whose = {Level.SITE: None, Level.ORGANIZATION: organization, Level.USER: user}
+    matching = [
+        setting
+        for setting in settings
+        if setting.parameter == parameter
+        and setting.period is not None
+        and setting.period.contains(now)
+        and setting.level_value == whose[setting.level]
+        and (setting.level is Level.SITE or setting.level_value is not None)
+    ]
+    strongest = max(matching, key=lambda setting: setting.level.strength, default=None)
+    return strongest.value if strongest else parameter_named(parameter).default

@@ -1,0 +1,192 @@
+from __future__ import annotations
+
+import time
+from datetime import datetime, timedelta
+
+import pytest
+
+from slacktide.control import downtime
+from slacktide.control.audit import ReasonMissing, list_audit
+from slacktide.control.downtime import Wish
+from slacktide.control.organization import set_side
+from slacktide.control.schedule import CHANNEL, schedule_of, state_of, states_of
+from slacktide.control.setting import control_now
+from slacktide.core.instant import SkippedTime
+from slacktide.downtime import Holders, decide
+from slacktide.downtime.saving import AlreadyBegun, AlreadyOver, EndNotAfterStart, EndPassed, NotBegun
+from slacktide.downtime.schedule import UnknownOrganization
+from slacktide.postgres.connection import connect
+
+
+def plan(control, who, *codes, **wish):
+    """Schedule a downtime of organizations, or of the site where none is named."""
+    wish = {"duration": "PT1H"} | wish if not {"end", "until_ended"} & set(wish) else wish
+    answer = downtime.schedule_downtime(control, wish=Wish(**wish), site=not codes, organizations=codes, **who)
+    return [found["id"] for found in answer.downtimes]
+
+
+def test_schedule(control, who):
+    """A scheduled downtime is answered with exactly the interface's fields, and is in effect from its start."""
+    answer = downtime.schedule_downtime(
+        control, wish=Wish(duration="PT1H", users="out"), organizations=["HOTEL"], **who
+    ).downtimes[0]
+    start, end = datetime.fromisoformat(answer["start"]), datetime.fromisoformat(answer["end"])
+    assert end - start == timedelta(hours=1)
+    assert {name: value for name, value in answer.items() if name not in ("start", "end")} == {
+        "id": "1",
+        "scope": "organization",
+        "organization": "HOTEL",
+        "value": "Y",
+        "latched": False,
+        "users": "out",
+        "rrule": None,
+        "occurrences": [],
+        "effect": {"users": 0, "leases": 0, "tasks": 0, "held_expected": 0},
+        "commands": {
+            "extend": "slacktide downtime extend 1 --by PT1H",
+            "end": "slacktide downtime end 1 --reason TEXT",
+            "cancel": None,
+        },
+    }
+    assert downtime.show_downtime(control, id="1") == downtime.list_downtimes(control)[0] == answer
+    assert state_of(control, organization="HOTEL").state == "closing"
+    assert state_of(control, organization="HOTEL", holders=Holders()).state == "quiet"
+    assert [state.state for state in states_of(control)] == ["open", "closing", "open"]
+    decision = decide(action="import", schedule=schedule_of(control), now=control_now(control), organization="HOTEL")
+    assert decision.decision == "hold"
+    trail = list_audit(control)[-1]
+    assert (trail["what"], trail["object"], trail["after"]["organization"]) == (
+        "downtime schedule",
+        "downtime 1",
+        "HOTEL",
+    )
+
+
+def test_all_or_none(control, who):
+    """One downtime is made for each organization; with one that is unknown none is made at all."""
+    with pytest.raises(UnknownOrganization, match="slacktide organization add NOWHERE"):
+        plan(control, who, "HOTEL", "NOWHERE")
+    assert downtime.list_downtimes(control) == []
+    assert len(plan(control, who, "HOTEL", "OTHER")) == 2
+
+
+def test_local_times(control, who):
+    """A local time is of each organization's zone, a date as an end is the whole day, a skipped time is refused."""
+    plan(control, who, "HOTEL", "OTHER", start="2030-03-01T22:00", end="2030-03-02")
+    hotel, other = sorted(downtime.list_downtimes(control), key=lambda found: found["organization"])
+    assert (hotel["start"], hotel["end"]) == ("2030-03-01T21:00:00Z", "2030-03-02T23:00:00Z")
+    assert (other["start"], other["end"]) == ("2030-03-01T22:00:00Z", "2030-03-03T00:00:00Z")
+    with pytest.raises(SkippedTime, match=r"01:30:00\+01:00 or 2030-03-31T03:30:00\+02:00"):
+        plan(control, who, "HOTEL", start="2030-03-31T02:30")
+
+
+def test_dry_run_saves_nothing(control, who):
+    """A dry run says what would be, and saves and notes nothing."""
+    before = len(list_audit(control))
+    wish = Wish(start="now+PT10M", end="start+PT2H")
+    answer = downtime.schedule_downtime(control, wish=wish, site=True, dry_run=True, **who).downtimes[0]
+    assert (answer["id"], answer["scope"]) == (None, "site")
+    assert (downtime.list_downtimes(control), len(list_audit(control))) == ([], before)
+
+
+@pytest.mark.parametrize(
+    ("refusal", "wish"),
+    [
+        (EndNotAfterStart, {"start": "2030-01-02T00:00:00Z", "end": "2030-01-01T00:00:00Z"}),
+        (EndNotAfterStart, {"start": "2030-01-02T00:00:00Z", "end": "2030-01-02T00:00:00Z"}),
+        (EndPassed, {"start": "2020-01-01", "end": "2020-01-02"}),
+        (downtime.EndUnsaid, {"end": "2030-01-01", "until_ended": True}),
+        (downtime.RecurrenceRefused, {"rrule": "FREQ=DAILY"}),
+    ],
+)
+def test_refused_wish(control, who, refusal, wish):
+    """An end that is missing, doubled, past or not after the start is refused, and so is a recurrence."""
+    with pytest.raises(refusal):
+        plan(control, who, "HOTEL", **wish)
+    with pytest.raises(downtime.ScopeUnsaid):
+        downtime.schedule_downtime(control, wish=Wish(duration="PT1H"), **who)
+
+
+def test_end_names_what_is_left(control, who):
+    """Ending lifts that downtime only, and the answer names what still keeps the scope down."""
+    first, second, site = (
+        *plan(control, who, "HOTEL"),
+        *plan(control, who, "HOTEL", until_ended=True),
+        *plan(control, who),
+    )
+    answer = downtime.end_downtime(control, id=first, **who)
+    assert {found["id"] for found in answer["because"]} == {second, site}
+    assert answer["commands"] == {"extend": None, "end": None, "cancel": None}
+    assert [found.id for found in downtime.downtimes_in_effect(control, organization="HOTEL")] == [second]
+    downtime.end_downtime(control, id=site, **who)
+    assert downtime.end_downtime(control, id=second, **who)["because"] == []
+    assert state_of(control, organization="HOTEL").state == "open"
+    with pytest.raises(AlreadyOver):
+        downtime.end_downtime(control, id=first, **who)
+
+
+def test_cancel(control, who):
+    """What has not begun is cancelled and not ended, what has begun is ended and not cancelled; both want a reason."""
+    (future,) = plan(control, who, "HOTEL", start="now+PT1H")
+    (present,) = plan(control, who, "HOTEL")
+    with pytest.raises(NotBegun):
+        downtime.end_downtime(control, id=future, **who)
+    with pytest.raises(AlreadyBegun):
+        downtime.cancel_downtime(control, id=present, **who)
+    with pytest.raises(ReasonMissing):
+        downtime.cancel_downtime(control, id=future, who="tester", reason=" ")
+    cancelled = downtime.cancel_downtime(control, id=future, **who)
+    assert cancelled["start"] == cancelled["end"]
+    assert state_of(control, organization="HOTEL", at=control_now(control) + timedelta(hours=1.5)).state == "open"
+    for unknown in ("99", "x", "9" * 30):
+        with pytest.raises(downtime.UnknownDowntime, match="slacktide downtime list"):
+            downtime.show_downtime(control, id=unknown)
+
+
+def test_change(control, who):
+    """An end can be moved later, and earlier where that is said; without an end it is latched from then on."""
+    (key,) = plan(control, who, "HOTEL")
+    before = downtime.downtime_of(control, id=key)
+    downtime.change_downtime(control, id=key, duration="PT1H", only_later=True, **who)
+    assert downtime.downtime_of(control, id=key).end == before.end + timedelta(hours=1)
+    with pytest.raises(downtime.NotLater):
+        downtime.change_downtime(control, id=key, end="now+PT1M", only_later=True, **who)
+    downtime.change_downtime(control, id=key, end="now+PT1M", **who)
+    downtime.change_downtime(control, id=key, end="none", **who)
+    assert downtime.show_downtime(control, id=key)["latched"]
+
+
+def test_reference_only_is_warned_about(control, who):
+    """A downtime of an organization that has moved is accepted with a warning."""
+    set_side(control, organization="HOTEL", side="source", state="reference only", lives_at="https://new", **who)
+    answer = downtime.schedule_downtime(control, wish=Wish(duration="PT1H"), organizations=["HOTEL"], **who)
+    assert "https://new" in answer.warnings[0]
+    assert state_of(control, organization="HOTEL").state == "reference only"
+
+
+def test_each_change_is_told(control, database, who):
+    """Whoever listens on the channel hears of each change, once it is committed."""
+    with connect(database, name="listener") as listener:
+        listener.execute(f"listen {CHANNEL}")
+        for change in (
+            lambda: plan(control, who, "HOTEL"),
+            lambda: downtime.end_downtime(control, id="1", **who),
+            lambda: set_side(control, organization="HOTEL", side="source", state="closed", **who),
+        ):
+            change()
+            assert next(listener.notifies(timeout=5, stop_after=1)).channel == CHANNEL
+
+
+def test_start_and_end_take_effect_by_the_clock(control, who):
+    """A downtime begins and ends at its instants by the schedule alone, without any further change."""
+    now = control_now(control)
+    plan(control, who, "HOTEL", start="now+PT0.2S", end="start+PT0.2S")
+    schedule = schedule_of(control)
+    time.sleep(0.3)
+    words = [state_of(control, organization="HOTEL").state]
+    time.sleep(0.2)
+    words.append(state_of(control, organization="HOTEL").state)
+    assert words == ["closing", "open"]
+    asked = {"action": "open_task", "schedule": schedule, "organization": "HOTEL"}
+    assert decide(now=now, **asked).allowed
+    assert not decide(now=now + timedelta(seconds=0.3), **asked).allowed
