@@ -123,6 +123,21 @@ def test_foreign_key_that_is_no_reference(shop_plan, shop_database):
     assert "booking_profile_id_fkey leads from profile_id to profile" in error.message
 
 
+def test_foreign_key_of_several_columns(shop_plan, shop_database):
+    """A foreign key that holds more than the key counts too, as a reference and as a part's way to its root."""
+    shop_database.execute("""
+        alter table shop.booking add constraint both_columns foreign key (site_code, other_id)
+            references shop.booking (site_code, booking_id);
+        alter table shop.night add site_code text, add constraint own foreign key (site_code, booking_id)
+            references shop.booking (site_code, booking_id) on delete cascade;
+    """)
+    listed = ('amount: "numeric(12, 2)"', 'amount: "numeric(12, 2)", site_code: text?')
+    assert check_plan(plan=shop_plan(listed), target=shop_database).errors == ()
+    plain = ("      other_id: {to: booking, unknown: leave null}\n", "")
+    errors = check_plan(plan=shop_plan(listed, plain), target=shop_database).errors
+    assert found(errors, f"{BOOKING}.columns.other_id", "target", "both_columns leads from other_id to booking")
+
+
 def test_generated_column(shop_plan, shop_database):
     """A generated column cannot be moved."""
     moved = ("    left_out:\n      search: made from the name\n", "")

@@ -127,13 +127,13 @@ def _key(table: Table, at: CatalogTable, notes: Notes) -> None:
 def _foreign_keys(plan: Plan, table: Table, at: CatalogTable, notes: Notes) -> None:
     """Refuse a column that leads to an object and is no reference: its key would not be translated."""
     moved = {other.qualified: other for other in plan.table.values()}
-    for key in at.foreign_keys:
+    for key in at.foreign_keys if table.name in plan.table else ():
         other = moved.get(key.referred or "")
-        if other is None or table.name not in plan.table or other.key != key.referred_columns:
+        if other is None or len(other.key) > 1 or other.key[0] not in key.referred_columns:
             continue
-        column = key.columns[0]
+        column = key.columns[key.referred_columns.index(other.key[0])]
         named = table.reference_of.get(column)
-        if len(key.columns) == 1 and column in table.by_name and (named is None or named.target != other.name):
+        if column in table.by_name and (named is None or named.target != other.name):
             notes.error(
                 f"{table.field}.columns.{column}",
                 f"the foreign key {key.name} leads from {column} to {other.name}: add it to the references",

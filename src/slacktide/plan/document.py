@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 # The C parser also takes `text?` within braces, as YAML 1.2 does; the one in Python wants it in quotes.
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _DEPTH = 20  # a plan needs seven levels; the parser's own recursion would end the process
+_SHOWN = 16  # so many names are worth reading
 _NULL = "tag:yaml.org,2002:null"
 
 
@@ -104,7 +105,7 @@ def nearest(name: str, known: Iterable[str]) -> str:
     close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     if close:
         return f" (did you mean {close[0]!r}?)"
-    return f" (known: {', '.join(known)})" if known else ""
+    return f" (known: {', '.join(known)})" if 0 < len(known) <= _SHOWN else ""
 
 
 class Form:

@@ -72,7 +72,7 @@ def _cascade(table: Table | None, at: CatalogTable, other: Table, key: ForeignKe
     if table is None:
         notes.warning(f"{other.field}.table", f"{says}, so a deletion there changes a table that does not move")
         return
-    inside = table.root is not None and key.columns == (table.root,) and other.name == table.name.partition(".")[0]
+    inside = table.root is not None and table.root in key.columns and other.name == table.name.partition(".")[0]
     if not inside and key.name not in table.cascades:
         notes.error(
             f"{table.field}.table",
