@@ -87,6 +87,26 @@ def test_refused(shop_text, old, new, field, said):
     assert all(last in text.splitlines()[problem.line - 1] for problem in found)
 
 
+def test_via_a_part(shop_text):
+    """The way to the property leads over objects, not over their parts."""
+    text = shop_text(
+        ("      booking_id: booking\n", "      booking_id: booking.night\n"),
+        ("key: [booking_id, stay]", "key: night_id"),
+        ("{booking_id: bigint, stay", "{night_id: bigint, booking_id: bigint, stay"),
+    )
+    [found] = problems(text)
+    assert found.field == "entities.invoice.via"
+    assert "the part booking.night" in found.message
+
+
+def test_no_columns(shop_text):
+    """A table that moves lists its columns."""
+    text = shop_text(('        columns: {booking_id: bigint, stay: date, amount: "numeric(12, 2)"}\n', ""))
+    [found] = problems(text)
+    assert found.field == NIGHT
+    assert "has no columns" in found.message
+
+
 def test_circle(shop_text):
     """Objects that refer to each other without a column that may be null cannot be put in an order."""
     text = shop_text(
