@@ -177,7 +177,7 @@ class Server:
     def create_database(self, name: str) -> bool:
         """Make a database, unless it is there; tell whether it was made."""
         with psycopg.connect(self.address(), autocommit=True) as connection:
-            if connection.execute("select from pg_database where datname = %s", [name]).fetchone():
+            if connection.execute("select 1 from pg_database where datname = %s", [name]).fetchone():
                 return False
             connection.execute(
                 psycopg.sql.SQL("create database {} encoding 'UTF8'").format(psycopg.sql.Identifier(name))

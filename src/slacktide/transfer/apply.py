@@ -79,12 +79,12 @@ class Applier:
     ) -> None:
         """Prepare staging on the connection."""
         self._connection, self._plan, self._move = connection, plan, move
+        self._move_no = 0
         self._closing = closing_columns(plan.moving)
         self._properties = (source_property, target_property)
         self._parking = parking_columns(connection=connection, plan=plan)
         self._sequences = self._find_sequences()
         self._known_names: set[str] = set()
-        self._move_no = 0
         for table in plan.table.values():
             connection.execute(target_sql.create_stage(table))
 

@@ -140,11 +140,11 @@ def _one_table(connection: psycopg.Connection[TupleRow], table: Table, statement
 
 def _publish(connection: psycopg.Connection[TupleRow], *, plan: Plan, move: str) -> None:
     name = Identifier(publication(move))
-    if not connection.execute("select from pg_publication where pubname = %s", [publication(move)]).fetchone():
+    if not connection.execute("select 1 from pg_publication where pubname = %s", [publication(move)]).fetchone():
         connection.execute(SQL("create publication {} with (publish_via_partition_root = true)").format(name))
     for table in plan.table.values():
         there = connection.execute(
-            "select from pg_publication_tables where pubname = %s and schemaname = %s and tablename = %s",
+            "select 1 from pg_publication_tables where pubname = %s and schemaname = %s and tablename = %s",
             [publication(move), table.schema, table.table],
         ).fetchone()
         if not there:
@@ -234,7 +234,7 @@ def clean_target(connection: psycopg.Connection[TupleRow], *, plan: Plan, move: 
         [move],
     )
     connection.execute("delete from slacktide.mover_move where name = %s", [move])
-    if connection.execute("select from slacktide.mover_move").fetchone():
+    if connection.execute("select 1 from slacktide.mover_move").fetchone():
         return
     tables = [(table.schema, table.table) for table in plan.table.values()]
     sequences = [name for table in plan.table.values() if table.drawn for name in _sequence_of(connection, table)]

@@ -108,7 +108,7 @@ def range_keys(plan: Plan, entity: Entity) -> Composed:
 def standing(plan: Plan, entity: Entity) -> Composed:
     """Of given keys: whether the object is there, and whether it belongs to the property."""
     return SQL(
-        "select k::text, r.* is not null, {inside} from unnest({keys}) k left join {table} r on {key} = k"
+        "select k::text, {key} is not null, {inside} from unnest({keys}) k left join {table} r on {key} = k"
     ).format(
         inside=_inside(plan, entity, "r"),
         keys=keys_of(entity),
