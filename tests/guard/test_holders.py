@@ -62,3 +62,11 @@ def test_the_site_is_held_by_every_writer(guarded, session):
     writer.execute("truncate hotel.posting")
     assert len(holders(guarded, organization="CITY")) == 1
     writer.rollback()
+
+
+def test_a_lock_taken_by_hand_is_listed(guarded, session):
+    """Whoever holds our lock by hand, exclusively, is listed as well."""
+    hand = session(user=None, autocommit=False)
+    hand.execute("select pg_advisory_xact_lock(slacktide.guard_lock_class(), slacktide.guard_lock_key('RESORT'))")
+    assert len(holders(guarded, organization="RESORT")) == 1
+    hand.rollback()

@@ -18,12 +18,13 @@ HARM = {
     "function replaced": "create or replace function slacktide.{function}() returns trigger language plpgsql "
     "security definer set search_path = pg_catalog, pg_temp set row_security = off as 'begin return null; end'",
     "judge replaced": "create or replace function slacktide.guard_judge(organizations text[], interface boolean, "
-    "relation text, crossing boolean default false) returns boolean language plpgsql security definer set search_path = pg_catalog, pg_temp "
-    "as 'begin return false; end'",
+    "relation text, crossing boolean default false) returns boolean language plpgsql security definer "
+    "set search_path = pg_catalog, pg_temp as 'begin return false; end'",
     "judge as invoker": "alter function slacktide.guard_judge security invoker",
     "look is stable": "alter function slacktide.guard_look stable",
     "judge doubled": "create function slacktide.guard_judge(text) returns boolean language sql as 'select false'",
-    "a new partition": "create table hotel.event_next partition of hotel.event for values from (200000000) to (300000000)",
+    "a new partition": "create table hotel.event_next partition of hotel.event "
+    "for values from (200000000) to (300000000)",
 }
 
 
@@ -60,9 +61,8 @@ def test_removing_takes_all_of_a_table(guarded, tables):
 
 def test_every_function_of_the_script_is_watched(guarded):
     """No function of guard.sql is left out of the proof."""
-    rows = guarded.execute(
-        "select proname from pg_proc where pronamespace = 'slacktide'::regnamespace and proname not like 'guard\\_on\\_%'"
-    )
+    of_ours = "pronamespace = 'slacktide'::regnamespace and proname not like 'guard\\_on\\_%'"
+    rows = guarded.execute(f"select proname from pg_proc where {of_ours}")
     assert {name for (name,) in rows} == set(own_functions())
 
 

@@ -219,7 +219,7 @@ begin
 end
 $$;
 
--- The transactions that a closer of the organization waits for: those that hold its shared lock or TRUNCATE's, and,
+-- The transactions that a closer of the organization waits for: those that hold its lock or TRUNCATE's, and,
 -- after rows have crossed, those that held another organization's lock before the crossing was settled.
 create or replace function slacktide.guard_held(organization text)
 returns table (pid integer, virtualtransaction text) language sql volatile as $$
@@ -232,7 +232,8 @@ returns table (pid integer, virtualtransaction text) language sql volatile as $$
         where $1 = any (c.organizations) and o.name <> $1 and c.settled_at is not null
         group by o.name
     ) k
-    join pg_catalog.pg_locks l on l.locktype = 'advisory' and l.objsubid = 2 and l.granted and l.mode = 'ShareLock'
+    join pg_catalog.pg_locks l on l.locktype = 'advisory' and l.objsubid = 2 and l.granted
+        and l.pid is distinct from pg_catalog.pg_backend_pid()
         and l.classid::bigint = slacktide.guard_lock_class()
         and l.objid::bigint = slacktide.guard_lock_key(k.name)::bigint & 4294967295
         and l.database = (select d.oid from pg_catalog.pg_database d where d.datname = pg_catalog.current_database())

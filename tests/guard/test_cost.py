@@ -1,0 +1,51 @@
+"""What the guard costs: a bulk statement at most 1.5 times its time without, a single row at most 80 microseconds."""
+
+from __future__ import annotations
+
+import time
+
+from slacktide.guard.install import install, remove
+from slacktide.guard.table import GuardedTable
+
+BULK = "insert into hotel.stay select n, 'RESORT', 'stay ' || n, n * 1.5 from generate_series(1, 300000) n"
+SINGLE = "do $$ begin for n in 1..2000 loop update hotel.folio set note = 'x' where folio_id = 1; {} end loop; end $$"
+STAY = GuardedTable(schema="hotel", table="stay", organization="r.property_code")
+FOLIO = GuardedTable(schema="hotel", table="folio", organization="r.property_code")
+
+
+def seconds(connection, statement):
+    """Measure one statement."""
+    start = time.monotonic()
+    connection.execute(statement)
+    return time.monotonic() - start
+
+
+def compare(connection, *, table, statement, before, rounds):
+    """Give the best time without and with the guard, measured in turns so that both meet the same machine."""
+    without, guarded = [], []
+    for _ in range(rounds):
+        for change, times in ((remove, without), (install, guarded)):
+            change(connection, tables=[table])
+            connection.execute(before)
+            times.append(seconds(connection, statement))
+    return min(without), min(guarded)
+
+
+def test_a_bulk_costs_at_most_half_as_much_again(owner):
+    """300,000 rows in one statement take at most 1.5 times the unguarded time."""
+    owner.execute(
+        "create table hotel.stay (stay_id bigint primary key, property_code text not null, note text, rate numeric)"
+    )
+    without, guarded = compare(owner, table=STAY, statement=BULK, before="truncate hotel.stay", rounds=4)
+    print(f"bulk: {without:.2f} s, guarded {guarded:.2f} s, {guarded / without:.2f} times")  # noqa: T201 -- a measurement
+    assert guarded <= 1.5 * without
+
+
+def test_a_single_row_costs_at_most_80_microseconds(owner):
+    """One row in a transaction of its own, and in one with others, costs at most 80 microseconds more."""
+    for kind, end in (("own transaction", "commit;"), ("one transaction", "")):
+        statement = SINGLE.format(end)
+        without, guarded = compare(owner, table=FOLIO, statement=statement, before="vacuum hotel.folio", rounds=3)
+        cost = (guarded - without) / 2000 * 1e6
+        print(f"single row, {kind}: {cost:.0f} microseconds")  # noqa: T201 -- a measurement
+        assert cost <= 80
