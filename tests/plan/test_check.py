@@ -186,6 +186,14 @@ def test_warnings(shop_plan, shop_database):
     ]
 
 
+def test_check_of_what_is_set_aside(shop_plan, shop_database):
+    """A check constraint that a value set aside has to pass is shown."""
+    shop_database.execute("alter table shop.booking add constraint digits check (number ~ '^[0-9]+$')")
+    [warning] = check_plan(plan=shop_plan(), target=shop_database).warnings
+    assert warning.field == f"{BOOKING}.table"
+    assert "booking_site_code_number_key, the check digits has to accept" in warning.message
+
+
 def test_partitions(shop_plan, shop_database):
     """Of a partitioned table every partition needs an identity and must be logged; none is a table of its own."""
     shop_database.execute("""

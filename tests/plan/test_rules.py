@@ -59,6 +59,8 @@ def problems(text):
         ("tariff_code: tariff?", "at: tariff?", "entities.booking.codes.at", "only a text"),
         ("tariff_code: tariff?", "number: tariff?", "entities.booking.codes.number", "cannot be optional"),
         ("tariff_code: tariff?", "other_id: tariff?", "entities.booking.codes.other_id", "a reference too"),
+        ("      booking_id: booking\n", "      booking_id: booking\n    codes: {invoice_id: tariff}\n",
+         "entities.invoice.codes.invoice_id", "never converted"),
         # names
         ("number: varchar(20)", "xmlnumber: varchar(20)", "entities.booking.columns.xmlnumber", "XML attribute"),
         ("number: varchar(20)", "a$b: varchar(20)", "entities.booking.columns.a$b", "XML attribute"),
