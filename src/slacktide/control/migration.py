@@ -28,6 +28,7 @@ from slacktide.postgres.connection import connect, shown
 from slacktide.postgres.sql import load
 
 _sql = load("slacktide.control", "migration.sql")
+_OWNERS = ("slacktide.control", "slacktide.transfer")
 
 
 class ControlNewer(InputError):
@@ -56,13 +57,14 @@ def migrate(*, address: str) -> list[str]:
             return missing
 
 
-def _folder() -> Path:
-    return Path(str(resources.files("slacktide.control") / "migrations"))
+def _folders() -> list[Path]:
+    """Find the migrations: the package that owns a table ships them."""
+    return [Path(str(resources.files(package) / "migrations")) for package in _OWNERS]
 
 
 def _missing(connection: psycopg.Connection[Any], *, address: str) -> list[str]:
     """List the migrations that are not applied, in order. Raises ControlNewer."""
-    known = sorted(path.stem for path in _folder().glob("*.sql"))
+    known = sorted(path.stem for folder in _folders() for path in folder.glob("*.sql"))
     (there,) = connection.execute(_sql["is_migrated"]).fetchone() or (False,)
     applied = {name for (name,) in connection.execute(_sql["applied"])} if there else set()
     unknown = sorted(applied - set(known))
@@ -91,6 +93,6 @@ def _apply(address: str) -> None:
     try:
         with yoyo.get_backend("postgresql+psycopg:///?" + urlencode(settings)) as backend:
             backend.break_lock()
-            backend.apply_migrations(backend.to_apply(yoyo.read_migrations(str(_folder()))))
+            backend.apply_migrations(backend.to_apply(yoyo.read_migrations(*map(str, _folders()))))
     except psycopg.Error as error:
         raise MigrationFailed(address=shown(address), reason=" ".join(str(error).split())) from error

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import socket
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -144,9 +145,26 @@ class Journal:
         self._run("say", process=self.process, state=state, waits_for=waits_for, error=error,
                   pid=os.getpid(), host=socket.gethostname())  # fmt: skip
 
-    def count(self, done: int) -> None:
-        """Add to what this process has done."""
-        self._run("count_done", process=self.process, count=done)
+    def beat(self, *, done: int, rate_per_second: float, lag_seconds: float | None, waits_for: str | None) -> None:
+        """Write the panel: what was done since the last beat, the rate, the lag, and for what it waits."""
+        self._run("beat", process=self.process, done=done, rate_per_second=rate_per_second, lag_seconds=lag_seconds,
+                  waits_for=waits_for, pid=os.getpid(), host=socket.gethostname())  # fmt: skip
+
+    def fail(self, error: str) -> None:
+        """Say that this process ended for a reason that does not pass."""
+        self._run("fail", process=self.process, error=error)
+
+    def state_of(self, process: str) -> str | None:
+        """Give the state of another process."""
+        state = self._one("state_of", process=process)
+        return None if state is None else str(state)
+
+    def want(self, process: str, *, running: bool) -> None:
+        """Say whether a process is wanted to run, and wake it and the workers."""
+        with self.together():
+            self._run("want", process=process, wanted="running" if running else "stopped")
+            self.wake(process)
+            self.connection.execute("select pg_notify('slacktide_worker', %s)", [str(self.move_id)])
 
     def wanted(self) -> bool:
         """Tell whether this process is wanted to run."""
@@ -155,6 +173,25 @@ class Journal:
     def wake(self, process: str) -> None:
         """Tell another process that there may be work for it."""
         self.connection.execute("select pg_notify(%s, %s)", [f"slacktide_move_{self.move_id}", process])
+
+    def listen(self) -> None:
+        """Begin to hear who wakes this process."""
+        self.connection.execute(f"listen slacktide_move_{self.move_id}")
+
+    def wait(self, seconds: float) -> None:
+        """Wait until this process is woken, at the most so long."""
+        for heard in self.connection.notifies(timeout=seconds):
+            if heard.payload == self.process:
+                return
+
+    def called(self) -> bool:
+        """Tell whether this process was woken since it was last asked, without waiting."""
+        heard = [each.payload for each in self.connection.notifies(timeout=0)]
+        return self.process in heard
+
+    def wait_beside(self, socket_number: int, seconds: float) -> None:
+        """Wait until something comes on another socket or this process is woken, at the most so long."""
+        select.select([socket_number, self.connection.fileno()], [], [], seconds)
 
     # -- what synchronization writes ------------------------------------------------------------------------------
 
@@ -290,6 +327,15 @@ class Journal:
         """Give one batch."""
         row = self._run("batch", number=number).fetchone()
         return _batch(row) if row else None
+
+    def batches_queued(self) -> int:
+        """Give how many batches are made and not applied."""
+        return int(self._one("batches_queued"))
+
+    def fetch_again(self, number: int) -> None:
+        """Have a batch brought over again."""
+        self._run("fetch_again", number=number)
+        self.wake("transfer")
 
     def transferred(self, number: int) -> None:
         """Note that a batch lies in the target spool."""

@@ -183,10 +183,39 @@ set state = excluded.state, pid = excluded.pid, host = excluded.host, error = ex
             then excluded.since else move_process.since end,
     waits_for = excluded.waits_for
 
--- name: count_done
--- Add to what a process has done.
-update slacktide.move_process set done = done + %(count)s, beat_at = clock_timestamp()
+-- name: beat
+-- Write the panel of a process that runs.
+update slacktide.move_process
+set done = done + %(done)s, rate_per_second = %(rate_per_second)s, beat_at = clock_timestamp(),
+    lag_seconds = %(lag_seconds)s, error = null, pid = %(pid)s, host = %(host)s,
+    since = case when waits_for is distinct from %(waits_for)s or state not in ('running', 'waiting')
+            then clock_timestamp() else since end,
+    state = case when %(waits_for)s::text is null then 'running' else 'waiting' end, waits_for = %(waits_for)s
 where move_id = %(move_id)s and process = %(process)s
+
+-- name: fail
+-- Say that a process ended for a reason that does not pass; it is not wanted until it is started again.
+update slacktide.move_process
+set state = 'failed', wanted = 'stopped', error = %(error)s, waits_for = null, since = clock_timestamp(), beat_at = clock_timestamp()
+where move_id = %(move_id)s and process = %(process)s
+
+-- name: state_of
+-- The state of a process.
+select state from slacktide.move_process where move_id = %(move_id)s and process = %(process)s
+
+-- name: want
+-- Say whether a process is wanted to run.
+insert into slacktide.move_process (move_id, process, wanted) values (%(move_id)s, %(process)s, %(wanted)s)
+on conflict (move_id, process) do update set wanted = excluded.wanted,
+    error = case when excluded.wanted = 'running' then null else move_process.error end
+
+-- name: fetch_again
+-- Have a batch brought over again.
+update slacktide.batch set state = 'generated' where move_id = %(move_id)s and number = %(number)s and state = 'transferred'
+
+-- name: batches_queued
+-- How many batches are made and not applied.
+select count(*) from slacktide.batch where move_id = %(move_id)s and state <> 'processed'
 
 -- name: wanted
 -- Whether a process is wanted to run.

@@ -89,6 +89,10 @@ class Source:
         tables = [table.qualified for table in self._tables]
         return self.connection.execute(_STATEMENTS["fingerprint"], {"tables": tables}).fetchall()
 
+    def position(self) -> int:
+        """Give where the log ends now."""
+        return self._insert_position()
+
     def flush(self) -> None:
         """Have the source write and flush its log up to now."""
         self._flushing.execute(_STATEMENTS["flush"])

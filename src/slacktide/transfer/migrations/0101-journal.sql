@@ -1,7 +1,7 @@
 -- The journal of moves, in the control database: what was seen at the source, which batches were made of it, and how
 -- far each is. Written only over the connection that holds the process's lock.
 
-create table slacktide.move (
+create table if not exists slacktide.move (
     move_id integer generated always as identity primary key,
     name text not null unique check (name ~ '^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$'),
     plan text not null,
@@ -16,11 +16,12 @@ create table slacktide.move (
     created_at timestamptz not null default clock_timestamp(),
     configured_at timestamptz,
     incarnation integer not null default 0,
+    steady_since timestamptz,
     facts jsonb not null default '{}'
 );
 
 -- One slot after another; a new one begins with a pass over everything.
-create table slacktide.move_incarnation (
+create table if not exists slacktide.move_incarnation (
     move_id integer not null references slacktide.move,
     incarnation integer not null,
     slot text not null,
@@ -33,7 +34,7 @@ create table slacktide.move_incarnation (
     primary key (move_id, incarnation)
 );
 
-create table slacktide.move_process (
+create table if not exists slacktide.move_process (
     move_id integer not null references slacktide.move,
     process text not null check (process in ('synchronization', 'generate', 'transfer', 'process', 'down time')),
     wanted text not null default 'stopped' check (wanted in ('stopped', 'running')),
@@ -44,12 +45,14 @@ create table slacktide.move_process (
     waits_for text,
     error text,
     done bigint not null default 0,
+    rate_per_second double precision not null default 0,
+    lag_seconds double precision,
     beat_at timestamptz,
     primary key (move_id, process)
 );
 
 -- What the stream said, in the order of commits, and what was asked for otherwise (xid is null: visible to all).
-create table slacktide.journal (
+create table if not exists slacktide.journal (
     move_id integer not null references slacktide.move,
     sequence bigint generated always as identity,
     position pg_lsn not null,
@@ -58,9 +61,9 @@ create table slacktide.journal (
     batch integer,
     primary key (move_id, sequence)
 );
-create index journal_waiting on slacktide.journal (move_id, sequence) where batch is null;
+create index if not exists journal_waiting on slacktide.journal (move_id, sequence) where batch is null;
 
-create table slacktide.journal_object (
+create table if not exists slacktide.journal_object (
     move_id integer not null,
     sequence bigint not null,
     entity text not null,
@@ -71,7 +74,7 @@ create table slacktide.journal_object (
 );
 
 -- The key ranges of the pass, in order: (after, upto]. Those that end a later pass say what is absent.
-create table slacktide.pass_range (
+create table if not exists slacktide.pass_range (
     move_id integer not null references slacktide.move,
     incarnation integer not null,
     ordinal integer not null,
@@ -84,7 +87,7 @@ create table slacktide.pass_range (
     primary key (move_id, incarnation, ordinal)
 );
 
-create table slacktide.batch (
+create table if not exists slacktide.batch (
     move_id integer not null references slacktide.move,
     number integer not null,
     incarnation integer not null,
@@ -102,10 +105,10 @@ create table slacktide.batch (
     written integer,
     primary key (move_id, number)
 );
-create index batch_waiting on slacktide.batch (move_id, number) where state <> 'processed';
+create index if not exists batch_waiting on slacktide.batch (move_id, number) where state <> 'processed';
 
 -- The messages that are not simply processed: one row for each object that failed, waits or was warned about.
-create table slacktide.message (
+create table if not exists slacktide.message (
     message_id bigint generated always as identity primary key,
     move_id integer not null references slacktide.move,
     entity text not null,
@@ -122,14 +125,14 @@ create table slacktide.message (
 );
 
 -- Objects of other properties that were sent because something of ours refers to them (shared ones are not listed).
-create table slacktide.outside_object (
+create table if not exists slacktide.outside_object (
     move_id integer not null references slacktide.move,
     entity text not null,
     key text not null,
     primary key (move_id, entity, key)
 );
 
-create table slacktide.conversion (
+create table if not exists slacktide.conversion (
     move_id integer not null references slacktide.move,
     list text not null,
     source_code text not null,

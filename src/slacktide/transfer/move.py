@@ -1,0 +1,95 @@
+"""A move as the control database keeps it: which property, by which plan, from where to where."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from slacktide.core.errors import UsageError
+from slacktide.plan.load import load_plan_text
+from slacktide.postgres import sql
+
+if TYPE_CHECKING:
+    import psycopg
+    from psycopg.rows import TupleRow
+
+    from slacktide.plan.model import Plan
+
+_STATEMENTS = sql.load(__package__, "move.sql")
+
+
+class UnknownMove(UsageError):
+    """There is no move {name!r}: `slacktide move list` shows those that there are."""
+
+
+class MoveExists(UsageError):
+    """There is a move {name!r} already: choose another name, or take that one away: `slacktide move clean {name}`."""
+
+
+class Move(msgspec.Struct, frozen=True, dict=True):
+    """One move. Addresses are as they were given: each process resolves `env:` and `file:` for itself."""
+
+    move_id: int
+    name: str
+    plan_file: str
+    plan_text: str
+    property_code: str
+    target_property: str
+    source: str
+    target: str
+    spool: str
+    task: int
+    state: str
+    configured_at: datetime | None
+    facts: dict[str, Any]
+
+    @cached_property
+    def plan(self) -> Plan:
+        """The plan as it was when the move was made."""
+        return load_plan_text(text=self.plan_text, file=self.plan_file)
+
+    @property
+    def source_spool(self) -> Path:
+        """The folder that batches are written to."""
+        return Path(self.spool) / "source"
+
+    @property
+    def target_spool(self) -> Path:
+        """The folder that batches are fetched to."""
+        return Path(self.spool) / "target"
+
+
+def load_move(connection: psycopg.Connection[TupleRow], *, name: str) -> Move:
+    """Give the move of this name. Raises UnknownMove."""
+    row = connection.execute(_STATEMENTS["by_name"], {"name": name}).fetchone()
+    if row is None:
+        raise UnknownMove(name=name)
+    return Move(*row)
+
+
+def list_moves(connection: psycopg.Connection[TupleRow]) -> list[Move]:
+    """List all moves by name."""
+    return [Move(*row) for row in connection.execute(_STATEMENTS["all"])]
+
+
+def create_move(connection: psycopg.Connection[TupleRow], **facts: str) -> Move:
+    """Write down a new move: name, plan_file, plan_text, property, target_property, source, target, spool."""
+    if connection.execute(_STATEMENTS["by_name"], {"name": facts["name"]}).fetchone() is not None:
+        raise MoveExists(name=facts["name"])
+    connection.execute(_STATEMENTS["create"], facts)
+    return load_move(connection, name=facts["name"])
+
+
+def set_task(connection: psycopg.Connection[TupleRow], *, move: Move, task: int, state: str) -> None:
+    """Note the task that a move is on; it never goes back by itself."""
+    connection.execute(_STATEMENTS["set_task"], {"move_id": move.move_id, "task": task, "state": state})
+
+
+def set_fact(connection: psycopg.Connection[TupleRow], *, move: Move, name: str, value: Any) -> None:
+    """Keep one fact of a move, as JSON."""
+    encoded = msgspec.json.encode(value).decode()
+    connection.execute(_STATEMENTS["set_fact"], {"move_id": move.move_id, "name": name, "value": encoded})

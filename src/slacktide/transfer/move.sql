@@ -1,0 +1,22 @@
+-- name: by_name
+-- One move.
+select move_id, name, plan, plan_text, property, target_property, source, target, spool, task, state, configured_at, facts
+from slacktide.move where name = %(name)s
+
+-- name: all
+-- Every move.
+select move_id, name, plan, plan_text, property, target_property, source, target, spool, task, state, configured_at, facts
+from slacktide.move order by name
+
+-- name: create
+-- Write down a new move.
+insert into slacktide.move (name, plan, plan_text, property, target_property, source, target, spool)
+values (%(name)s, %(plan_file)s, %(plan_text)s, %(property)s, %(target_property)s, %(source)s, %(target)s, %(spool)s)
+
+-- name: set_task
+-- Note the task that a move is on.
+update slacktide.move set task = greatest(task, %(task)s), state = %(state)s where move_id = %(move_id)s
+
+-- name: set_fact
+-- Keep one fact of a move.
+update slacktide.move set facts = jsonb_set(facts, array[%(name)s], %(value)s::jsonb) where move_id = %(move_id)s

@@ -1,0 +1,253 @@
+"""The four processes, each as something that is opened, stepped and closed.
+
+A step does a bounded piece of work and says how much it did; 0 means that there was nothing to do. Who steps them is
+another matter: a child process of the worker (`loop`), or the down time procedure, which steps all four itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol
+
+from slacktide.core import clock
+from slacktide.postgres.connection import connect
+from slacktide.postgres.stream import ReplicationStream
+from slacktide.transfer import message, slot
+from slacktide.transfer.apply import Applier
+from slacktide.transfer.generate import Generator, Names
+from slacktide.transfer.prepare import publication
+from slacktide.transfer.source import Source
+from slacktide.transfer.spool import CorruptFile, Spool
+from slacktide.transfer.synchronization import Synchronizer
+
+if TYPE_CHECKING:
+    import psycopg
+    from psycopg.rows import TupleRow
+
+    from slacktide.transfer.journal import Journal
+    from slacktide.transfer.move import Move
+
+_LARGEST_QUEUE = 64  # batches made and not yet applied, before the pass pauses
+
+
+class Work(Protocol):
+    """One of the four processes."""
+
+    def open(self) -> None:
+        """Connect, and take up where the journal stands."""
+
+    def step(self) -> int:
+        """Do a piece of work; give how much was done, 0 where there was none."""
+
+    def idle(self, seconds: float) -> None:
+        """Wait for work at the most so long."""
+
+    def lag_seconds(self) -> float | None:
+        """Give how far it is behind, where it can tell by itself."""
+
+    def close(self) -> None:
+        """Close its connections."""
+
+
+class Synchronization:
+    """From the source's stream to the journal; first of all it makes the slot and plans the pass."""
+
+    def __init__(self, move: Move, journal: Journal) -> None:
+        """Take the move and the journal's connection."""
+        self._move, self._journal = move, journal
+        self._stream: ReplicationStream | None = None
+        self._source: Source | None = None
+        self._seen = (0, 0.0)
+        self._lag = 0.0
+
+    def open(self) -> None:
+        """Make sure of the slot and of the pass, and begin to stream."""
+        move, journal = self._move, self._journal
+        incarnation = slot.ensure(journal, address=move.source, move=move.name)
+        self._source = Source(move.source, plan=move.plan, property_code=move.property_code, name=f"{move.name} position")
+        if journal.last_range(incarnation=incarnation.incarnation) == 0:
+            slot.plan_pass(journal, self._source, plan=move.plan, incarnation=incarnation.incarnation)
+            journal.wake("generate")
+        self._stream = ReplicationStream(move.source, name=f"{move.name} synchronization")
+        self._stream.start(incarnation.slot, publication=publication(move.name), position=journal.position())
+        self._synchronizer = Synchronizer(stream=self._stream, journal=journal, plan=move.plan)
+        journal.listen()
+
+    def step(self) -> int:
+        """Journal what has arrived; ask the source how far it is where Generate wants to know."""
+        if self._journal.called():
+            self._synchronizer.ask()
+        return self._synchronizer.step(wait_seconds=0)
+
+    def idle(self, seconds: float) -> None:
+        """Wait for the stream, or for Generate's call."""
+        if self._journal.called():
+            self._synchronizer.ask()
+            return
+        assert self._stream is not None  # noqa: S101 -- opened before it is stepped
+        self._journal.wait_beside(self._stream.fileno(), seconds)
+
+    def ask(self) -> None:
+        """Have the source say how far it has sent."""
+        self._synchronizer.ask()
+
+    def lag_seconds(self) -> float:
+        """Give for how long something of the source has not been journalled; 0 where all was at the last look."""
+        assert self._source is not None  # noqa: S101 -- opened before it is stepped
+        position, at = self._seen
+        if self._journal.reached() >= position:
+            self._lag = 0.0
+            self._seen = (self._source.position(), clock.monotonic_seconds())
+            self._synchronizer.ask()
+        else:
+            self._lag = clock.monotonic_seconds() - at
+        return self._lag
+
+    def close(self) -> None:
+        """Close the stream; the slot stays."""
+        for each in (self._stream, self._source):
+            if each is not None:
+                each.close()
+
+
+class Generate:
+    """From the journal to batches in the source's spool."""
+
+    def __init__(self, move: Move, journal: Journal, *, reached: Callable[[float], int] | None = None) -> None:
+        """Take the move; `reached` asks the stream, where that is stepped by the same owner."""
+        self._move, self._journal = move, journal
+        self._reached = reached or self._ask
+        self._source: Source | None = None
+
+    def open(self) -> None:
+        """Connect to the source."""
+        move = self._move
+        self._source = Source(move.source, plan=move.plan, property_code=move.property_code, name=f"{move.name} generate")
+        self.generator = Generator(
+            source=self._source,
+            journal=self._journal,
+            spool=Spool(move.source_spool),
+            plan=move.plan,
+            names=Names(move.name, move.property_code),
+            reached=self._reached,
+        )
+        self._journal.listen()
+
+    def step(self) -> int:
+        """Make a batch, if there is something to make one of."""
+        if self._journal.batches_queued() > _LARGEST_QUEUE:
+            return 0
+        batch = self.generator.batch()
+        return max(batch.objects, 1) if batch else 0
+
+    def idle(self, seconds: float) -> None:
+        """Wait for news in the journal; what was streamed before it was visible is asked for again soon."""
+        self._journal.wait(0.02 if self._journal.pending() else seconds)
+
+    def lag_seconds(self) -> None:
+        """Leave it to the journal to tell."""
+
+    def close(self) -> None:
+        """Close the source."""
+        if self._source is not None:
+            self._source.close()
+
+    def _ask(self, seconds: float) -> int:
+        self._journal.wake("synchronization")
+        self._journal.wait(seconds)
+        return self._journal.reached()
+
+
+class Transfer:
+    """From the source's spool to the target's, the same bytes."""
+
+    def __init__(self, move: Move, journal: Journal) -> None:
+        """Take the move."""
+        self._move, self._journal = move, journal
+
+    def open(self) -> None:
+        """Open both spools."""
+        self._from, self._to = Spool(self._move.source_spool), Spool(self._move.target_spool)
+        self._journal.listen()
+
+    def step(self) -> int:
+        """Bring one batch over."""
+        batch = self._journal.next_batch("generated")
+        if batch is None:
+            return 0
+        self._to.fetch(self._from, name=batch.file, checksum=batch.checksum)
+        self._journal.transferred(batch.number)
+        return max(batch.objects, 1)
+
+    def idle(self, seconds: float) -> None:
+        """Wait for a batch."""
+        self._journal.wait(seconds)
+
+    def lag_seconds(self) -> None:
+        """Leave it to the journal to tell."""
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+class Process:
+    """From the target's spool to rows of the target."""
+
+    def __init__(self, move: Move, journal: Journal) -> None:
+        """Take the move."""
+        self._move, self._journal = move, journal
+        self._connection: psycopg.Connection[TupleRow] | None = None
+
+    def open(self) -> None:
+        """Connect to the target as the mover."""
+        move = self._move
+        self._spool = Spool(move.target_spool)
+        self._connection = connect(move.target, name=f"{move.name} process", role="slacktide_mover")
+        self._applier = Applier(
+            self._connection,
+            plan=move.plan,
+            move=move.name,
+            source_property=move.property_code,
+            target_property=move.target_property,
+        )
+        self._journal.listen()
+
+    def step(self) -> int:
+        """Apply one batch."""
+        batch = self._journal.next_batch("transferred")
+        if batch is None:
+            return 0
+        try:
+            content = message.read(self._spool.read(batch.file, checksum=batch.checksum), plan=self._move.plan)
+        except CorruptFile:
+            self._spool.remove(batch.file)
+            self._journal.fetch_again(batch.number)
+            return 1
+        applied = self._applier.apply(batch, content)
+        self._journal.processed(
+            batch.number, written=applied.written, arrived=applied.arrived, problems=applied.problems
+        )
+        return max(batch.objects, 1)
+
+    def idle(self, seconds: float) -> None:
+        """Wait for a batch."""
+        self._journal.wait(seconds)
+
+    def lag_seconds(self) -> None:
+        """Leave it to the journal to tell."""
+
+    def close(self) -> None:
+        """Close the target."""
+        if self._connection is not None:
+            self._connection.close()
+
+
+def work_of(process: str, *, move: Move, journal: Journal) -> Work:
+    """Give the work of one process by its name."""
+    kinds: dict[str, Callable[[Move, Journal], Work]] = {
+        "synchronization": Synchronization,
+        "generate": Generate,
+        "transfer": Transfer,
+        "process": Process,
+    }
+    return kinds[process](move, journal)
