@@ -8,6 +8,7 @@ in, was odd, was made.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,8 +29,11 @@ from slacktide.hotel.schema import SchemaMissing
 from slacktide.hotel.spool import Spool
 from slacktide.hotel.stay import Hotel, Profiles, Reservations, Stay, groups
 from slacktide.postgres.connection import connect, shown
+from slacktide.postgres.sql import load as load_sql
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from psycopg import Connection
 
 BUSINESS_DATE = date(2016, 8, 15)
@@ -112,6 +116,17 @@ def _require_empty(connection: Connection[Any], address: str) -> None:
         raise AlreadyLoaded(address=shown(address), held=held[0])
 
 
+@contextmanager
+def _references_afterwards(connection: Connection[Any]) -> Iterator[None]:
+    """Have foreign keys checked as a whole once all rows are in: twice as fast as row by row."""
+    keys = connection.execute(load_sql(__package__, "loading.sql")["foreign_keys"]).fetchall()
+    for drop, _ in keys:
+        connection.execute(drop)
+    yield
+    for _, add in keys:
+        connection.execute(add)
+
+
 class _Loader:
     """Writes the hotels into a spool, and the spool into the database."""
 
@@ -129,10 +144,11 @@ class _Loader:
         for hotel in hotels:
             write_property(self._spool, hotel, codes)
             self._write(hotel)
-        self._spool.copy(connection)
-        with connection.cursor() as cursor:
-            statement = "update hotel.block set master_reservation_id = %s where block_id = %s"
-            cursor.executemany(statement, self._masters)
+        with _references_afterwards(connection):
+            self._spool.copy(connection)
+            with connection.cursor() as cursor:
+                statement = "update hotel.block set master_reservation_id = %s where block_id = %s"
+                cursor.executemany(statement, self._masters)
         lines = sum(inventory.resync(connection, property_code=hotel.code) for hotel in hotels)
         return self._report(hotels, {**self._spool.rows, "inventory": lines})
 
