@@ -1,0 +1,88 @@
+"""What commands share: their common options, and how a result is said.
+
+With `--json` a command writes one JSON document to standard output and everything else to standard error. Without, it
+writes what a person reads.
+"""
+
+from __future__ import annotations
+
+import getpass
+import json
+import socket
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import msgspec
+from cyclopts import Parameter
+
+from slacktide.core.errors import UsageError
+
+
+class ReasonMissing(UsageError):
+    """This needs a reason, which is kept in the audit trail: add --reason TEXT."""
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class Shown:
+    """The options of every command."""
+
+    json: Annotated[bool, Parameter(negative="", help="Write one JSON document to standard output.")] = False
+
+    def say(self, value: Any, text: Callable[[], str] | str) -> int:
+        """Write the value as JSON, or its text; give the exit status 0."""
+        if self.json:
+            write_json(value)
+        else:
+            write(text if isinstance(text, str) else text())
+        return 0
+
+    def note(self, text: str) -> None:
+        """Write something beside the result: to standard error with `--json`."""
+        print(text, file=sys.stderr if self.json else sys.stdout, flush=True)  # noqa: T201 -- the command line's own voice
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class Acting(Shown):
+    """The options of a command that changes something."""
+
+    reason: Annotated[str | None, Parameter(help="Why; kept in the audit trail.")] = None
+    as_: Annotated[str | None, Parameter(name="--as", help="Who does it; default: the system's user and host.")] = None
+
+    @property
+    def who(self) -> str:
+        """Who does it, as the audit trail keeps it."""
+        return self.as_ or f"{getpass.getuser()}@{socket.gethostname()}"
+
+    def required_reason(self) -> str:
+        """Give the reason. Raises ReasonMissing."""
+        if not self.reason:
+            raise ReasonMissing
+        return self.reason
+
+
+def write(text: str) -> None:
+    """Write text to standard output."""
+    print(text, flush=True)  # noqa: T201 -- the command line's own voice
+
+
+def write_json(value: Any) -> None:
+    """Write one JSON document on one line."""
+    write(json.dumps(msgspec.to_builtins(value), ensure_ascii=False))
+
+
+def refuse(message: str, *, as_json: bool, code: str) -> None:
+    """Say why something was refused: on standard error, and with `--json` as the one document."""
+    print(message, file=sys.stderr, flush=True)  # noqa: T201 -- the command line's own voice
+    if as_json:
+        write_json({"error": code, "message": message})
+
+
+def table(rows: list[list[str]], *, head: list[str]) -> str:
+    """Lay out rows in columns under a head."""
+    everything = [head, *rows]
+    widths = [max(len(row[n]) for row in everything) for n in range(len(head))]
+    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in everything)
