@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import psycopg
 import pytest
 
@@ -170,3 +172,61 @@ def test_children_are_judged(owner, session):
         with pytest.raises(psycopg.Error) as caught:
             session(user=None).execute(f"insert into hotel.{table} values (1, 'RESORT')")
         assert caught.value.sqlstate == SQLSTATE_CLOSED
+
+
+def test_a_new_partition_is_judged_at_once(closed, session, refusal):
+    """A partition that was made after the guard came takes no row of a closed organization."""
+    closed.execute("create table hotel.event_next partition of hotel.event for values from (200000000) to (200000010)")
+    closed.execute("grant all on hotel.event_next to slacktide_clerk")
+    assert refusal(session(), "insert into hotel.event_next values (200000001, 'RESORT')") == SQLSTATE_CLOSED
+    assert refusal(session(), "insert into hotel.event values (200000001, 'RESORT')") == SQLSTATE_CLOSED
+
+
+def test_a_closed_site_refuses_everybody(guarded, session, refusal):
+    """The closing of the site refuses every organization, and rows of nobody."""
+    closing.begin_closing(guarded, organization=closing.SITE)
+    assert closing.try_quiet(guarded, organization=closing.SITE)
+    for statement in (ROUTES["update"], CITY["root"], ROUTES["truncate"]):
+        assert refusal(session(), statement) == SQLSTATE_CLOSED
+    closing.reopen(guarded, organization=closing.SITE)
+    assert refusal(session(), CITY["root"]) is None
+
+
+@pytest.fixture
+def subscribed(owner, database, server):
+    """Give a publishing database's connection; hotel.folio of the guarded one subscribes to it."""
+    password = server.passfile.read_text().strip().rpartition(":")[2]
+    name = owner.info.dbname
+    server.create_database(f"{name}_source")
+    with psycopg.connect(server.address(f"{name}_source"), autocommit=True) as source:
+        source.execute("create schema hotel; create publication p for all tables")
+        source.execute("create table hotel.folio (folio_id bigint primary key, property_code text, note text)")
+        source.execute("select pg_create_logical_replication_slot(%s, 'pgoutput')", [name])
+        at = f"host={server.socket} dbname={name}_source user=slacktide password={password}"
+        options = f"create_slot = false, slot_name = {name}, copy_data = false"
+        owner.execute(f"create subscription s connection '{at}' publication p with ({options})")
+        yield source
+    owner.execute("drop subscription s")
+    with psycopg.connect(server.address(), autocommit=True) as other:
+        other.execute(f"drop database {name}_source with (force)")
+
+
+def test_a_subscription_is_refused(owner, subscribed):
+    """A subscription, whose worker fires no statement triggers, cannot write a closed organization either."""
+    install(owner, tables=[GuardedTable(schema="hotel", table="folio", organization="r.property_code")])
+    closing.begin_closing(owner, organization="RESORT")
+    subscribed.execute("insert into hotel.folio values (900, 'CITY', '')")
+    arrived(owner, "select from hotel.folio where folio_id = 900")
+    subscribed.execute("insert into hotel.folio values (901, 'RESORT', '')")
+    arrived(owner, "select from pg_stat_subscription_stats where apply_error_count > 0")
+    assert owner.execute("select from hotel.folio where folio_id = 901").fetchone() is None
+    closing.reopen(owner, organization="RESORT")
+    arrived(owner, "select from hotel.folio where folio_id = 901")
+
+
+def arrived(connection, statement):
+    """Wait until a query gives a row, at most twenty seconds."""
+    limit = time.monotonic() + 20
+    while connection.execute(statement).fetchone() is None:
+        assert time.monotonic() < limit, statement
+        time.sleep(0.05)
