@@ -28,7 +28,7 @@ from slacktide.postgres.position import format_lsn, parse_lsn
 
 PROCESSES = ("synchronization", "generate", "transfer", "process")
 DOWN_TIME = "down time"
-_LOCK_CLASS = 0x51AC
+LOCK_CLASS = 0x51AC
 _STATEMENTS = sql.load(__package__, "journal.sql")
 
 
@@ -137,7 +137,7 @@ class Journal:
     def own(self) -> None:
         """Take the lock of this process. Raises OwnedElsewhere."""
         ordinal = (*PROCESSES, DOWN_TIME).index(self.process)
-        if not self._one("lock", **{"class": _LOCK_CLASS, "ordinal": ordinal}):
+        if not self._one("lock", **{"class": LOCK_CLASS, "ordinal": ordinal}):
             raise OwnedElsewhere(process=self.process, move=self.move_id)
 
     def say(self, state: str, *, waits_for: str | None = None, error: str | None = None) -> None:

@@ -1,0 +1,106 @@
+"""A worker: keeps a child process for every process of a move that is wanted and that nobody else owns.
+
+Who owns a process is decided by its lock on the control database, which dies with the child's connection; so any
+number of workers may run, and one that is killed with -9 is replaced by any other. The events:
+
+1. Two workers start the same process: one child gets the lock, the other one ends by itself.
+2. A child is killed: its worker sees it end and, after a pause, starts it anew.
+3. The worker is killed: its children see their input close and end; other workers take over.
+4. The control database is lost: the children end (they may not write without their lock), the worker connects again.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import psycopg
+
+from slacktide.core import clock
+from slacktide.postgres import sql
+from slacktide.postgres.connection import Unreachable, connect
+from slacktide.transfer.journal import DOWN_TIME, LOCK_CLASS, PROCESSES
+from slacktide.worker import presence
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from psycopg.rows import TupleRow
+
+_STATEMENTS = sql.load(__package__, "worker.sql")
+_LOOK_SECONDS = 0.5
+_PAUSE_SECONDS = 1.0
+_END_SECONDS = 20.0
+
+
+class Worker:
+    """One worker of a control database."""
+
+    def __init__(self, address: str) -> None:
+        """Take the control database's address."""
+        self._address = address
+        self._children: dict[tuple[str, str], subprocess.Popen[bytes]] = {}
+        self._not_before: dict[tuple[str, str], float] = {}
+
+    def run(self, *, ended: Callable[[], bool], ready: Callable[[], None] = lambda: None) -> None:
+        """Work until `ended` says so; then end the children, each after the batch in hand."""
+        try:
+            while not ended():
+                try:
+                    self._connected(ended, ready)
+                except (psycopg.OperationalError, Unreachable):
+                    clock.sleep(_PAUSE_SECONDS)
+        finally:
+            self._end_children()
+
+    def _connected(self, ended: Callable[[], bool], ready: Callable[[], None]) -> None:
+        with connect(self._address, name="worker") as connection:
+            presence.live(connection)
+            connection.execute("listen slacktide_worker")
+            ready()
+            while not ended():
+                self._reap()
+                for name, process in self._wanted(connection):
+                    self._start(name, process)
+                for _ in connection.notifies(timeout=_LOOK_SECONDS, stop_after=1):
+                    pass
+
+    def _wanted(self, connection: psycopg.Connection[TupleRow]) -> list[tuple[str, str]]:
+        facts = {"move_class": LOCK_CLASS, "processes": [*PROCESSES, DOWN_TIME]}
+        return [(name, process) for name, process in connection.execute(_STATEMENTS["wanted"], facts)]
+
+    def _start(self, name: str, process: str) -> None:
+        key = (name, process)
+        if key in self._children or clock.monotonic_seconds() < self._not_before.get(key, 0):
+            return
+        self._children[key] = subprocess.Popen(
+            [sys.executable, "-m", "slacktide.worker.child", name, process],
+            stdin=subprocess.PIPE,
+            env=os.environ | {"SLACKTIDE_DATABASE_URL": self._address},
+            start_new_session=True,
+        )
+
+    def _reap(self) -> None:
+        for key, child in [*self._children.items()]:
+            if child.poll() is not None:
+                self._forget(key, child)
+                self._not_before[key] = clock.monotonic_seconds() + _PAUSE_SECONDS
+
+    def _forget(self, key: tuple[str, str], child: subprocess.Popen[bytes]) -> None:
+        if child.stdin is not None:
+            child.stdin.close()
+        child.wait()
+        del self._children[key]
+
+    def _end_children(self) -> None:
+        for child in self._children.values():
+            child.terminate()
+        limit = clock.monotonic_seconds() + _END_SECONDS
+        for key, child in [*self._children.items()]:
+            try:
+                child.wait(max(0.1, limit - clock.monotonic_seconds()))
+            except subprocess.TimeoutExpired:
+                child.kill()
+            self._forget(key, child)

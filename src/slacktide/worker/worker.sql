@@ -1,0 +1,17 @@
+-- name: live
+-- Say that this worker lives, for as long as its connection does.
+select pg_advisory_lock_shared(%(class)s, 0)
+
+-- name: workers
+-- How many workers live.
+select count(*) from pg_locks where locktype = 'advisory' and classid = %(class)s and database = (
+    select oid from pg_database where datname = current_database()) and granted
+
+-- name: wanted
+-- The processes that are wanted to run and that nobody owns.
+select m.name, p.process from slacktide.move_process p join slacktide.move m using (move_id)
+where p.wanted = 'running' and not exists (
+    select from pg_locks l where l.locktype = 'advisory' and l.classid = %(move_class)s and l.granted
+        and l.objid = p.move_id * 8 + array_position(%(processes)s::text[], p.process) - 1
+        and l.database = (select oid from pg_database where datname = current_database()))
+order by m.move_id, array_position(%(processes)s::text[], p.process)
