@@ -8,8 +8,16 @@ below and says what came of it: one value, shown as text or as JSON (see `cli.ou
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
 
-from slacktide.core.errors import ExitStatus, SlacktideError
+from slacktide.core.errors import ExitStatus, OutsideError, SlacktideError
+
+if TYPE_CHECKING:
+    from cyclopts import CycloptsError
+
+
+class DatabaseRefused(OutsideError):
+    """The database did not do it: {reason}. Mend that, and run the command again."""
 
 
 def main() -> None:
@@ -19,21 +27,42 @@ def main() -> None:
 
 def run(arguments: list[str]) -> int:
     """Run one command; give its exit status."""
-    from cyclopts import CycloptsError  # noqa: PLC0415 -- `slacktide --version` of a gate alone has no cyclopts
+    import cyclopts  # noqa: PLC0415 -- `import slacktide.cli` of a gate alone has none
 
     from slacktide.cli import output  # noqa: PLC0415 -- see above
     from slacktide.cli.commands import app  # noqa: PLC0415 -- see above
 
     try:
         status = app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
-    except CycloptsError as error:
-        output.refuse(str(error), as_json="--json" in arguments, code="Usage")
+    except cyclopts.CycloptsError as error:
+        output.refuse(_wrong_usage(error), as_json="--json" in arguments, code="Usage")
         return ExitStatus.USAGE
     except SlacktideError as error:
         output.refuse(str(error), as_json="--json" in arguments, code=error.code)
         return error.exit_status
+    except _database_error() as error:
+        refusal = DatabaseRefused(reason=" ".join(str(error).split()))
+        output.refuse(str(refusal), as_json="--json" in arguments, code=refusal.code)
+        return refusal.exit_status
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
         return ExitStatus.DONE
     return int(status or 0)
+
+
+def _wrong_usage(error: CycloptsError) -> str:
+    """Say what was not understood, and the command that explains itself."""
+    from cyclopts import UnknownCommandError  # noqa: PLC0415 -- see above
+
+    command = " ".join(["slacktide", *(error.command_chain or ())])
+    if isinstance(error, UnknownCommandError):  # its own text would import every command
+        return f'Unknown command "{" ".join((error.unused_tokens or [""])[:1])}". See `{command} --help`.'
+    return f"{error} See `{command} --help`."
+
+
+def _database_error() -> type[Exception]:
+    """Give psycopg's error, only looked at when something was raised."""
+    import psycopg  # noqa: PLC0415 -- help and wrong usage do without
+
+    return psycopg.Error

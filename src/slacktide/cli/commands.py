@@ -12,19 +12,19 @@ app = App(
     version=lambda: version("slacktide"),
     help_on_error=False,
 )
-for _name, _where in {
-    "up": "slacktide.cli.up:up",
-    "worker": "slacktide.cli.up:worker",
-    "demo": "slacktide.cli.demo:app",
-    "database": "slacktide.cli.database:app",
-    "organization": "slacktide.cli.organization:app",
-    "downtime": "slacktide.cli.downtime:app",
-    "status": "slacktide.cli.status:status",
-    "holders": "slacktide.cli.status:holders",
-    "transaction": "slacktide.cli.status:transaction",
-    "hotel": "slacktide.cli.hotel:app",
-    "plan": "slacktide.cli.plan:app",
-    "move": "slacktide.cli.move:app",
-    "audit": "slacktide.cli.audit:audit",
+for _name, (_where, _help) in {
+    "up": ("slacktide.cli.up:up", "Start the control database and a worker, in the foreground."),
+    "worker": ("slacktide.cli.up:worker", "Start one more worker."),
+    "demo": ("slacktide.cli.demo:app", "Show a move from beginning to end."),
+    "database": ("slacktide.cli.database:app", "Databases on the embedded server."),
+    "organization": ("slacktide.cli.organization:app", "Organizations: who is closed and moved."),
+    "downtime": ("slacktide.cli.downtime:app", "Downtimes of the site and of organizations."),
+    "status": ("slacktide.cli.status:status", "What is open, scheduled, closing or down, and why."),
+    "holders": ("slacktide.cli.status:holders", "Who still holds a closing up."),
+    "transaction": ("slacktide.cli.status:transaction", "End a transaction that holds a closing up."),
+    "hotel": ("slacktide.cli.hotel:app", "The hotel: load a property and let it trade."),
+    "plan": ("slacktide.cli.plan:app", "Check a transfer plan; write its XSD."),
+    "move": ("slacktide.cli.move:app", "Move an organization to another database."),
+    "audit": ("slacktide.cli.audit:audit", "Who changed what, when and why."),
 }.items():
-    app.command(_where, name=_name)
+    app.command(_where, name=_name, help=_help)

@@ -24,12 +24,16 @@ class ReasonMissing(UsageError):
     """This needs a reason, which is kept in the audit trail: add --reason TEXT."""
 
 
+Flag = Annotated[bool, Parameter(negative="", show_default=False)]
+"""An option without a value, to which a command adds its help."""
+
+
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
 class Shown:
     """The options of every command."""
 
-    json: Annotated[bool, Parameter(negative="", help="Write one JSON document to standard output.")] = False
+    json: Annotated[Flag, Parameter(help="Write one JSON document to standard output.")] = False
 
     def say(self, value: Any, text: Callable[[], str] | str) -> int:
         """Write the value as JSON, or its text; give the exit status 0."""
@@ -41,7 +45,7 @@ class Shown:
 
     def note(self, text: str) -> None:
         """Write something beside the result: to standard error with `--json`."""
-        print(text, file=sys.stderr if self.json else sys.stdout, flush=True)  # noqa: T201 -- the command line's own voice
+        print(text, file=sys.stderr if self.json else sys.stdout, flush=True)
 
 
 @Parameter(name="*")
@@ -62,6 +66,10 @@ class Acting(Shown):
         if not self.reason:
             raise ReasonMissing
         return self.reason
+
+
+SHOWN, ACTING = Shown(), Acting()
+"""The options as they are when none is given: the defaults of a command's parameter."""
 
 
 def write(text: str) -> None:
@@ -85,4 +93,6 @@ def table(rows: list[list[str]], *, head: list[str]) -> str:
     """Lay out rows in columns under a head."""
     everything = [head, *rows]
     widths = [max(len(row[n]) for row in everything) for n in range(len(head))]
-    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in everything)
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in everything
+    )
