@@ -25,10 +25,11 @@ select md5(string_agg(line, ',' order by line)) from (
 class Writer(threading.Thread):
     """One clerk that writes until it is told to stop; refusals are part of its day."""
 
-    def __init__(self, connection, *, seed, statements, copy=False):
+    def __init__(self, connection, *, seed, statements, copy=False, folios=(1, 200), pause_seconds=0.02):
         super().__init__()
         self.chance = random.Random(seed)  # noqa: S311 -- repeatable, not secret
         self.connection, self.statements, self.copy = connection, statements, copy
+        self.folios, self.pause_seconds = folios, pause_seconds
         self.stop, self.committed, self.slowest, self.failures = threading.Event(), 0, 0.0, []
 
     def run(self):
@@ -46,8 +47,8 @@ class Writer(threading.Thread):
 
     def transact(self):
         for statement in self.statements:
-            self.connection.execute(statement.replace("?", str(self.chance.randint(1, 200))))
-            time.sleep(self.chance.random() * 0.02)  # so that snapshots and locks outlast a closing
+            self.connection.execute(statement.replace("?", str(self.chance.randint(*self.folios))))
+            time.sleep(self.chance.random() * self.pause_seconds)  # so that snapshots and locks outlast a closing
         if self.copy:
             with self.connection.cursor().copy("copy hotel.posting (folio_id, amount) from stdin") as copy:
                 copy.write(f"{self.chance.randint(1, 200)}\t5\n" * 20)
@@ -69,19 +70,20 @@ SEE = "select count(*) from hotel.folio where folio_id > ?"
 
 def writers(session):
     """Give eight writers: plain, with old snapshots, by COPY, of parts, of leaves, and roots that cross."""
+    slow, few = {"pause_seconds": 0.2}, {"folios": (96, 103)}
     kinds = [
-        ("read committed", [NOTE, POST], False),
-        ("read committed", [POST], False),
-        ("repeatable read", [SEE, POST], False),
-        ("serializable", [SEE, NOTE], False),
-        ("read committed", [], True),
-        ("read committed", [EVENT, LEAVE], False),
-        ("repeatable read", [SEE, AWAY, MOVE], False),
-        ("read committed", [CROSS], False),
+        ("read committed", {"statements": [NOTE, POST]}),
+        ("read committed", {"statements": [POST], **slow, **few}),
+        ("repeatable read", {"statements": [SEE, POST], **slow}),
+        ("serializable", {"statements": [SEE, NOTE], **slow}),
+        ("read committed", {"statements": [], "copy": True}),
+        ("read committed", {"statements": [EVENT, LEAVE]}),
+        ("repeatable read", {"statements": [SEE, AWAY, MOVE]}),
+        ("read committed", {"statements": [CROSS], **few}),
     ]
     return [
-        Writer(session(autocommit=False, isolation=isolation), seed=n, statements=statements, copy=copy)
-        for n, (isolation, statements, copy) in enumerate(kinds)
+        Writer(session(autocommit=False, isolation=isolation), seed=n, **kind)
+        for n, (isolation, kind) in enumerate(kinds)
     ]
 
 
@@ -102,7 +104,7 @@ def test_after_quiet_not_one_row_changes(guarded, session):
             writer.join()
     assert not any(changed)
     assert [writer.failures for writer in (*at_work, city)] == [[]] * 9
-    assert all(writer.committed > TRIALS for writer in at_work)
+    assert all(writer.committed > TRIALS // 2 for writer in at_work)
     assert city.slowest < 1.0
 
 
@@ -114,7 +116,7 @@ def trial(connection, seed):
     while not closing.try_quiet(connection, organization="RESORT"):
         assert time.monotonic() < limit
     first = connection.execute(CONTENT).fetchone()
-    time.sleep(0.05)
+    time.sleep(0.2)  # longer than a writer stays open
     second = connection.execute(CONTENT).fetchone()
     closing.reopen(connection, organization="RESORT")
     return first != second
