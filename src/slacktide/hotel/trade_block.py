@@ -24,7 +24,7 @@ def open_block(work: Work) -> None:
         block = work.add(
             "block",
             property_code=work.hotel.property,
-            block_code=f"T-{work.numbers.next('confirmation')}",
+            block_code=f"T-{work.number('confirmation')}",
             name=trade_text.name(dice),
             status=dice.choice(("definite", "tentative")),
             market_code=work.code("market"),
@@ -65,7 +65,7 @@ def delete_block(work: Work) -> None:
     picked = work.one("pick_lone_block", skip=work.dice.below(3))
     block, master = picked["key"], picked["master_reservation_id"]
     work.touch("block", block, master_reservation_id=master)
-    with work.counting(reservations=[master], blocks=[block]):
+    with work.counting(blocks=[block]):
         work.change("block", block, master_reservation_id=None)
         work.run("remove_block_rooms", key=block)
         erase(work, master)

@@ -52,7 +52,7 @@ def new_reservation(work: Work, **values: object) -> int:
         **values,
     }
     if "confirmation_no" not in row:
-        row["confirmation_no"] = work.numbers.next("confirmation")
+        row["confirmation_no"] = work.number("confirmation")
     key = work.add("reservation", **row)
     add_nights(work, {**row, "reservation_id": key})
     return key
@@ -168,11 +168,10 @@ def move_night(work: Work) -> None:
 
 def rebook(work: Work) -> None:
     """Delete a reservation and book it anew under the same number, as another object."""
-    picked = pick_reserved(work, "pick_plain")
-    keys = [picked["key"]]
+    row = erase(work, pick_reserved(work, "pick_plain")["key"])
+    kept = ("profile_id", "confirmation_no", "arrival", "departure", "room_type", "rate_amount", "agent_id")
+    keys: list[int] = []
     with work.counting(reservations=keys):
-        row = erase(work, picked["key"])
-        kept = ("profile_id", "confirmation_no", "arrival", "departure", "room_type", "rate_amount", "agent_id")
         keys.append(new_reservation(work, **{name: row[name] for name in kept}))
 
 
@@ -180,19 +179,19 @@ def purge(work: Work) -> None:
     """Delete a reservation and its guest's profile."""
     picked = pick_reserved(work, "pick_plain")
     guest = guest_of(work, picked)
-    with work.counting(reservations=[picked["key"]]):
-        erase(work, picked["key"])
+    erase(work, picked["key"])
     erase_guest(work, guest)
 
 
 def erase(work: Work, key: int) -> Row:
     """Delete a reservation with its messages and traces, and give what it was. If more refers to it, it is refused."""
     row = work.touch("reservation", key, status="reserved")
-    for paper in work.rows("papers", key=key):
-        work.remove(paper["entity"], paper["key"])
-    work.run("remove_nights", key=key, day=_EARLIEST)
-    work.run("remove_routing", key=key)
-    work.remove("reservation", key)
+    with work.counting(reservations=[key]):
+        for paper in work.rows("papers", key=key):
+            work.remove(paper["entity"], paper["key"])
+        work.run("remove_nights", key=key, day=_EARLIEST)
+        work.run("remove_routing", key=key)
+        work.remove("reservation", key)
     return row
 
 

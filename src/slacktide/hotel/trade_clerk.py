@@ -45,7 +45,7 @@ _SQL = load(__package__, "trade.sql")
 _REFUSALS = {SQLSTATE_CLOSED: "closed", SQLSTATE_REFERENCE_ONLY: "reference only"}
 _AGAIN = {"40001", "40P01", "55P03"}  # serialization failure, deadlock, lock timeout
 _OTHERWISE = {"23505", "23503"}  # a unique value is taken, a reference is gone or in use
-_NUMBER_NEVER_GIVEN = "22023"
+_ENDED = {"57P01", "57P02", "57P03"}  # the server ends the session, and the connection is about to break
 _ATTEMPTS = 5
 _LOST_SECONDS = 30.0
 _PAUSE_SECONDS = 0.1
@@ -134,13 +134,11 @@ class Clerk:
                 if not self._may_try_again(error):
                     return False
             finally:
-                if not self._connection.closed:
-                    self._connection.rollback()
+                self._roll_back()
         return False
 
     def _attempt(self, name: str) -> bool:
         """Do an action in one transaction; tell whether it was committed, and not rolled back on purpose."""
-        self._numbers.fill(self._connection)
         dice = self._dice(1)
         self._connection.isolation_level = _isolation(dice)
         given = {"property": self._office.hotel.property}
@@ -170,43 +168,47 @@ class Clerk:
 
     def _commit(self, work: Work) -> None:
         work.finish()
+        drawn = self._numbers.draw(self._connection)
         promises = self._office.promises
         promising: AbstractContextManager[None] = promises.committing(work.changes) if promises else nullcontext()
         with promising:
             try:
                 self._connection.commit()
-            except psycopg.OperationalError:
-                if not self._connection.closed:
+            except psycopg.OperationalError as error:
+                if not self._is_lost(error):
                     raise
                 self._reconnect()
                 self._find_out(work.transaction, work.changes)
+        self._numbers.keep(drawn)
 
     def _find_out(self, number: str, changes: Changes) -> None:
         """Find out whether a transaction committed. Raises NotCommittedError if it did not, or nobody knows."""
-        outcome = self._outcome(number)
-        if outcome == "committed" and all_there(self._connection, changes):
-            self.tally.events["found_committed"] += 1
-            return
-        self.tally.events["found_aborted" if outcome == "aborted" else "unknown_outcomes"] += 1
-        raise NotCommittedError
-
-    def _outcome(self, number: str) -> str | None:
+        found = "in progress"
         limit = clock.monotonic_seconds() + _LOST_SECONDS
-        while clock.monotonic_seconds() < limit:
+        while found == "in progress" and clock.monotonic_seconds() < limit:
+            clock.sleep(_PAUSE_SECONDS)
             try:
-                row = self._connection.execute(_SQL["outcome"], {"number": number}).fetchall()[0]
-                self._connection.rollback()
+                found = self._ask(number, changes)
             except psycopg.Error as error:
-                if error.sqlstate == _NUMBER_NEVER_GIVEN:  # nothing of it reached the server's log
-                    return "aborted"
-                if not self._connection.closed:
+                if not self._is_lost(error):
                     raise
                 self._reconnect()
-                continue
-            if row[0] != "in progress":
-                return None if row[0] is None else str(row[0])
-            clock.sleep(_PAUSE_SECONDS)
-        return None
+        if found == "committed":
+            self.tally.events["found_committed"] += 1
+            return
+        self.tally.events["found_aborted" if found == "aborted" else "unknown_outcomes"] += 1
+        raise NotCommittedError
+
+    def _ask(self, number: str, changes: Changes) -> str:
+        """Ask what became of a transaction: committed, aborted, in progress, unknown."""
+        try:
+            row = self._connection.execute(_SQL["outcome"], {"number": number}).fetchall()[0]
+            known = row[0] != "committed" or all_there(self._connection, changes)
+        except psycopg.errors.InvalidParameterValue:  # no such number yet: nothing of it reached the server's log
+            return "aborted"
+        finally:
+            self._roll_back()
+        return str(row[0] or "unknown") if known else "unknown"
 
     # -- what goes wrong ----------------------------------------------------------------------------------------------
 
@@ -216,7 +218,7 @@ class Clerk:
         if state in _REFUSALS:
             self._office.refuse(_REFUSALS[state], str(error.diag.message_primary))
             raise RefusedError from error
-        if self._connection.closed:
+        if self._is_lost(error):
             self._reconnect()
             return True
         if state not in _AGAIN | _OTHERWISE:
@@ -224,8 +226,21 @@ class Clerk:
         self.tally.conflicts[lookup(state).__name__] += 1
         return state in _AGAIN
 
+    def _is_lost(self, error: psycopg.Error) -> bool:
+        return self._connection.closed or error.sqlstate in _ENDED
+
+    def _roll_back(self) -> None:
+        """Leave the transaction, if there still is one; if the connection is lost, whoever uses it next notices."""
+        try:
+            if not self._connection.closed:
+                self._connection.rollback()
+        except psycopg.OperationalError as error:
+            if not self._is_lost(error):
+                raise
+
     def _reconnect(self) -> None:
         """Open a new connection. Raises Unreachable after the limit."""
+        self._connection.close()
         self.tally.events["lost_connections"] += 1
         limit = clock.monotonic_seconds() + _LOST_SECONDS
         while True:

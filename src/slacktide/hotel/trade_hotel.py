@@ -62,24 +62,35 @@ def read_facts(connection: Connection[Any], *, property_code: str) -> HotelFacts
 
 
 class Numbers:
-    """One clerk's numbers, drawn in a transaction of their own, so that no clerk waits for another's booking."""
+    """One clerk's numbers.
+
+    They are drawn last of all in a transaction that does something else as well: so no clerk waits long for another,
+    and where that is refused because the property is closed, no number is drawn either.
+    """
 
     def __init__(self, *, property_code: str) -> None:
         """Begin without any."""
         self._property = property_code
-        self._drawn: dict[str, list[int]] = {name: [] for name in _RANGES}
+        self._left: dict[str, list[int]] = {name: [] for name in _RANGES}
 
-    def fill(self, connection: Connection[Any]) -> None:
-        """Draw where few are left, and commit that. Raises NumberRangeMissing."""
-        for name, numbers in self._drawn.items():
-            if len(numbers) < _LEAST:
+    def draw(self, connection: Connection[Any]) -> dict[str, list[int]]:
+        """Draw where few are left; they count once the transaction has committed. Raises NumberRangeMissing."""
+        drawn = {}
+        for name, left in self._left.items():
+            if len(left) < _LEAST:
                 given = {"property": self._property, "name": name, "count": _AHEAD}
                 row = connection.execute(_SQL["draw"], given).fetchone()
-                connection.commit()
                 if row is None:
                     raise NumberRangeMissing(property=self._property, name=name)
-                numbers.extend(range(row[0], row[0] - _AHEAD, -1))
+                drawn[name] = [*range(row[0], row[0] - _AHEAD, -1)]
+        return drawn
 
-    def next(self, name: str) -> int:
-        """Take the next number of a range. It is gone even if nothing comes of it."""
-        return self._drawn[name].pop()
+    def keep(self, drawn: dict[str, list[int]]) -> None:
+        """Take the numbers that a committed transaction has drawn."""
+        for name, numbers in drawn.items():
+            self._left[name] = numbers + self._left[name]
+
+    def take(self, name: str) -> int | None:
+        """Take the next number of a range, if one is left. It is gone even if nothing comes of it."""
+        left = self._left[name]
+        return left.pop() if left else None

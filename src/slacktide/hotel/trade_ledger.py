@@ -94,7 +94,7 @@ def raise_invoice(work: Work) -> None:
         raise NothingToDoError
     amount, currency = owed[0]["amount"], owed[0]["currency_code"]
     posting = post(work, folio, code="9100", amount=-amount, currency=currency, window=owed[0]["window_no"])
-    number = work.numbers.next("ar_invoice")
+    number = work.number("ar_invoice")
     values = {"currency_code": currency, "original_date": work.today, "status": "open"}
     invoice = work.add("ar_invoice", ar_account_id=account, invoice_no=number, **values)
     for line_no, (part, refers) in enumerate(((amount - Decimal("0.01"), posting), (Decimal("0.01"), None)), 1):
@@ -129,7 +129,7 @@ def open_account(work: Work) -> None:
     account = work.pick("ar_account")
     row = work.change("ar_account", account, credit_limit=work.money(100_000))
     if work.dice.one_in(4):
-        number = work.numbers.next("ar_account")
+        number = work.number("ar_account")
         values = {"account_no": number, "profile_id": row["profile_id"]}
         work.add("ar_account", property_code=work.hotel.property, **values)
 
@@ -139,7 +139,7 @@ def settle_cards(work: Work) -> None:
     work.add(
         "card_batch",
         property_code=work.hotel.property,
-        batch_no=work.numbers.next("card_batch"),
+        batch_no=work.number("card_batch"),
         business_date=work.today,
         currency_code=work.hotel.currency,
         amount=work.money(9000),

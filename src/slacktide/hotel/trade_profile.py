@@ -1,4 +1,8 @@
-"""What is done to guests' profiles: edited, swapped membership numbers, merged."""
+"""What is done to guests' profiles: edited, swapped membership numbers, merged.
+
+A profile belongs to no property, so no closing protects it by itself. Whoever edits one does it for a guest of the
+property: each action makes the guest's reservation its own first, and so is refused once the property is closed.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +14,10 @@ _MERGED = ("reservation", "folio", "block", "event", "ar_account")
 
 
 def _guest(work: Work) -> int:
-    """Pick a guest of the property: in house, or still to come."""
-    if work.dice.one_in(2):
-        return guest_of(work, pick_reserved(work))
-    return guest_of(work, work.one("pick_in_house", skip=work.dice.below(30)))
+    """Pick a guest of the property, in house or still to come, by a reservation that becomes the transaction's own."""
+    coming = work.dice.one_in(2)
+    picked = pick_reserved(work) if coming else work.one("pick_in_house", skip=work.dice.below(30))
+    return guest_of(work, work.touch("reservation", picked["key"]))
 
 
 def edit(work: Work) -> None:

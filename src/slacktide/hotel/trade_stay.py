@@ -51,7 +51,7 @@ def check_out(work: Work) -> None:
 
 def settle(work: Work, folio: int) -> None:
     """Pay what is open on each window, and close the folio under a number."""
-    work.change("folio", folio, folio_no=work.numbers.next("folio"), settled_on=work.today)
+    work.change("folio", folio, folio_no=work.number("folio"), settled_on=work.today)
     for open_ in work.rows("balances", key=folio):
         code = work.dice.choice(("9000", "9010", "9020"))
         currency, window = open_["currency_code"], open_["window_no"]

@@ -46,7 +46,7 @@ class Work:
         self, *, connection: Connection[Any], hotel: HotelFacts, numbers: Numbers, dice: Dice, today: date
     ) -> None:
         """Begin with nothing changed."""
-        self.hotel, self.numbers, self.dice, self.today = hotel, numbers, dice, today
+        self.hotel, self._numbers, self.dice, self.today = hotel, numbers, dice, today
         self.changes: dict[tuple[str, str], Change] = {}
         self.transaction = ""  # its number, by which its outcome can be asked; known with the first change
         self._connection = connection
@@ -132,7 +132,10 @@ class Work:
 
     @contextmanager
     def counting(self, *, reservations: Sequence[int] = (), blocks: Sequence[int] = ()) -> Iterator[None]:
-        """Count what these objects hold of the inventory before and after; lists may grow inside."""
+        """Count what these objects hold of the inventory before and after; lists may grow inside.
+
+        The objects have to be the transaction's own already, else others change them between the count and the change.
+        """
         self._count(-1, reservations, blocks)
         yield
         self._count(1, reservations, blocks)
@@ -164,6 +167,13 @@ class Work:
     def money(self, most: int) -> Decimal:
         """Throw an amount from 0.01 up."""
         return Decimal(self.dice.below(most * 100) + 1) / 100
+
+    def number(self, name: str) -> int:
+        """Take the next number of a range. Raises NothingToDoError before any is drawn."""
+        number = self._numbers.take(name)
+        if number is None:
+            raise NothingToDoError
+        return number
 
     def soon(self, days: int = 200) -> date:
         """Throw a day from today on; the nearer the likelier, so that clerks meet."""
