@@ -82,9 +82,14 @@ def write_json(value: Any) -> None:
     write(json.dumps(msgspec.to_builtins(value), ensure_ascii=False))
 
 
+def aside(text: str) -> None:
+    """Write text to standard error."""
+    print(text, file=sys.stderr, flush=True)  # noqa: T201 -- the command line's own voice
+
+
 def refuse(message: str, *, as_json: bool, code: str) -> None:
     """Say why something was refused: on standard error, and with `--json` as the one document."""
-    print(message, file=sys.stderr, flush=True)  # noqa: T201 -- the command line's own voice
+    aside(message)
     if as_json:
         write_json({"error": code, "message": message})
 

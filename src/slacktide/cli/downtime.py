@@ -1,0 +1,200 @@
+"""`slacktide downtime`: schedule, look at, extend, end and cancel downtimes.
+
+Times are text here and read by `control.downtime`, in the zone that is given, else in each organization's own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Any, Literal
+
+import psycopg
+from cyclopts import App, Parameter
+from psycopg.rows import TupleRow
+
+from slacktide.cli.output import ACTING, SHOWN, Acting, Flag, Shown, table
+from slacktide.cli.watching import watch
+from slacktide.control.database import open_control
+from slacktide.control.downtime import (
+    Answer,
+    Wish,
+    cancel_downtime,
+    change_downtime,
+    end_downtime,
+    list_downtimes,
+    schedule_downtime,
+    show_downtime,
+)
+from slacktide.core.errors import UsageError
+
+
+class SiteUnconfirmed(UsageError):
+    """A downtime of the site stops every organization: if that is meant, `slacktide downtime schedule --site --yes`; else name one with --organization CODE."""  # noqa: E501 -- the message is one sentence
+
+
+class LaterUnsaid(UsageError):
+    """How much later is not said: `slacktide downtime extend {id} --end T` or `slacktide downtime extend {id} --by PT1H`."""  # noqa: E501 -- the message is one sentence
+
+
+app = App(name="downtime", help="Downtimes of the site and of organizations.")
+
+_Id = Annotated[str, Parameter(name="ID", help="The downtime's ID, as `schedule` and `list` show it.")]
+_Watch = Annotated[Flag, Parameter(help="Say it again whenever it changes, until interrupted.")]
+_Connection = psycopg.Connection[TupleRow]
+
+
+@app.command
+def schedule(
+    *,
+    site: Annotated[Flag, Parameter(help="The whole site; needs --yes.")] = False,
+    yes: Annotated[Flag, Parameter(help="Yes, the whole site.")] = False,
+    organization: Annotated[
+        tuple[str, ...],
+        Parameter(consume_multiple=True, negative="", show_default=False, help="One downtime for each of these."),
+    ] = (),
+    start: Annotated[str | None, Parameter(help="When it begins; left out: now.")] = None,
+    end: Annotated[str | None, Parameter(help="When it ends; start+PT2H counts from the start.")] = None,
+    for_: Annotated[str | None, Parameter(name="--for", help="How long it lasts, as in PT2H.")] = None,
+    until_ended: Annotated[Flag, Parameter(help="Without an end, until somebody ends it.")] = False,
+    users: Annotated[
+        Literal["in", "out"] | None, Parameter(help="Do normal users stay? Left out: by parameter.")
+    ] = None,
+    zone: Annotated[str | None, Parameter(help="The IANA zone of local times; left out: the organization's.")] = None,
+    rrule: Annotated[str | None, Parameter(help="Recurring, by RFC 5545; not accepted yet.")] = None,
+    message: Annotated[str | None, Parameter(help="What users read in addition.")] = None,
+    contact: Annotated[str | None, Parameter(help="Whom users may ask.")] = None,
+    dry_run: Annotated[Flag, Parameter(help="Check and show it, and save nothing.")] = False,
+    options: Acting = ACTING,
+) -> int:
+    """Schedule a downtime of the site, or one for each organization named."""
+    if site and not yes:
+        raise SiteUnconfirmed
+    wish = Wish(
+        start=start,
+        end=end,
+        duration=for_,
+        until_ended=until_ended,
+        users=users,
+        zone=zone,
+        message=message,
+        contact=contact,
+        rrule=rrule,
+    )
+    facts: dict[str, Any] = {"site": site, "organizations": organization, "dry_run": dry_run}
+    facts |= {"who": options.who, "reason": options.required_reason()}
+    return _say(options, _do(lambda connection: schedule_downtime(connection, wish=wish, **facts)))
+
+
+@app.command(name="list")
+def list_(*, watching: Annotated[_Watch, Parameter(name="--watch")] = False, options: Shown = SHOWN) -> int:
+    """List all downtimes, past ones too, in the order of their starts."""
+    with open_control() as control, control.connect(name="downtime list") as connection:
+        return _look(lambda: list_downtimes(connection), text=_table, watching=watching, options=options)
+
+
+@app.command
+def show(id_: _Id, /, *, watching: Annotated[_Watch, Parameter(name="--watch")] = False, options: Shown = SHOWN) -> int:
+    """Show one downtime."""
+    with open_control() as control, control.connect(name="downtime show") as connection:
+        return _look(lambda: show_downtime(connection, id=id_), text=_text, watching=watching, options=options)
+
+
+@app.command
+def extend(
+    id_: _Id,
+    /,
+    *,
+    end: Annotated[str | None, Parameter(help="The new end, later than the present one.")] = None,
+    by: Annotated[str | None, Parameter(help="How much later than the present end, as in PT1H.")] = None,
+    options: Acting = ACTING,
+) -> int:
+    """Let a downtime end later."""
+    if (end is None) == (by is None):
+        raise LaterUnsaid(id=id_)
+    facts: dict[str, Any] = {"end": end, "duration": by, "only_later": True}
+    facts |= {"who": options.who, "reason": options.reason or ""}
+    return _say(options, _do(lambda connection: change_downtime(connection, id=id_, **facts)))
+
+
+@app.command
+def change(
+    id_: _Id,
+    /,
+    *,
+    end: Annotated[str, Parameter(help="The new end; `none`: until it is ended.")],
+    options: Acting = ACTING,
+) -> int:
+    """Give a downtime any other end that the rules allow."""
+    facts: dict[str, Any] = {"end": end, "who": options.who, "reason": options.reason or ""}
+    return _say(options, _do(lambda connection: change_downtime(connection, id=id_, **facts)))
+
+
+@app.command(name="end")
+def end_(id_: _Id, /, *, options: Acting = ACTING) -> int:
+    """End a downtime now, and say what still keeps its scope down."""
+    who = {"who": options.who, "reason": options.required_reason()}
+    with open_control() as control, control.connect(name="downtime end") as connection:
+        answer = end_downtime(connection, id=id_, **who)
+    return options.say(answer, lambda: f"{_text(answer)}\n{_still(answer)}")
+
+
+@app.command
+def cancel(id_: _Id, /, *, options: Acting = ACTING) -> int:
+    """Cancel a downtime that has not begun."""
+    who = {"who": options.who, "reason": options.required_reason()}
+    with open_control() as control, control.connect(name="downtime cancel") as connection:
+        answer = cancel_downtime(connection, id=id_, **who)
+    return options.say(answer, lambda: _text(answer))
+
+
+def _do(change: Callable[[_Connection], Answer]) -> Answer:
+    with open_control() as control, control.connect(name="downtime") as connection:
+        return change(connection)
+
+
+def _look(look: Callable[[], Any], *, text: Callable[[Any], str], watching: bool, options: Shown) -> int:
+    def say(seen: Any) -> int:
+        return options.say(seen, lambda: text(seen))
+
+    if watching:
+        watch(look, say=say)
+    return say(look())
+
+
+def _say(options: Shown, answer: Answer) -> int:
+    """Say one downtime as a document, several as a list, and the warnings beside them."""
+    for warning in answer.warnings:
+        options.note(f"warning: {warning}")
+    found = answer.downtimes
+    return options.say(found[0] if len(found) == 1 else found, "\n".join(map(_text, found)))
+
+
+# -- for people --------------------------------------------------------------------------------------------------------
+
+
+def _text(answer: dict[str, Any]) -> str:
+    name = f"downtime {answer['id']}" if answer["id"] else "not saved: a downtime"
+    commands = [f"  {command}" for command in answer["commands"].values() if command]
+    return "\n".join([f"{name} of {_scope(answer)}: {_period(answer)}, users {answer['users']}", *commands])
+
+
+def _still(answer: dict[str, Any]) -> str:
+    others = ", ".join(f"{one['id']} ({one['scope']}, until {one['end'] or 'ended'})" for one in answer["because"])
+    return f"{_scope(answer)} is {f'still down because of {others}' if others else 'not down any more'}"
+
+
+def _table(found: list[dict[str, Any]]) -> str:
+    rows = [
+        [one["id"], _scope(one), one["start"], one["end"] or "until ended", one["users"], one["value"]] for one in found
+    ]
+    return table(rows, head=["id", "scope", "start", "end", "users", "value"])
+
+
+def _scope(answer: dict[str, Any]) -> str:
+    return "the site" if answer["organization"] is None else str(answer["organization"])
+
+
+def _period(answer: dict[str, Any]) -> str:
+    if answer["start"] == answer["end"]:
+        return f"cancelled, to begin at {answer['start']}"
+    return f"from {answer['start']} " + (f"to {answer['end']}" if answer["end"] else "until it is ended")
