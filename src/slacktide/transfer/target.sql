@@ -10,11 +10,11 @@ returning move_no
 select move_no, incarnation, number, checksum from slacktide.mover_move where name = %(move)s
 
 -- name: known
--- What the key map says of given rows.
-select k.name, k.source_key, k.target_key, k.hash, k.outside
-from unnest(%(names)s::text[], %(keys)s::text[]) o (name, key)
-join slacktide.key_map k on (k.name, k.source_key) = (o.name, o.key)
-where k.move_no = %(move_no)s
+-- What the key map says of given rows. One look by its index for each: a map that grows fast has no statistics.
+select o.name, o.key, k.target_key, k.hash, k.outside
+from unnest(%(names)s::text[], %(keys)s::text[]) o (name, key), lateral (
+    select target_key, hash, outside from slacktide.key_map
+    where move_no = %(move_no)s and name = o.name and source_key = o.key offset 0) k
 
 -- name: known_in_range
 -- The property's own objects in a key range, of which the batch holds every one.
@@ -45,5 +45,6 @@ delete from slacktide.key_map where move_no = %(move_no)s and name = %(name)s an
 
 -- name: outside
 -- Of given target keys: those that are kept by reference.
-select target_key from slacktide.key_map
-where move_no = %(move_no)s and name = %(name)s and outside and target_key = any (%(keys)s)
+select o.key from unnest(%(keys)s::text[]) o (key), lateral (
+    select from slacktide.key_map
+    where target_key = o.key and name = %(name)s and move_no = %(move_no)s and outside offset 0) k

@@ -12,7 +12,8 @@ create table if not exists slacktide.mover_move (
 );
 
 -- Which target row stands for which source row; `hash` is that of an object's content, null for a part or where
--- what stands at the target is not what was sent; `outside` objects are of other properties and kept by reference.
+-- what stands at the target is not what was sent. Only the primary key begins with move and name: a map that grows fast
+-- has no statistics, and the planner would take any index that does for a look by `source_key`. `outside` objects are of other properties and kept by reference.
 create table if not exists slacktide.key_map (
     move_no integer not null references slacktide.mover_move,
     name text not null,
@@ -22,9 +23,9 @@ create table if not exists slacktide.key_map (
     outside boolean not null,
     batch integer not null,
     primary key (move_no, name, source_key),
-    unique (move_no, name, target_key)
+    unique (target_key, name, move_no)
 );
-create index if not exists key_map_outside on slacktide.key_map (move_no, name, target_key) where outside;
+create index if not exists key_map_outside on slacktide.key_map (target_key, name, move_no) where outside;
 
 -- Numbers for unique values that are set aside while they change hands.
 create sequence if not exists slacktide.parking_number;
