@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import contextlib
-from collections import defaultdict
+import itertools
+import os
 from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
-from psycopg.rows import dict_row
+from psycopg import sql
 
 from slacktide.plan.load import load_plan
 from slacktide.postgres.connection import connect
@@ -22,11 +20,23 @@ from slacktide.transfer.journal import Journal
 from slacktide.transfer.source import Source
 from slacktide.transfer.spool import Spool
 from slacktide.transfer.synchronization import Synchronizer
+from tests.transfer import checker
 
 HERE = Path(__file__).parent
 PLAN = load_plan(path=HERE / "bare.yaml")
 SCHEMA = (HERE / "bare.sql").read_text()
 JOURNAL = Path(prepare.__file__).parent.joinpath("migrations/0101-journal.sql").read_text()
+# What the target holds before: another property's rows, so that keys of the source are not free there.
+NATIVE = """
+insert into bare.property (code) values ('Z');
+insert into bare.person (name, email) select 'native ' || n, 'native ' || n from generate_series(1, 30) n;
+insert into bare.booking (property, number, person_id, amount) select 'Z', 'N' || n, n, n from generate_series(1, 25) n;
+insert into bare.posting (booking_id, amount, reference) select booking_id, 1, 'native ' || booking_id from bare.booking;
+insert into bare.night select booking_id, '2026-01-01', 'native ' || booking_id, 1 from bare.booking;
+insert into bare.account (property, name) values ('Z', 'a');
+insert into bare.invoice (account_id, number, issued) values (1, 'native', '2026-01-01');
+"""
+_number = itertools.count(1)
 
 
 class WatchedSource(Source):
@@ -43,7 +53,42 @@ class WatchedSource(Source):
         with super().at_one_instant() as instant:
             yield instant
             if self.watch:
-                self.seen[instant.text] = rows_of(self.connection, self.plan)
+                self.seen[instant.text] = checker.rows_of(self.connection, self.plan)
+
+
+class Databases:
+    """The three databases of a line, cloned from templates in which everything is prepared."""
+
+    def __init__(self, server, *, plan=PLAN, schema=SCHEMA, native=NATIVE):
+        self.server, self.plan = server, plan
+        self.stem = f"line_{os.getpid()}_{next(_number)}"
+        self._make("control", "create schema slacktide;" + JOURNAL)
+        self._make("source", schema)
+        self._make("target", schema + native)
+        with connect(self._template("source"), name="prepare") as connection:
+            prepare.prepare_source(connection, plan=plan, move="m")
+        with connect(self._template("target"), name="prepare") as connection:
+            prepare.prepare_target(connection, plan=plan, move="m", target_property="P")
+
+    def _template(self, name):
+        return self.server.address(f"{self.stem}_{name}")
+
+    def _make(self, name, script):
+        self.server.create_database(f"{self.stem}_{name}")
+        with psycopg.connect(self._template(name), autocommit=True) as connection:
+            connection.execute(script)
+
+    def addresses(self):
+        """Clone the three; give their addresses."""
+        stem = f"{self.stem}_{next(_number)}"
+        with psycopg.connect(self.server.address(), autocommit=True) as connection:
+            for name in ("control", "source", "target"):
+                connection.execute(
+                    sql.SQL("create database {} template {} strategy file_copy").format(
+                        sql.Identifier(f"{stem}_{name}"), sql.Identifier(f"{self.stem}_{name}")
+                    )
+                )
+        return {name: self.server.address(f"{stem}_{name}") for name in ("control", "source", "target")}
 
 
 class Line:
@@ -51,33 +96,31 @@ class Line:
 
     def __init__(self, *, control, source, target, folder, plan=PLAN, move="m", property_code="P", watch=True):
         self.plan, self.addresses, self.move, self.property = plan, (source, target), move, property_code
-        self.folder = Path(folder)
+        self.folder, self.watch = Path(folder), watch
         self.control = connect(control, name="control")
-        self.watch = watch
-        self.stream = None
-        with self.control.transaction():
-            if not self.control.execute("select to_regclass('slacktide.move')").fetchone()[0]:
-                self.control.execute("create schema if not exists slacktide")
-                self.control.execute(JOURNAL)
-        row = self.control.execute("select move_id from slacktide.move where name = %s", [move]).fetchone()
-        row = (
+        self.checking = connect(target, name="check")
+        self.native = checker.rows_of(self.checking, plan)
+        self.trading = psycopg.connect(source, autocommit=True)
+        self.move_id = self._move_id()
+        self.open = []
+
+    def _move_id(self):
+        row = self.control.execute("select move_id from slacktide.move where name = %s", [self.move]).fetchone()
+        return (
             row
             or self.control.execute(
                 "insert into slacktide.move (name, plan, plan_text, property, target_property, source, target, spool) "
                 "values (%s, '', '', %s, %s, '', '', '') returning move_id",
-                [move, property_code, property_code],
+                [self.move, self.property, self.property],
             ).fetchone()
-        )
-        self.move_id = row[0]
+        )[0]
+
+    def sql(self, statement, *values):
+        """Run a statement at the source."""
+        return self.trading.execute(statement, values or None)
 
     def journal(self, process=""):
         return Journal(self.control, move_id=self.move_id, process=process)
-
-    def prepare(self):
-        with connect(self.addresses[0], name="prepare") as connection:
-            prepare.prepare_source(connection, plan=self.plan, move=self.move)
-        with connect(self.addresses[1], name="prepare") as connection:
-            prepare.prepare_target(connection, plan=self.plan, move=self.move, target_property=self.property)
 
     def start(self):
         """Open everything, as the processes do when they start."""
@@ -87,29 +130,41 @@ class Line:
         self.source.watch = self.watch
         if journal.last_range(incarnation=self.incarnation.incarnation) == 0:
             slot.plan_pass(journal, self.source, plan=self.plan, incarnation=self.incarnation.incarnation)
+        self.listen_anew()
+        self.spools = Spool(self.folder / "out"), Spool(self.folder / "in")
+        self.generator = Generator(
+            source=self.source, journal=journal, spool=self.spools[0], plan=self.plan,
+            names=Names(self.move, self.property), reached=self.reached,
+        )  # fmt: skip
+        self.target = connect(self.addresses[1], name="process", role="slacktide_mover")
+        self.applier = self.new_applier(self.target)
+        self.open += [self.source, self.target]
+
+    def listen_anew(self):
+        """Open the stream where the journal ends."""
+        journal = self.journal()
         self.stream = ReplicationStream(self.addresses[0], name="stream")
         self.stream.start(
             self.incarnation.slot, publication=prepare.publication(self.move), position=journal.position()
         )
         self.synchronizer = Synchronizer(stream=self.stream, journal=journal, plan=self.plan)
-        self.spools = Spool(self.folder / "out"), Spool(self.folder / "in")
-        self.generator = Generator(
-            source=self.source,
-            journal=journal,
-            spool=self.spools[0],
-            plan=self.plan,
-            names=Names(self.move, self.property),
-            reached=self.reached,
-        )
-        self.target = connect(self.addresses[1], name="process", role="slacktide_mover")
-        self.applier = Applier(
-            self.target, plan=self.plan, move=self.move, source_property=self.property, target_property=self.property
+        self.open.append(self.stream)
+
+    def new_applier(self, connection):
+        return Applier(
+            connection, plan=self.plan, move=self.move, source_property=self.property, target_property=self.property
         )
 
+    def halt(self):
+        """Close what a start opened, as a kill does."""
+        for each in self.open:
+            each.close()
+        self.open.clear()
+
     def stop(self):
-        for each in ("stream", "source", "target", "control"):
-            if getattr(self, each, None):
-                getattr(self, each).close()
+        self.halt()
+        for each in (self.control, self.checking, self.trading):
+            each.close()
 
     def reached(self, seconds):
         self.synchronizer.ask()
@@ -121,9 +176,9 @@ class Line:
         while self.synchronizer.step(wait_seconds=seconds):
             pass
 
-    def generate(self):
+    def generate(self, **named):
         self.listen(0.01)
-        return self.generator.batch()
+        return self.generator.batch(**named)
 
     def transfer(self):
         batch = self.journal().next_batch("generated")
@@ -143,14 +198,14 @@ class Line:
         )
         return batch, applied
 
-    def step(self, *, compare=True):
+    def step(self, *, compare=True, **named):
         """Make, carry and apply one batch; hold the target against the source at its instant."""
-        batch = self.generate()
+        batch = self.generate(**named)
         if batch is None:
             return None
         self.transfer()
         _, applied = self.process()
-        if compare and self.watch and not self.journal().ranges_left(incarnation=self.incarnation.incarnation):
+        if compare and self.watch:
             self.compare(self.source.seen[batch.snapshot])
         self.source.seen.clear()
         return applied
@@ -171,124 +226,41 @@ class Line:
         ).fetchall()
 
     def compare(self, source_rows):
-        """Hold the target against the source's rows, object by object, keys taken back by the key map."""
-        with connect(self.addresses[1], name="check") as connection:
-            expected = expectation(source_rows, self.plan, self.property)
-            found, loose = target_objects(connection, self.plan, self.property, self.move)
+        """Hold the target against the source's rows, object by object, keys taken back by the key map.
+
+        While the pass runs, what is there must be right, and what the passed ranges hold must be there.
+        """
+        expected = checker.Expectation(source_rows, self.plan, self.property)
+        found, loose = checker.target_objects(self.checking, self.plan, self.move, native=self.native)
         assert not loose, f"rows at the target without a key-map row, or the reverse: {loose[:5]}"
+        left = {r.entity for r in self.journal().ranges_left(incarnation=self.incarnation.incarnation)}
+        due = expected.wanted if not left else {n for n in expected.own if n[0] not in left}
         failed = {(entity, key) for entity, key, state, _ in self.problems() if state != "warning"}
-        wrong = sorted(k for k in expected.keys() | found.keys() if expected.get(k) != found.get(k) and k not in failed)
-        assert not wrong, "\n".join(f"{k}: source {expected.get(k)} target {found.get(k)}" for k in wrong[:5])
+        differ = {n for n in due | found.keys() if found.get(n) != expected.content(n)} | (
+            found.keys() - expected.wanted
+        )
+        wrong = sorted(differ - failed)
+        assert not wrong, "\n".join(f"{n}: source {expected.content(n)} target {found.get(n)}" for n in wrong[:5])
+        assert failed or not (parked := checker.parked(self.checking, self.plan)), parked
 
+    def check(self):
+        """Hold what must hold at the end, when nothing is left to carry."""
+        with connect(self.addresses[0], name="check") as source:
+            self.compare(checker.rows_of(source, self.plan))
+        states = self.control.execute(
+            "select number, state from slacktide.batch where move_id = %s order by 1", [self.move_id]
+        ).fetchall()
+        numbers = [number for number, _ in states]
+        assert numbers == list(range(1, len(numbers) + 1)), "a gap in the batch numbers"
+        assert {state for _, state in states} <= {"processed"}
+        (applied,) = self.checking.execute("select number from slacktide.mover_move").fetchone()
+        assert applied == max(numbers, default=0)
 
-def rows_of(connection, plan):
-    """Read every row of every table of the plan, as text."""
-    rows = {}
-    for table in plan.table.values():
-        columns = ", ".join(f'"{c.name}"::text' for c in table.columns)
-        with connection.cursor(row_factory=dict_row) as cursor:
-            rows[table.name] = cursor.execute(f"select {columns} from {table.qualified}").fetchall()
-    return rows
-
-
-def _gather(rows, plan):
-    objects = {}
-    for entity in plan.moving:
-        for row in rows[entity.name]:
-            objects[entity.name, row[entity.key]] = {entity.name: [row]}
-        for part in entity.parts:
-            for row in rows[part.name]:
-                if (entity.name, row[part.root]) in objects:
-                    objects[entity.name, row[part.root]].setdefault(part.name, []).append(row)
-    return objects
-
-
-def expectation(rows, plan, property_code):
-    """Work out, from the rules alone, what the target must hold: the property's objects and what they refer to."""
-    objects = _gather(rows, plan)
-    owner = {
-        part_key: (entity.name, row[part.root])
-        for entity in plan.moving
-        for part in entity.parts
-        if part.drawn
-        for row in rows[part.name]
-        for part_key in [(part.name, row[part.key[0]])]
-    }
-
-    def refers(found):
-        for name, listed in found.items():
-            for row in listed:
-                for reference in plan.table[name].references:
-                    if row[reference.column] is not None:
-                        yield owner.get(
-                            (reference.target, row[reference.column]), (reference.entity, row[reference.column])
-                        )
-
-    def whose(entity, key):
-        root = objects[entity.name, key][entity.name][0]
-        if entity.root.property_column:
-            return root[entity.root.property_column]
-        if entity.via:
-            return whose(plan.entity[entity.root.reference_of[entity.via].entity], root[entity.via])
-        return None
-
-    wanted = {(name, key) for name, key in objects if whose(plan.entity[name], key) == property_code}
-    frontier = set(wanted)
-    while frontier:
-        frontier = {n for o in frontier for n in refers(objects[o]) if n not in wanted}
-        wanted |= frontier
-    return {k: _canonical(objects[k]) for k in wanted}
-
-
-def _canonical(found):
-    return json.dumps(
-        {name: sorted(rows, key=lambda r: json.dumps(r, sort_keys=True)) for name, rows in found.items()},
-        sort_keys=True,
-    )
-
-
-def target_objects(connection, plan, property_code, move):
-    """Read the target's objects with the source's keys, and list what the key map and the tables do not share."""
-    mapped = defaultdict(dict)
-    for name, source_key, target_key in connection.execute(
-        "select k.name, source_key, target_key from slacktide.key_map k join slacktide.mover_move m using (move_no) where m.name = %s",
-        [move],
-    ):
-        mapped[name][target_key] = source_key
-    rows, loose = rows_of(connection, plan), []
-    for table in plan.table.values():
-        kept = []
-        for row in rows[table.name]:
-            key_column = table.root or table.key[0]
-            owner = plan.entity_of[table.name].name
-            if row[key_column] not in mapped[owner]:
-                loose.append((table.name, dict(row)))
-                continue
-            kept.append(dict(row))
-        if table.drawn:
-            there = {row[table.key[0]] for row in kept}
-            loose += [(table.name, "mapped only", t) for t in mapped[table.name] if t not in there]
-            loose += [(table.name, "unmapped", t) for t in there if t not in mapped[table.name]]
-        for row in kept:
-            for column, name in [(r.column, r.target) for r in table.references] + (
-                [(table.key[0], table.name)] if table.drawn else []
-            ):
-                if row[column] is not None:
-                    row[column] = mapped[name].get(row[column], f"?{row[column]}")
-        rows[table.name] = kept
-    return {k: _canonical(v) for k, v in _gather(rows, plan).items()}, loose
-
-
-def digest(rows):
-    """Hash rows, to say in a word that nothing changed."""
-    return hashlib.sha256(json.dumps(rows, sort_keys=True).encode()).hexdigest()
-
-
-def fresh(server, name, *, schema=SCHEMA):
-    """Make a database with the bare schema; give its address."""
-    server.create_database(name)
-    address = server.address(name)
-    if schema:
-        with psycopg.connect(address, autocommit=True) as connection:
-            connection.execute(schema)
-    return address
+    def clean(self):
+        """Take everything away, and hold that nothing of ours stays but the guard."""
+        self.halt()
+        with connect(self.addresses[0], name="clean") as source, connect(self.addresses[1], name="clean") as target:
+            prepare.clean_source(source, plan=self.plan, move=self.move)
+            prepare.clean_target(target, plan=self.plan, move=self.move)
+            assert checker.left_behind(source) == []
+            assert checker.left_behind(target) == []

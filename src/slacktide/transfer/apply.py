@@ -110,6 +110,7 @@ class Applier:
             work = self._sort(content, translation, applied)
             self._draw(work, translation)
             self._write(work, translation, batch.number, applied)
+            applied.arrived += set(content.gone) - {(p.entity, p.key) for p in applied.problems}
         return applied
 
     def _again(self, batch: Batch, content: BatchContent) -> Applied:
@@ -122,7 +123,7 @@ class Applier:
         known = self._known({(o.entity.name, o.key) for o in content.objects})
         return Applied(arrived=[name for name, (_, hash_, _) in known.items() if hash_ is not None])
 
-    # -- sorting ------------------------------------------------------------------------------------------------------
+    # -- sorting -----------------------------------------------------------------------------------------------------
 
     def _sort(self, content: BatchContent, translation: Translation, applied: Applied) -> Work:
         """Tell what is new, what changed and what goes; leave out what stays the same, or has to wait."""
@@ -149,15 +150,16 @@ class Applier:
 
     def _known(self, names: Iterable[Name]) -> dict[Name, tuple[str, str | None, bool]]:
         """Ask the key map: target key, content hash, kept by reference."""
-        listed = [name for name in names if self._may_know(name[0])]
+        listed = self._possible(list(names))
         rows = self._run("known", names=[n for n, _ in listed], keys=[k for _, k in listed]) if listed else ()
         return {(name, key): (target, hash_ and hash_.hex, outside) for name, key, target, hash_, outside in rows}
 
-    def _may_know(self, name: str) -> bool:
-        """Tell whether the key map knows anything under a name; while a pass is young it often does not."""
-        if name not in self._known_names:
-            self._known_names |= {n for (n,) in self._run("any_known", names=[name])}
-        return name in self._known_names
+    def _possible(self, names: list[Name]) -> list[Name]:
+        """Leave out the names under which the key map knows nothing at all: while a pass is young, most."""
+        unsure = {name for name, _ in names} - self._known_names
+        if unsure:
+            self._known_names |= {n for (n,) in self._run("any_known", names=list(unsure))}
+        return [name for name in names if name[0] in self._known_names]
 
     def _absent(self, span: Present, asked: set[Name], work: Work) -> None:
         """Find the objects of a whole key range that the batch does not hold."""
@@ -225,26 +227,25 @@ class Applier:
                 found[name] = row[0] if row else ""
         return found
 
-    # -- writing --------------------------------------------------------------------------------------------------------
+    # -- writing -----------------------------------------------------------------------------------------------------
 
     def _write(self, work: Work, translation: Translation, number: int, applied: Applied) -> None:
+        sweep = Sweep(self._connection, plan=self._plan, move_no=self._move_no, translation=translation)
         writing = Writing(
-            self._connection, plan=self._plan, translation=translation, parking=self._parking,
+            self._connection, plan=self._plan, translation=translation, parking=self._parking, sweep=sweep,
             move_no=self._move_no, batch=number,
         )  # fmt: skip
-        sweep = Sweep(self._connection, plan=self._plan, move_no=self._move_no, writing=writing)
-        sweep.remember(changed=work.changed, gone=work.gone, translation=translation)
+        sweep.remember(changed=work.changed, gone=work.gone)
         try:
             with self._connection.transaction():
                 writing.write(new=work.new, changed=work.changed, gone=work.gone)
             done = [*work.new, *work.changed]
         except Refused:
             done = writing.in_pieces(new=work.new, changed=work.changed, gone=work.gone, problems=applied.problems)
-        sweep.run(written=done, translation=translation)
         applied.written = len(done)
-        applied.arrived += [(o.entity.name, o.key) for o in done] + [
-            (n, k) for n, keys in work.gone.items() for k in keys
-        ]
+        failed = {(problem.entity, problem.key) for problem in applied.problems}
+        going = {(n, k) for n, keys in work.gone.items() for k in keys}
+        applied.arrived += [(o.entity.name, o.key) for o in done] + sorted(going - failed)
         applied.problems += [warning(o) for o in done if o.unmapped]
 
 

@@ -77,15 +77,16 @@ class Closure:
         return ((other, key) for other, key, inside in rows if not (inside and other in self._passed))
 
     def _add_dependents(self, keys: dict[str, set[str]], crossed: dict[str, set[str]]) -> None:
-        while any(crossed.values()):
-            further: dict[str, set[str]] = {}
-            for entity in self._plan.moving:
-                owner = entity.via and entity.root.reference_of[entity.via].entity
-                if owner and crossed.get(owner):
-                    found = set(self._source.dependents(entity, crossed[owner])) - keys.get(entity.name, set())
-                    keys.setdefault(entity.name, set()).update(found)
-                    further[entity.name] = found
-            crossed = further
+        """Add what belongs to the property through objects that may have changed hands, level by level.
+
+        Of entities that belong through others no change of hands is in the stream: each changed one counts.
+        """
+        for entity in self._plan.moving:
+            if entity.via is not None:
+                owner = entity.root.reference_of[entity.via].entity
+                moved = crossed.get(owner, set()) if self._plan.entity[owner].via is None else keys.get(owner, set())
+                if moved:
+                    keys.setdefault(entity.name, set()).update(self._source.dependents(entity, moved))
 
     def _judge(self, name: str, keys: set[str]) -> None:
         foreign: set[str] = set()
@@ -96,21 +97,38 @@ class Closure:
                 foreign.add(key)
             else:
                 self.gone[name].add(key)
-        kept = self._referred(name, foreign, asked=set())
+        kept = self._referred(name, foreign) if foreign else set()
         self.include[name] |= kept
         self.gone[name] |= foreign - kept
 
-    def _referred(self, name: str, keys: set[str], *, asked: set[tuple[str, str]]) -> set[str]:
-        """Give those of some foreign objects to which something refers that the target has."""
-        asked |= {(name, key) for key in keys}
-        kept: set[str] = set()
-        indirect: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
-        for key, other, other_key in self._source.referrers(self._plan.entity[name], keys) if keys else ():
-            if other is None or other_key is None or other_key in self._outside.get(other, ()):
-                kept.add(key)
-            elif self._plan.entity[other].shared and (other, other_key) not in asked:
-                indirect[other][other_key].add(key)
-        for other, referrers in indirect.items():
-            for referrer in self._referred(other, set(referrers), asked=asked):
-                kept |= referrers[referrer]
-        return kept
+    def _referred(self, name: str, keys: set[str]) -> set[str]:
+        """Give those of some foreign objects to which something refers that the target has.
+
+        Between the two may stand shared objects that did not change: a booking names a person, who names another.
+        """
+        refers: dict[tuple[str, str], set[tuple[str, str]]] = defaultdict(set)
+        held: set[tuple[str, str]] = set()
+        asked: set[tuple[str, str]] = set()
+        frontier = {(name, key) for key in keys}
+        while frontier:
+            asked |= frontier
+            for one, referrer in self._referrers(frontier):
+                if referrer is None or referrer[1] in self._outside.get(referrer[0], ()):
+                    held.add(one)
+                elif self._plan.entity[referrer[0]].shared:
+                    refers[referrer].add(one)
+            frontier = refers.keys() - asked
+        frontier = set(held)
+        while frontier:
+            frontier = {one for referrer in frontier for one in refers.get(referrer, ())} - held
+            held |= frontier
+        return {key for key in keys if (name, key) in held}
+
+    def _referrers(
+        self, names: Collection[tuple[str, str]]
+    ) -> Iterable[tuple[tuple[str, str], tuple[str, str] | None]]:
+        """Give who refers to objects: the object and the referrer, None for the property's own."""
+        for entity in self._plan.moving:
+            keys = [key for name, key in names if name == entity.name]
+            for key, other, other_key in self._source.referrers(entity, keys) if keys else ():
+                yield (entity.name, key), (other, other_key) if other is not None and other_key is not None else None

@@ -100,6 +100,9 @@ class Incarnation(msgspec.Struct, frozen=True):
     reached: int
 
 
+ANYTHING = ("*", "*")  # what a failed object waits for that came into another one's way
+
+
 class Problem(msgspec.Struct, frozen=True):
     """What stands in the way of one object: `failed`, `waiting` for another one, or a `warning`."""
 
@@ -347,18 +350,24 @@ class Journal:
         """Note that a batch is committed at the target, what arrived with it, and what did not."""
         with self.together():
             self._run("batch_processed", number=number, written=written)
-            if arrived and self._one("messages_exist"):
+            if self._one("messages_exist"):
                 self._settle(arrived, number=number)
             self._put(problems, batch=number)
             self.wake("generate")
 
     def _settle(self, arrived: list[tuple[str, str]], *, number: int) -> None:
-        """Forget what stood about objects that have arrived, and ask again for what waited for them."""
+        """Forget what stood about objects that have arrived, and ask again for what waited for them.
+
+        Where one arrives that had not, or the pass ends, whatever came into its way may have gone from there: what
+        failed by a conflict is asked for once more.
+        """
         names, keys = [entity for entity, _ in arrived], [key for _, key in arrived]
-        waiting = [Touched(entity, key) for entity, key in self._run("waiting_for", entities=names, keys=keys)]
-        self._run("settle_messages", entities=names, keys=keys, number=number)
+        stirred = self._one("settle_messages", entities=names, keys=keys, number=number)
+        stirred = stirred or self._one("pass_ended", number=number)
+        waiting = self._run("waiting_for", entities=names, keys=keys, stirred=stirred).fetchall()
         if waiting:
-            self.enqueue(waiting, now=self.connection.execute("select clock_timestamp()").fetchone()[0])  # type: ignore[index] # a select without from gives a row
+            now = self.connection.execute("select clock_timestamp()").fetchone()[0]  # type: ignore[index] # a select without from gives a row
+            self.enqueue([Touched(entity, key) for entity, key in waiting], now=now)
 
     def _put(self, problems: Iterable[Problem], *, batch: int) -> None:
         for problem in problems:

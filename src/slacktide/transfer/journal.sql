@@ -134,9 +134,13 @@ update slacktide.batch set state = 'processed', processed_at = clock_timestamp()
 where move_id = %(move_id)s and number = %(number)s and state <> 'processed'
 
 -- name: settle_messages
--- Forget what stood about objects that have now arrived.
-delete from slacktide.message m using unnest(%(entities)s::text[], %(keys)s::text[]) o (entity, key)
-where m.move_id = %(move_id)s and (m.entity, m.key) = (o.entity, o.key) and m.batch <= %(number)s
+-- Forget what stood about objects that have now arrived; tell whether any of them had not.
+with settled as (
+    delete from slacktide.message m using unnest(%(entities)s::text[], %(keys)s::text[]) o (entity, key)
+    where m.move_id = %(move_id)s and (m.entity, m.key) = (o.entity, o.key) and m.batch <= %(number)s
+    returning m.state
+)
+select exists (select from settled where state <> 'warning')
 
 -- name: put_message
 -- Say that an object failed, waits or is warned about.
@@ -152,11 +156,18 @@ where message.batch <= excluded.batch
 select exists (select from slacktide.message where move_id = %(move_id)s)
 
 -- name: waiting_for
--- The objects that wait for others which have now arrived.
-select m.entity, m.key from slacktide.message m
-join unnest(%(entities)s::text[], %(keys)s::text[]) o (entity, key)
-    on (m.waits_for_entity, m.waits_for_key) = (o.entity, o.key) or m.waits_for_entity like o.entity || '.%%'
-where m.move_id = %(move_id)s and m.state = 'waiting'
+-- The objects that wait for others which have now arrived; with `stirred`, also those that came into another one's way.
+select distinct m.entity, m.key from slacktide.message m
+where m.move_id = %(move_id)s and (
+    m.state = 'waiting' and exists (select from unnest(%(entities)s::text[], %(keys)s::text[]) o (entity, key)
+        where (m.waits_for_entity, m.waits_for_key) = (o.entity, o.key) or m.waits_for_entity like o.entity || '.%%')
+    or m.state = 'failed' and m.waits_for_entity = '*' and %(stirred)s)
+
+-- name: pass_ended
+-- Whether a batch held the last range of its incarnation's pass.
+select exists (select from slacktide.pass_range where move_id = %(move_id)s and batch = %(number)s) and not exists (
+    select from slacktide.pass_range p join slacktide.move m using (move_id, incarnation)
+    where p.move_id = %(move_id)s and p.batch is null)
 
 -- name: outside
 -- The objects of other properties that were sent because something of ours refers to them.

@@ -44,7 +44,7 @@ where k.move_no = %(move_no)s and (k.name, k.source_key) = (o.name, o.key)
 delete from slacktide.key_map where move_no = %(move_no)s and name = %(name)s and target_key = any (%(keys)s)
 
 -- name: outside
--- Of given target keys: those that are kept by reference.
-select o.key from unnest(%(keys)s::text[]) o (key), lateral (
-    select from slacktide.key_map
+-- Of given target keys: those that are kept by reference, with their source keys.
+select o.key, k.source_key from unnest(%(keys)s::text[]) o (key), lateral (
+    select source_key from slacktide.key_map
     where target_key = o.key and name = %(name)s and move_no = %(move_no)s and outside offset 0) k

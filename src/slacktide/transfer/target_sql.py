@@ -180,32 +180,36 @@ def references_to(plan: Plan, entity: Entity) -> list[tuple[Table, Reference]]:
 
 @cache
 def referred_from(plan: Plan, table: Table, reference: Reference) -> Composed:
-    """The objects that the rows of given roots refer to by one column."""
-    column, root = Identifier("t", reference.column), Identifier("t", _root_column(table))
-    if reference.part is None:
-        return SQL("select distinct {}::text from {} t where {} = any ({}) and {} is not null").format(
-            column, qualified(table), root, _root_keys(plan, table), column
-        )
-    part = plan.table[reference.target]
-    return SQL("select distinct {}::text from {} t join {} p on {} = {} where {} = any ({})").format(
-        Identifier("p", _root_column(part)), qualified(table), qualified(part), Identifier("p", part.key[0]), column,
-        root, _root_keys(plan, table),
-    )  # fmt: skip
+    """Find what the rows of given roots refer to by one column: pairs of root and referred object."""
+    root = Identifier("t", _root_column(table))
+    joins, referred = _to_root(plan, reference)
+    return SQL("select distinct {}::text, {}::text from {} t {} where {} = any ({}) and {} is not null").format(
+        root, referred, qualified(table), joins, root, _root_keys(plan, table), referred
+    )
 
 
 @cache
-def unreferenced(plan: Plan, entity: Entity) -> Composed:
-    """Of given objects: those to which nothing refers any more, their own rows apart."""
-    used: list[Composable] = [
-        SQL("not exists (select from {} t {} where {} = k and {} <> k)").format(
-            qualified(table), *_to_root(plan, reference), Identifier("t", _root_column(table))
+def referred_to_by_others(plan: Plan, entity: Entity) -> Composed:
+    """Find those of given objects to which a row refers that stays and is of none of `among_ENTITY`, by target keys.
+
+    Parts of `changed_ENTITY` that are not among the staged rows are about to go.
+    """
+    used: list[Composable] = []
+    for table, reference in references_to(plan, entity):
+        owner = plan.entity_of[table.name]
+        root, kind = Identifier("t", _root_column(table)), type_of(owner.root, owner.key)
+        stays: Composable = SQL("true")
+        if table.root:
+            stays = SQL("not ({} = any ({}::{}[]) and not exists (select from {} s where {}))").format(
+                root, Placeholder(f"changed_{owner.name}"), kind, stage(table), _same_key(table, "t", "s")
+            )
+        used.append(
+            SQL("exists (select from {} t {} where {} = k and {} <> all ({}::{}[]) and {})").format(
+                qualified(table), *_to_root(plan, reference), root, Placeholder(f"among_{owner.name}"), kind, stays
+            )
         )
-        if table in entity.tables
-        else SQL("not exists (select from {} t {} where {} = k)").format(qualified(table), *_to_root(plan, reference))
-        for table, reference in references_to(plan, entity)
-    ]
     return SQL("select k::text from unnest({}::{}[]) k where {}").format(
-        KEYS, type_of(entity.root, entity.key), SQL(" and ").join(used or [SQL("true")])
+        KEYS, type_of(entity.root, entity.key), SQL(" or ").join(used or [SQL("false")])
     )
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -51,6 +52,10 @@ def layout(table: Table, *, plan: Plan, closing: tuple[str, ...]) -> Layout:
     )
 
 
+def _own_references(table: Table) -> tuple[str, ...]:
+    return tuple(r.column for r in table.references if r.target == table.name and table.by_name[r.column].nullable)
+
+
 class Translation:
     """Translates the rows of one move. `keys` holds, by name, the target's key of each source key known so far.
 
@@ -62,9 +67,21 @@ class Translation:
     ) -> None:
         """Take the plan, the columns that close cycles, and the property's code on both sides."""
         self.layouts = {name: layout(t, plan=plan, closing=closing[name]) for name, t in plan.table.items()}
+        self._apart = {
+            name: layout(t, plan=plan, closing=(*closing[name], *_own_references(t))) for name, t in plan.table.items()
+        }
         self._property = (source_property, target_property)
         self.keys: dict[str, dict[str, str]] = defaultdict(dict)
         self.fresh: dict[str, set[str]] = defaultdict(set)
+
+    @contextmanager
+    def cut_apart(self) -> Iterator[None]:
+        """Within this block rows of one table may be written in any order: references among them close cycles too."""
+        whole, self.layouts = self.layouts, self._apart
+        try:
+            yield
+        finally:
+            self.layouts = whole
 
     @cached_property
     def drawn(self) -> list[str]:

@@ -2,33 +2,40 @@
 
 Unknown objects go straight into their tables by COPY. Changed ones go through staging: what they set free is parked,
 they are upserted table by table in the order of references, and what is gone is deleted last, in the reverse order.
+
+What the target refuses is found by halves (`in_pieces`), and all is written again without it and without what refers to
+it, so that nothing of it, and nothing that was parked for it, stays behind.
 """
 
 from __future__ import annotations
 
+import contextlib
 from collections import defaultdict
+from collections.abc import Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 from psycopg import errors
 
-from slacktide.core.errors import OutsideError
+from slacktide.core.errors import BugError, OutsideError
 from slacktide.postgres import sql
 from slacktide.transfer import target_sql
-from slacktide.transfer.journal import Problem
+from slacktide.transfer.journal import ANYTHING, Problem
 from slacktide.transfer.message import NULL, escape
 from slacktide.transfer.translation import plain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Sequence
 
     import psycopg
     from psycopg.rows import TupleRow
     from psycopg.sql import Composed
 
-    from slacktide.plan.model import Entity, Plan, Table
+    from slacktide.plan.model import Plan, Table
     from slacktide.plan.parking import Parking
     from slacktide.transfer.message import BusinessObject
+    from slacktide.transfer.sweep import Sweep
     from slacktide.transfer.translation import Layout, Name, Translation
 
 _STATEMENTS = sql.load(__package__, "target.sql")
@@ -36,8 +43,14 @@ _ANALYZE_FROM = 500  # staged rows; below, a plan without statistics does as wel
 _REFUSALS = (errors.IntegrityError, errors.DataError, errors.RaiseException, errors.CheckViolation)
 
 
+_CONFLICTS = (errors.UniqueViolation, errors.ForeignKeyViolation, errors.ExclusionViolation)
+Gone = Mapping[str, Mapping[str, str]]  # by entity: source keys and target keys of objects that go
+
+
 class Refused(OutsideError):
     """The target refuses: {reason}."""
+
+    conflict = False  # with another row, so that it may pass when that one is mended
 
 
 class _Gathered:
@@ -55,7 +68,25 @@ def _refusals() -> Iterator[None]:
     try:
         yield
     except _REFUSALS as error:
-        raise Refused(reason=" ".join(str(error).split())) from error
+        refused = Refused(reason=" ".join(str(error).split()))
+        refused.conflict = isinstance(error, _CONFLICTS)
+        raise refused from error
+
+
+class _Undone(Exception):
+    """Not an error: it rolls a savepoint back."""
+
+
+class BugFound(BugError):
+    """The target refuses {objects} objects together, but none of them alone: nothing of the batch was written."""
+
+
+class _Going(msgspec.Struct, frozen=True):
+    """An object that goes."""
+
+    entity: str
+    key: str
+    target_key: str
 
 
 class Writing:
@@ -63,10 +94,10 @@ class Writing:
 
     def __init__(
         self, connection: psycopg.Connection[TupleRow], *, plan: Plan, translation: Translation,
-        parking: Mapping[str, tuple[Parking, ...]], move_no: int, batch: int,
+        parking: Mapping[str, tuple[Parking, ...]], sweep: Sweep, move_no: int, batch: int,
     ) -> None:  # fmt: skip
         """Take the connection, inside the batch's transaction."""
-        self._connection, self._plan, self._translation = connection, plan, translation
+        self._connection, self._plan, self._translation, self._sweep = connection, plan, translation, sweep
         self._parking, self._move_no, self._batch = parking, move_no, batch
         self._tables = list(plan.table.values())
 
@@ -79,9 +110,14 @@ class Writing:
         *,
         new: list[BusinessObject],
         changed: list[BusinessObject],
-        gone: Mapping[str, Mapping[str, str]],
+        gone: Gone,
+        left_out: Mapping[Name, Problem] | None = None,
     ) -> None:
-        """Write all at once. Raises Refused; then nothing of it stands, in the caller's savepoint."""
+        """Write all at once, and delete what goes and what has come loose, but for what is left out. Raises Refused.
+
+        Then nothing of it stands, in the caller's savepoint.
+        """
+        left_out = left_out or {}
         with _refusals():
             rows = self._gather(new, changed)
             self._stage(rows)
@@ -89,98 +125,121 @@ class Writing:
             self._put(rows)
             self._close(rows)
             self._map(new, changed)
-            self._delete_gone_parts(rows)
-            for name, keys in gone.items():
-                self._clear(self._plan.entity[name], list(keys.values()))
-            for entity in reversed(self._plan.moving):
-                self.delete(entity, list(gone.get(entity.name, {}).values()))
+            loose = self._sweep.loose(written=[*new, *changed], gone=gone, changed_roots=rows.changed_roots)
+            self.delete(_both(gone, _left(loose, left_out)), changed_roots=rows.changed_roots)
+
+    # -- in pieces ---------------------------------------------------------------------------------------------------
 
     def in_pieces(
-        self, *, new: list[BusinessObject], changed: list[BusinessObject], gone: Mapping[str, Mapping[str, str]],
-        problems: list[Problem],
-    ) -> list[BusinessObject]:  # fmt: skip
+        self, *, new: list[BusinessObject], changed: list[BusinessObject], gone: Gone, problems: list[Problem]
+    ) -> list[BusinessObject]:
         """Write what the target takes and name what it refuses; give the objects that were written."""
-        with self._connection.transaction():
-            rows = self._gather([], changed)
-            self._stage(rows)
-            self._park(rows, gone)
-            self._unstage()
-        is_new = {id(item) for item in new}
-        order = {entity.name: n for n, entity in enumerate(self._plan.moving)}
-        items = sorted((*new, *changed), key=lambda item: order[item.entity.name])
-        failed: dict[Name, BusinessObject] = {}
-        done = self._halves(items, is_new, failed, problems)
-        self._delete_pieces(gone, problems)
-        return done
+        left_out: dict[Name, Problem] = {}
+        items = self._in_order([*new, *changed])
+        while True:
+            new, changed = _without(new, left_out), _without(changed, left_out)
+            gone = _left(gone, left_out)
+            if left_out:
+                with contextlib.suppress(Refused), self._connection.transaction():
+                    self.write(new=new, changed=changed, gone=gone, left_out=left_out)
+                    problems += left_out.values()
+                    return [*new, *changed]
+            left_out |= self._refused(new, changed, gone)
+            self._add_waiting(items, left_out)
 
-    # -- in pieces --------------------------------------------------------------------------------------------------------
+    def _refused(self, new: list[BusinessObject], changed: list[BusinessObject], gone: Gone) -> dict[Name, Problem]:
+        """Find what the target refuses, in a savepoint of which nothing stays."""
+        refused: dict[Name, Problem] = {}
+        with contextlib.suppress(_Undone), self._connection.transaction(), self._translation.cut_apart():
+            self._find_refused(new, changed, gone, refused)
+            raise _Undone
+        if not refused:
+            raise BugFound(objects=len(new) + len(changed))
+        return refused
+
+    def _find_refused(
+        self, new: list[BusinessObject], changed: list[BusinessObject], gone: Gone, refused: dict[Name, Problem]
+    ) -> None:
+        """Park all, then put, close and delete by halves, up to the first of these steps that refuses something."""
+        self._stage(rows := self._gather([], changed))
+        self._park(rows, gone)
+        fresh = {id(item) for item in new}
+        items = self._in_order([*new, *changed])
+        self._halves(items, lambda part: self._put_only(part, fresh), refused)
+        if not refused:
+            self._halves(items, lambda part: self._close(self._gather(list(part), [])), refused)
+        if not refused:
+            self._unstage()
+            self._stage(rows)
+            loose = self._sweep.loose(written=items, gone=gone, changed_roots=rows.changed_roots)
+            going = [_Going(n, key, target) for n, keys in _both(gone, loose).items() for key, target in keys.items()]
+            self._halves([*reversed(self._in_order([*changed, *going]))], self._delete_only, refused)
+
+    def _in_order(self, items: Sequence[Any]) -> list[Any]:
+        order = {entity.name: n for n, entity in enumerate(self._plan.moving)}
+        return sorted(items, key=lambda item: order[_name(item)[0]])
 
     def _halves(
         self,
-        items: list[BusinessObject],
-        is_new: set[int],
-        failed: dict[Name, BusinessObject],
-        problems: list[Problem],
-    ) -> list[BusinessObject]:
-        """Write items in the order of references; halve what is refused until single objects are."""
-        items = self._without_waiting(items, failed, problems)
+        items: Sequence[Any],
+        write: Callable[[Sequence[Any]], None],
+        refused: dict[Name, Problem],
+    ) -> list[Any]:
+        """Write items in their order; halve what is refused until single objects are. Give those that were written."""
         if not items:
             return []
         try:
-            with self._connection.transaction():
-                self.write(
-                    new=[i for i in items if id(i) in is_new],
-                    changed=[i for i in items if id(i) not in is_new],
-                    gone={},
-                )
-                self._unstage()
-        except Refused as refused:
+            with self._connection.transaction(), _refusals():
+                write(items)
+        except Refused as error:
             if len(items) == 1:
-                problems.append(Problem(items[0].entity.name, items[0].key, "failed", str(refused)))
-                failed.update(
-                    (name, items[0])
-                    for name in self._translation.provides(items[0])
-                    if name[1] in self._translation.fresh[name[0]]
-                )
+                problem = _problem(items[0], error)
+                refused[problem.entity, problem.key] = problem
                 return []
             half = len(items) // 2
-            first = self._halves(items[:half], is_new, failed, problems)
-            return first + self._halves(items[half:], is_new, failed, problems)
-        return items
+            return self._halves(items[:half], write, refused) + self._halves(items[half:], write, refused)
+        return list(items)
 
-    def _without_waiting(
-        self, items: list[BusinessObject], failed: dict[Name, BusinessObject], problems: list[Problem]
-    ) -> list[BusinessObject]:
-        staying = []
+    def _put_only(self, items: Sequence[BusinessObject], fresh: set[int]) -> None:
+        self._unstage()
+        rows = self._gather([i for i in items if id(i) in fresh], [i for i in items if id(i) not in fresh])
+        self._stage(rows)
+        self._put(rows)
+
+    def _delete_only(self, items: Sequence[BusinessObject | _Going]) -> None:
+        gone: dict[str, dict[str, str]] = defaultdict(dict)
+        changed: dict[str, list[str]] = defaultdict(list)
         for item in items:
-            missing = next((name for name in self._translation.asks(item) if name in failed), None) if failed else None
-            if missing is None or failed[missing] is item:
-                staying.append(item)
+            if isinstance(item, _Going):
+                gone[item.entity][item.key] = item.target_key
             else:
-                reason = f"it refers to {missing[0]} {missing[1]!r}, which failed"
-                problems.append(Problem(item.entity.name, item.key, "waiting", reason, missing))
-                failed.update(
-                    (name, item)
-                    for name in self._translation.provides(item)
-                    if name[1] in self._translation.fresh[name[0]]
-                )
-        return staying
+                changed[item.entity.name].append(self._translation.keys[item.entity.name][item.key])
+        self.delete(gone, changed_roots=changed)
 
-    def _delete_pieces(self, gone: Mapping[str, Mapping[str, str]], problems: list[Problem]) -> None:
-        for entity in reversed(self._plan.moving):
-            for key, target_key in gone.get(entity.name, {}).items():
-                try:
-                    with self._connection.transaction(), _refusals():
-                        self._clear(entity, [target_key])
-                        self.delete(entity, [target_key])
-                except Refused as refused:
-                    problems.append(Problem(entity.name, key, "failed", f"it is gone at the source, and {refused}"))
+    def _add_waiting(self, items: list[BusinessObject], left_out: dict[Name, Problem]) -> None:
+        """Leave out, again and again, what refers to something new that is left out.
+
+        What the target refused only because of such an object waits as well.
+        """
+        translation = self._translation
+        missing: dict[Name, Name] = {}
+        before = -1
+        while before < len(missing):
+            before = len(missing)
+            for item in items:
+                own = _name(item)
+                awaited = next((name for name in translation.asks(item) if missing.get(name, own) != own), None)
+                if awaited and (own not in left_out or left_out[own].waits_for == ANYTHING):
+                    reason = f"it refers to {awaited[0]} {awaited[1]!r}, which failed"
+                    left_out[own] = Problem(*own, "waiting", reason, missing[awaited])
+                if own in left_out:
+                    missing |= {n: own for n in translation.provides(item) if n[1] in translation.fresh[n[0]]}
 
     def _unstage(self) -> None:
         for table in self._tables:
             self._connection.execute(target_sql.empty_stage(table))
 
-    # -- the steps ----------------------------------------------------------------------------------------------------------
+    # -- the steps ---------------------------------------------------------------------------------------------------
 
     def _gather(self, new: list[BusinessObject], changed: list[BusinessObject]) -> _Gathered:
         rows = _Gathered()
@@ -218,7 +277,7 @@ class Writing:
         with self._connection.cursor().copy(statement) as copy:
             copy.write(("\n".join(lines) + "\n").encode())
 
-    def _park(self, rows: _Gathered, gone: Mapping[str, Mapping[str, str]]) -> None:
+    def _park(self, rows: _Gathered, gone: Gone) -> None:
         for table in self._tables:
             entity = self._plan.entity_of[table.name].name
             roots, leaving = rows.changed_roots.get(entity), list(gone.get(entity, {}).values())
@@ -245,21 +304,26 @@ class Writing:
             values = [None if value == NULL else plain(value) for _, value in entries]
             self._run(target_sql.close(table, table.columns[at].name), values=values, **keys)
 
-    def _delete_gone_parts(self, rows: _Gathered) -> None:
+    def delete(self, gone: Gone, *, changed_roots: Mapping[str, list[str]] | None = None) -> None:
+        """Delete the parts that are gone from written objects, and objects that go, and forget them.
+
+        Each table once, in the reverse order of references: an invoice's line that goes names a posting that goes
+        from a booking that stays.
+        """
+        changed_roots = changed_roots or {}
+        going = {name: list(keys.values()) for name, keys in gone.items() if keys}
+        for table in self._tables:
+            roots = going.get(self._plan.entity_of[table.name].name)
+            for at in self._translation.layouts[table.name].closing if roots else ():
+                self._run(target_sql.clear_closing(self._plan, table, table.columns[at].name), keys=roots)
         for table in reversed(self._tables):
-            roots = rows.changed_roots.get(self._plan.entity_of[table.name].name)
-            if roots and table.root:
-                self._forget(table, self._run(target_sql.delete_gone_parts(self._plan, table), keys=roots))
-
-    def _clear(self, entity: Entity, keys: list[str]) -> None:
-        for table in entity.tables if keys else ():
-            for at in self._translation.layouts[table.name].closing:
-                self._run(target_sql.clear_closing(self._plan, table, table.columns[at].name), keys=keys)
-
-    def delete(self, entity: Entity, keys: list[str]) -> None:
-        """Delete objects by their target keys, parts first, and forget them."""
-        for table in reversed(entity.tables) if keys else ():
-            self._forget(table, self._run(target_sql.delete_of_roots(self._plan, table), keys=keys))
+            name = self._plan.entity_of[table.name].name
+            if changed_roots.get(name) and table.root:
+                self._forget(
+                    table, self._run(target_sql.delete_gone_parts(self._plan, table), keys=changed_roots[name])
+                )
+            if going.get(name):
+                self._forget(table, self._run(target_sql.delete_of_roots(self._plan, table), keys=going[name]))
 
     def _forget(self, table: Table, keys: list[str]) -> None:
         if table.drawn and keys:
@@ -267,7 +331,7 @@ class Writing:
                 _STATEMENTS["forget"], {"move_no": self._move_no, "name": table.name, "keys": keys}
             )
 
-    # -- the key map --------------------------------------------------------------------------------------------------------
+    # -- the key map -------------------------------------------------------------------------------------------------
 
     def _map(self, new: list[BusinessObject], changed: list[BusinessObject]) -> None:
         lines: list[str] = []
@@ -292,3 +356,24 @@ class Writing:
                 content = item.hash if name == item.entity.name else NULL
                 target_key = escape(self._translation.keys[name][key])
                 yield f"{self._move_no}\t{name}\t{escape(key)}\t{target_key}\t{content}\t{outside}\t{self._batch}"
+
+
+def _without(items: list[BusinessObject], left_out: Mapping[Name, Problem]) -> list[BusinessObject]:
+    return [item for item in items if _name(item) not in left_out]
+
+
+def _left(objects: Gone, left_out: Mapping[Name, Problem]) -> Gone:
+    return {n: {k: target for k, target in keys.items() if (n, k) not in left_out} for n, keys in objects.items()}
+
+
+def _both(one: Gone, other: Gone) -> Gone:
+    return {name: {**one.get(name, {}), **other.get(name, {})} for name in one.keys() | other.keys()}
+
+
+def _name(item: BusinessObject | _Going) -> Name:
+    return (item.entity, item.key) if isinstance(item, _Going) else (item.entity.name, item.key)
+
+
+def _problem(item: BusinessObject | _Going, refused: Refused) -> Problem:
+    said = f"it should go, and {refused}" if isinstance(item, _Going) else str(refused)
+    return Problem(*_name(item), "failed", said, ANYTHING if refused.conflict else None)

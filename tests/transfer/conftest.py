@@ -1,0 +1,55 @@
+"""A line between two databases for each test, cloned from templates that are prepared once."""
+
+from __future__ import annotations
+
+import pytest
+
+pytest.register_assert_rewrite("tests.transfer.line", "tests.transfer.checker")
+
+from tests.transfer.line import Databases, Line  # noqa: E402 -- its assertions are to be explained
+
+SEED = """
+insert into bare.person (name, email) select 'person ' || n, 'p' || n || '@x' from generate_series(1, 20) n;
+insert into bare.booking (property, number, person_id, amount, note, raw, share, flags, seen)
+    select case when n % 4 = 0 then 'Q' else 'P' end, 'N' || n, 1 + n % 20, n,
+        E'line\\nbreak\\ttab \\\\N "quoted" <tag> & \\x01 \\u00e9 \\U0001F600', decode('00ff5c', 'hex'), -0.0::float8,
+        '{"a": "<&\\\\n"}', now() from generate_series(1, 40) n;
+insert into bare.night select booking_id, date '2026-01-01' + d, null, 10.50 from bare.booking, generate_series(0, 2) d;
+insert into bare.posting (booking_id, amount, reference) select booking_id, 1.25, 'R' || booking_id from bare.booking;
+insert into bare.account (property, name) values ('P', 'a'), ('P', 'b'), ('Q', 'c');
+insert into bare.invoice (account_id, number, issued) select account_id, 'I' || account_id, '2026-01-01' from bare.account;
+insert into bare.line (invoice_id, posting_id, amount) select invoice_id, invoice_id, 3 from bare.invoice;
+"""
+
+
+@pytest.fixture(scope="session")
+def databases(server):
+    """Give the templates of this session's lines."""
+    return Databases(server)
+
+
+@pytest.fixture
+def bare_line(databases, tmp_path):
+    """Give a line that is prepared, with an empty source, and not started."""
+    line = Line(**databases.addresses(), folder=tmp_path)
+    try:
+        yield line
+    finally:
+        line.stop()
+
+
+@pytest.fixture
+def started(bare_line):
+    """Give a started line with a few objects, whose pass is still to come."""
+    bare_line.sql(SEED)
+    bare_line.start()
+    return bare_line
+
+
+@pytest.fixture
+def line(started):
+    """Give a started line with a few objects that have arrived; at the end, everything must hold."""
+    started.drain()
+    yield started
+    started.drain()
+    started.check()
