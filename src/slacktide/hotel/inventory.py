@@ -83,6 +83,12 @@ def differences(connection: Connection[Any], *, property_code: str) -> list[Diff
     ]
 
 
+def kept(connection: Connection[Any], *, property_code: str) -> dict[tuple[str, date], Line]:
+    """Give a property's inventory as it is kept, by room type and day, without the lines on which nothing happens."""
+    rows = [Line(*row) for row in connection.execute(_SQL["stored"], {"property": property_code})]
+    return {(line.room_type, line.stay_date): line for line in rows if not line.is_idle}
+
+
 def lines(connection: Connection[Any], *, property_code: str) -> dict[tuple[str, date], Line]:
     """Derive a property's inventory, by room type and day from the business date onwards."""
     rows = connection.execute(_SQL["derived"], {"property": property_code}).fetchall()

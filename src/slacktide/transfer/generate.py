@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 _STREAM_LIMIT_SECONDS = 30.0
 
 
+Held = Callable[[Batch], None]
+
+
 class Names(msgspec.Struct, frozen=True):
     """What every batch of a move says of itself."""
 
@@ -51,6 +54,7 @@ class Reading(msgspec.Struct):
     objects: int = 0
     problems: list[Problem] = []
     outside: list[tuple[str, str]] = []
+    own_objects: int = 0
 
 
 class Generator:
@@ -72,9 +76,10 @@ class Generator:
         self._entity_of = {table.qualified: plan.entity_of[table.name].name for table in plan.table.values()}
         self._outside = {name: set(keys) for name, keys in journal.outside().items()}
 
-    def batch(self, *, even_if_empty: bool = False) -> Batch | None:
+    def batch(self, *, even_if_empty: bool = False, held: Held | None = None) -> Batch | None:
         """Make the next batch and store it; None where there is nothing (visible) to make one of.
 
+        `held` is called with the stored batch while the instant that it was read at can still be read.
         Raises SchemaChanged and SourceBusy; then nothing was made.
         """
         incarnation = self._journal.incarnation()
@@ -92,8 +97,10 @@ class Generator:
             taken = [p for p in self._journal.pending() if _visible(p, instant.snapshot)]
             if not (taken or ranges or even_if_empty):
                 return None
-            reading = self._read(instant, taken, ranges)
-        return self._store(reading, incarnation)
+            batch = self._store(self._read(instant, taken, ranges), incarnation)
+            if held is not None:
+                held(batch)
+        return batch
 
     def _serves(self, instant: Instant, incarnation: Incarnation, ranges: list[Range]) -> bool:
         """Tell whether the snapshot may be read: the schema is the plan's, and it sees all that the slot's own does.
@@ -140,6 +147,7 @@ class Generator:
                 reading.problems += [
                     Problem(entity.name, key, "failed", _unmapped(text)) for key, text in read.unmapped
                 ]
+                reading.own_objects += read.count + len(read.unmapped) - len(read.outside)
                 if not entity.shared:
                     reading.outside += [(entity.name, key) for key in read.outside]
 
@@ -170,6 +178,7 @@ class Generator:
             ordinals=[span.ordinal for span in reading.ranges],
             problems=reading.problems,
             outside=reading.outside,
+            own_objects=reading.own_objects + sum(not self._plan.entity[name].shared for name, _ in gone),
         )
         for name, key in reading.outside:
             self._outside.setdefault(name, set()).add(key)

@@ -302,12 +302,14 @@ class Journal:
         ordinals: list[int],
         problems: Iterable[Problem],
         outside: list[tuple[str, str]],
+        own_objects: int,
     ) -> None:
         """Store a batch together with what went into it, durably."""
         with self.together():
             self._run("store_batch", number=batch.number, incarnation=batch.incarnation, snapshot=batch.snapshot,
                       position=format_lsn(batch.position), as_of=batch.as_of, oldest_commit=batch.oldest_commit,
-                      file=batch.file, checksum=batch.checksum, bytes=batch.bytes, objects=batch.objects)  # fmt: skip
+                      file=batch.file, checksum=batch.checksum, bytes=batch.bytes, objects=batch.objects,
+                      own_objects=own_objects)  # fmt: skip
             self._run("take_transactions", number=batch.number, sequences=sequences)
             self._run("take_range", number=batch.number, incarnation=batch.incarnation, ordinals=ordinals)
             if outside:
@@ -334,6 +336,14 @@ class Journal:
     def batches_queued(self) -> int:
         """Give how many batches are made and not applied."""
         return int(self._one("batches_queued"))
+
+    def own_objects(self, number: int) -> int:
+        """Give how many objects of the property itself a batch holds."""
+        return int(self._one("own_objects", number=number) or 0)
+
+    def is_processed(self, number: int) -> bool:
+        """Tell whether a batch is committed at the target."""
+        return bool(self._one("is_processed", number=number))
 
     def fetch_again(self, number: int) -> None:
         """Have a batch brought over again."""

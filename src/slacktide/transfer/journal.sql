@@ -100,9 +100,9 @@ select coalesce(max(number), 0) from slacktide.batch where move_id = %(move_id)s
 -- name: store_batch
 -- Store a batch.
 insert into slacktide.batch
-    (move_id, number, incarnation, snapshot, position, as_of, oldest_commit, file, checksum, bytes, objects)
+    (move_id, number, incarnation, snapshot, position, as_of, oldest_commit, file, checksum, bytes, objects, own_objects)
 values (%(move_id)s, %(number)s, %(incarnation)s, %(snapshot)s, %(position)s::pg_lsn, %(as_of)s, %(oldest_commit)s,
-    %(file)s, %(checksum)s, %(bytes)s, %(objects)s)
+    %(file)s, %(checksum)s, %(bytes)s, %(objects)s, %(own_objects)s)
 
 -- name: take_transactions
 -- Note the batch that transactions went into.
@@ -223,6 +223,14 @@ on conflict (move_id, process) do update set wanted = excluded.wanted,
 -- name: fetch_again
 -- Have a batch brought over again.
 update slacktide.batch set state = 'generated' where move_id = %(move_id)s and number = %(number)s and state = 'transferred'
+
+-- name: own_objects
+-- How many objects of the property itself a batch holds, those that are gone among them.
+select own_objects from slacktide.batch where move_id = %(move_id)s and number = %(number)s
+
+-- name: is_processed
+-- Whether a batch is committed at the target.
+select state = 'processed' from slacktide.batch where move_id = %(move_id)s and number = %(number)s
 
 -- name: batches_queued
 -- How many batches are made and not applied.

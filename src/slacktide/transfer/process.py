@@ -13,6 +13,7 @@ from slacktide.core import clock
 from slacktide.postgres.connection import connect
 from slacktide.postgres.stream import ReplicationStream
 from slacktide.transfer import message, slot
+from slacktide.transfer.ahead import Ahead
 from slacktide.transfer.apply import Applier
 from slacktide.transfer.generate import Generator, Names
 from slacktide.transfer.prepare import publication
@@ -64,7 +65,9 @@ class Synchronization:
         """Make sure of the slot and of the pass, and begin to stream."""
         move, journal = self._move, self._journal
         incarnation = slot.ensure(journal, address=move.source, move=move.name)
-        self._source = Source(move.source, plan=move.plan, property_code=move.property_code, name=f"{move.name} position")
+        self._source = Source(
+            move.source, plan=move.plan, property_code=move.property_code, name=f"{move.name} position"
+        )
         if journal.last_range(incarnation=incarnation.incarnation) == 0:
             slot.plan_pass(journal, self._source, plan=move.plan, incarnation=incarnation.incarnation)
             journal.wake("generate")
@@ -122,7 +125,9 @@ class Generate:
     def open(self) -> None:
         """Connect to the source."""
         move = self._move
-        self._source = Source(move.source, plan=move.plan, property_code=move.property_code, name=f"{move.name} generate")
+        self._source = Source(
+            move.source, plan=move.plan, property_code=move.property_code, name=f"{move.name} generate"
+        )
         self.generator = Generator(
             source=self._source,
             journal=self._journal,
@@ -131,13 +136,24 @@ class Generate:
             names=Names(move.name, move.property_code),
             reached=self._reached,
         )
+        self._ahead = Ahead(move, self._journal, self._source)
         self._journal.listen()
 
+    @property
+    def connection(self) -> psycopg.Connection[TupleRow]:
+        """The connection that reads the source, inside whose transaction an instant lasts."""
+        assert self._source is not None  # noqa: S101 -- opened before it is asked for
+        return self._source.connection
+
     def step(self) -> int:
-        """Make a batch, if there is something to make one of."""
-        if self._journal.batches_queued() > _LARGEST_QUEUE:
+        """Make a batch, if there is something to make one of; now and then verify ahead at its instant."""
+        queued = self._journal.batches_queued()
+        if queued > _LARGEST_QUEUE:
             return 0
-        batch = self.generator.batch()
+        if self._ahead.is_due(queued):
+            batch = self.generator.batch(even_if_empty=True, held=self._ahead.verify)
+        else:
+            batch = self.generator.batch()
         return max(batch.objects, 1) if batch else 0
 
     def idle(self, seconds: float) -> None:

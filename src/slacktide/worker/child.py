@@ -32,7 +32,7 @@ def main(name: str, process: str) -> int:
             move = load_move(connection, name=name)
             journal = Journal(connection, move_id=move.move_id, process=process)
             if process == DOWN_TIME:
-                from slacktide.cutover import run as procedure  # noqa: PLC0415 -- only this one needs it
+                from slacktide.cutover import procedure  # noqa: PLC0415 -- only this one needs it
 
                 procedure.run(move=move, journal=journal, ended=ended.is_set)
             else:

@@ -100,6 +100,7 @@ create table if not exists slacktide.batch (
     checksum text not null,
     bytes bigint not null,
     objects integer not null,
+    own_objects integer not null default 0,
     made_at timestamptz not null default clock_timestamp(),
     processed_at timestamptz,
     written integer,

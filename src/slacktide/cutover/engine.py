@@ -1,0 +1,83 @@
+"""The four processes in one hand: the procedure steps them itself, up to the barrier.
+
+It takes the locks of all four, so that nobody else can run them meanwhile.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Self
+
+from slacktide.transfer.journal import PROCESSES, Journal
+from slacktide.transfer.process import Generate, Process, Synchronization, Transfer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from slacktide.transfer.generate import Held
+    from slacktide.transfer.journal import Batch
+    from slacktide.transfer.move import Move
+
+
+class Engine:
+    """The four processes of one move, stepped by one owner."""
+
+    def __init__(self, move: Move, journal: Journal) -> None:
+        """Take the locks of the four processes on the journal's connection. Raises OwnedElsewhere."""
+        self._journals = {
+            name: Journal(journal.connection, move_id=journal.move_id, process=name) for name in PROCESSES
+        }
+        for own in self._journals.values():
+            own.own()
+        self.journal = journal
+        self.synchronization = Synchronization(move, self._journals["synchronization"])
+        self.generate = Generate(move, self._journals["generate"], reached=self._reached)
+        self.transfer = Transfer(move, self._journals["transfer"])
+        self.process = Process(move, self._journals["process"])
+
+    def __enter__(self) -> Self:
+        """Open all four."""
+        for work in (self.synchronization, self.generate, self.transfer, self.process):
+            work.open()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close all four."""
+        for work in (self.synchronization, self.generate, self.transfer, self.process):
+            work.close()
+
+    def drain(self, *, progress: Callable[[int], None] = lambda _: None) -> None:
+        """Bring everything that is journalled or left of the pass to the target."""
+        done = 0
+        while True:
+            self.synchronization.ask()
+            self.synchronization.idle(0.01)
+            moved = self.synchronization.step() + self._through(self.generate.step())
+            done += moved
+            progress(done)
+            if not moved and not self.journal.batches_queued():
+                return
+
+    def batch(self, *, held: Held | None = None) -> Batch | None:
+        """Make one batch, empty or not, and bring it to the target; `held` is called while its instant lasts."""
+
+        def carried(batch: Batch) -> None:
+            self._through(1)
+            if held is not None:
+                held(batch)
+
+        return self.generate.generator.batch(even_if_empty=True, held=carried)
+
+    def _through(self, made: int) -> int:
+        """Bring what was made to the target, batch by batch."""
+        carried = 0
+        while self.transfer.step():
+            carried += 1
+        while self.process.step():
+            carried += 1
+        return made + carried
+
+    def _reached(self, seconds: float) -> int:
+        self.synchronization.ask()
+        self.synchronization.idle(seconds)
+        self.synchronization.step()
+        return self.journal.reached()

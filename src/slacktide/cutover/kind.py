@@ -1,0 +1,47 @@
+"""What a kind of property adds to its move. The hotel adds its inventory; a plan names its kind.
+
+A kind is found by its name among the entry points of the group `slacktide.kinds`, so that this package knows none.
+"""
+
+from __future__ import annotations
+
+from importlib.metadata import entry_points
+from typing import TYPE_CHECKING, Protocol
+
+from slacktide.core.errors import UsageError
+
+if TYPE_CHECKING:
+    import psycopg
+    from psycopg.rows import TupleRow
+
+
+class UnknownKind(UsageError):
+    """The plan is of the kind {kind!r}, which is not installed. Installed are: {installed}."""
+
+
+class Kind(Protocol):
+    """What a kind of property has to offer."""
+
+    def rebuild(self, target: psycopg.Connection[TupleRow], *, property_code: str) -> int:
+        """Rebuild at the target what is derived from what was moved; give the number of rows."""
+
+    def differences(
+        self,
+        *,
+        source: psycopg.Connection[TupleRow],
+        target: psycopg.Connection[TupleRow],
+        source_property: str,
+        target_property: str,
+    ) -> list[str]:
+        """Hold what is derived at the target against the source's; a sentence for each difference."""
+
+
+def find(name: str | None) -> Kind | None:
+    """Give the kind of this name; None where a plan names none. Raises UnknownKind."""
+    if name is None:
+        return None
+    found = {point.name: point for point in entry_points(group="slacktide.kinds")}
+    if name not in found:
+        raise UnknownKind(kind=name, installed=", ".join(sorted(found)) or "none")
+    kind: Kind = found[name].load()()
+    return kind

@@ -1,0 +1,93 @@
+"""What the steps of a System Down Time work with: the move, its databases, the engine, the record."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Self
+
+from slacktide.core import clock
+from slacktide.cutover.engine import Engine
+from slacktide.cutover.kind import find
+from slacktide.cutover.record import Record
+from slacktide.postgres.connection import connect
+from slacktide.transfer.ahead import subject_of
+from slacktide.transfer.verify import compare
+from slacktide.transfer.verify_carry import NothingVerified, verify_again
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import psycopg
+    from psycopg.rows import TupleRow
+
+    from slacktide.transfer.journal import Batch, Journal
+    from slacktide.transfer.move import Move
+    from slacktide.transfer.verify import Verification
+
+
+class Night:
+    """One attempt, opened: connections to both databases and the engine, for as long as the procedure runs."""
+
+    def __init__(self, *, move: Move, journal: Journal, ended: Callable[[], bool]) -> None:
+        """Take the move and the procedure's own journal. Raises OwnedElsewhere."""
+        self.move, self.journal, self.ended = move, journal, ended
+        self.control = journal.connection
+        self.record = Record(journal.connection, move_id=move.move_id, move=move.name)
+        self.attempt = self.record.current()
+        self.kind = find(move.plan.kind)
+        self.engine = Engine(move, journal)
+        self._waited = 0.0
+
+    def __enter__(self) -> Self:
+        """Connect."""
+        self.source = connect(self.move.source, name=f"{self.move.name} down time")
+        self.target = connect(self.move.target, name=f"{self.move.name} down time")
+        self.engine.__enter__()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close everything; the closing stays."""
+        self.engine.__exit__()
+        for connection in (self.source, self.target):
+            connection.close()
+
+    def moved_by_entity(self) -> dict[str, int]:
+        """Give how many objects of each entity were written at the target since Start."""
+        rows = self.target.execute(
+            "select k.name, count(*) from slacktide.key_map k join slacktide.mover_move m using (move_no) "
+            "where m.name = %s and k.batch > %s and k.hash is not null group by 1",
+            [self.move.name, self.attempt.first_batch],
+        )
+        return {name: count for name, count in rows}
+
+    def wait_for_people(self, seconds: float) -> None:
+        """Wait for what others have to do; it does not count as work."""
+        clock.sleep(seconds)
+        self._waited += seconds
+
+    def waited(self) -> float:
+        """Give, once, the seconds waited for others since the last time."""
+        waited, self._waited = self._waited, 0.0
+        return waited
+
+    def verified_batch(self) -> tuple[Batch | None, Verification | None]:
+        """Make one batch, bring it to the target, and compare both sides at its instant."""
+        found: list[Verification] = []
+
+        def compared(_: Batch) -> None:
+            found.append(self._compare())
+
+        batch = self.engine.batch(held=compared)
+        return batch, found[0] if found else None
+
+    def _compare(self) -> Verification:
+        source = self.engine.generate.connection
+        facts: dict[str, Any] = {
+            "source": source,
+            "target": self.target,
+            "subject": subject_of(self.move, self.journal),
+            "business_date": self.attempt.business_date,
+        }
+        try:
+            return verify_again(control=self.control, move_id=self.move.move_id, **facts)
+        except NothingVerified:
+            return compare(**facts)

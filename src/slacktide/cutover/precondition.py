@@ -1,0 +1,198 @@
+"""What must hold before *Start Down Time Procedures* (migration specification, section 3): ten lines, and two of ours.
+
+Each is shown with its state, the reason and the way to mend it. Looking changes nothing.
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+import msgspec
+from psycopg.sql import SQL, Identifier
+
+from slacktide.control import downtime as control_downtime
+from slacktide.core.errors import InputError
+from slacktide.downtime.setting import Setting
+from slacktide.guard import presence
+from slacktide.transfer import emptiness, panel
+from slacktide.transfer.journal import PROCESSES
+from slacktide.transfer.prepare import guarded_tables
+
+if TYPE_CHECKING:
+    import psycopg
+    from psycopg.rows import TupleRow
+
+    from slacktide.plan.model import Check
+    from slacktide.transfer.move import Move
+
+WAIVABLE = ("contingency", "prediction", "partners")
+
+
+class Precondition(msgspec.Struct):
+    """One line: whether it holds, why not, and how to mend it; `waived_by` names who took it on himself."""
+
+    number: int
+    name: str
+    title: str
+    ok: bool
+    reason: str = ""
+    mend: str = ""
+    waived_by: str | None = None
+
+
+class PreconditionsFail(InputError):
+    """The down time of {move} cannot start: {reasons}. See `slacktide move downtime check {move}`."""
+
+
+class Wish(msgspec.Struct, frozen=True):
+    """What Start was told: the downtime, the business date (None: today's at the property), who waives what."""
+
+    downtime_id: str | None = None
+    business_date: date | None = None
+    waived: dict[str, str] = {}
+
+
+class Finding(msgspec.Struct):
+    """All lines, and what Start goes on with."""
+
+    lines: list[Precondition]
+    downtime: Setting | None
+    business_date: date
+
+    @property
+    def ok(self) -> bool:
+        """Tell whether Start may go on."""
+        return all(line.ok or line.waived_by for line in self.lines)
+
+
+class Sides(msgspec.Struct, frozen=True):
+    """The three databases of a move, connected."""
+
+    control: Any
+    source: Any
+    target: Any
+
+
+def check(sides: Sides, *, move: Move, wish: Wish, now: datetime) -> Finding:
+    """Judge every precondition."""
+    downtime, in_effect = _downtime(sides.control, move, wish)
+    named = wish.business_date or _today(sides.source, move, now)
+    lines = [
+        *_transfer(sides.control, move),
+        in_effect,
+        Precondition(5, "sessions", "No lease and no session is left", ok=True),
+        _business_date(sides, move, named),
+        *(_plan_check(sides, move, check) for check in move.plan.checks),
+        _missing(8, "contingency", "The contingency pack is at most an hour old", wish),
+        _missing(9, "prediction", "The predicted duration fits the window", wish),
+        _missing(10, "partners", "The partners' checklist is filled", wish),
+        _untouched(sides.target, move),
+        _guarded(sides.source, move, "source"),
+        _guarded(sides.target, move, "target"),
+    ]
+    return Finding(lines, downtime, named)
+
+
+def _transfer(control: psycopg.Connection[TupleRow], move: Move) -> list[Precondition]:
+    status = panel.status(control, move=move)
+    running = [name for name in PROCESSES if status.processes[name].state != "stopped"]
+    problems = status.messages["failed"] + status.messages["waiting"]
+    verified = (move.facts.get("verified") or {}) if move.facts else {}
+    different = verified.get("different") or 0
+    return [
+        Precondition(1, "steady", "Transfer is steady", status.steady, "" if status.steady else "it is not steady",
+                     f"slacktide move status {move.name} --watch"),
+        Precondition(2, "stopped", "All four processes are stopped", not running,
+                     f"{', '.join(running)} runs" if running else "", f"slacktide move processes stop {move.name}"),
+        Precondition(3, "messages", "No message is failed or waiting", problems == 0,
+                     f"{problems} messages" if problems else "", f"slacktide move messages {move.name}"),
+        Precondition(3, "verified", "Verification ahead found no difference", different == 0,
+                     f"{different} objects differ" if different else "", f"slacktide move verify {move.name}"),
+    ]  # fmt: skip
+
+
+def _downtime(control: psycopg.Connection[TupleRow], move: Move, wish: Wish) -> tuple[Setting | None, Precondition]:
+    line = Precondition(4, "downtime", "A downtime of the property, users out, is in effect", ok=False)
+    line.mend = f"slacktide downtime schedule --organization {move.property_code} --for PT2H --users out --reason TEXT"
+    found = control_downtime.downtimes_in_effect(control, organization=move.property_code)
+    if wish.downtime_id is not None:
+        found = [setting for setting in found if setting.id == wish.downtime_id]
+    if len(found) != 1:
+        listed = ", ".join(str(setting.id) for setting in found)
+        line.reason = f"{len(found)} are: {listed}; name one with --downtime" if found else "none is"
+        return None, line
+    answer = control_downtime.show_downtime(control, id=str(found[0].id))
+    line.ok = answer["users"] == "out"
+    line.reason = "" if line.ok else f"the downtime {found[0].id} leaves users in"
+    return found[0], line
+
+
+def _today(source: psycopg.Connection[TupleRow], move: Move, now: datetime) -> date:
+    zone = _property(source, move, move.property_code, move.plan.property.zone)
+    return now.astimezone(ZoneInfo(zone or "UTC")).date()
+
+
+def _property(connection: psycopg.Connection[TupleRow], move: Move, code: str, column: str) -> Any:
+    table = move.plan.property
+    row = connection.execute(
+        SQL("select {} from {} where {} = %s").format(
+            Identifier(column), Identifier(table.schema, table.table), Identifier(table.column)
+        ),
+        [code],
+    ).fetchone()
+    return row[0] if row else None
+
+
+def _business_date(sides: Sides, move: Move, named: date) -> Precondition:
+    table = move.plan.property
+    here = _property(sides.source, move, move.property_code, table.business_date)
+    there = _property(sides.target, move, move.target_property, table.business_date)
+    rolling = _property(sides.source, move, move.property_code, table.end_of_day)
+    line = Precondition(
+        6, "business_date", "The business date is the one named, and no End of Day is under way", ok=True
+    )
+    if here != named:
+        line.reason, line.mend = f"the source's is {here}, not {named}", f"name it: --business-date {here}"
+    elif rolling:
+        line.reason, line.mend = "End of Day is under way at the source", "wait for its end"
+    elif there is not None and there > here:
+        line.reason, line.mend = f"the target's is {there}, later than {here}", "set the target's business date back"
+    line.ok = not line.reason
+    return line
+
+
+def _plan_check(sides: Sides, move: Move, check: Check) -> Precondition:
+    of_source = check.database == "source"
+    connection = sides.source if of_source else sides.target
+    code = move.property_code if of_source else move.target_property
+    rows = [row[0] for row in connection.execute(check.sql, {"property": code})]
+    shown = " ".join(rows[:5]) + (f" And {len(rows) - 5} more." if len(rows) > 5 else "")  # noqa: PLR2004 -- as many as are read
+    return Precondition(7, check.name, check.title, not rows, shown, check.mend)
+
+
+def _missing(number: int, name: str, title: str, wish: Wish) -> Precondition:
+    return Precondition(
+        number, name, title, ok=False, reason="it was not made", mend=f"waive it by name: --waive {name}=NAME",
+        waived_by=wish.waived.get(name),
+    )  # fmt: skip
+
+
+def _untouched(target: psycopg.Connection[TupleRow], move: Move) -> Precondition:
+    found = emptiness.check(target, plan=move.plan, target_property=move.target_property, move=move.name)
+    listed = ", ".join(f"{row.count} in {row.table} (such as {row.example})" for row in found[:5])
+    return Precondition(
+        11, "target", "The target holds no row of the property that the mover did not write", not found, listed,
+        "take these rows away at the target",
+    )  # fmt: skip
+
+
+def _guarded(connection: psycopg.Connection[TupleRow], move: Move, side: str) -> Precondition:
+    reason = ""
+    try:
+        presence.verify_presence(connection, tables=guarded_tables(move.plan))
+    except presence.GuardMissing as error:
+        reason = str(error)
+    return Precondition(12, f"guard_{side}", f"The {side}'s tables are guarded", not reason, reason,
+                        f"slacktide move prepare {move.name} --apply")  # fmt: skip

@@ -1,0 +1,122 @@
+"""What is kept of a System Down Time: its options, its steps, its result. A killed procedure goes on from here."""
+
+from __future__ import annotations
+
+import json
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from slacktide.core.errors import UsageError
+from slacktide.postgres import sql
+
+if TYPE_CHECKING:
+    import psycopg
+    from psycopg.rows import TupleRow
+
+_STATEMENTS = sql.load(__package__, "record.sql")
+
+
+class NotStarted(UsageError):
+    """The down time of the move {move!r} was not started: `slacktide move downtime start {move}`."""
+
+
+class Attempt(msgspec.Struct, frozen=True):
+    """One attempt at a move's System Down Time."""
+
+    attempt: int
+    downtime_id: str
+    business_date: date
+    open_by: datetime | None
+    waived: dict[str, str]
+    gos: dict[str, dict[str, str]]
+    who: str
+    reason: str
+    started_at: datetime
+    state: str
+    first_batch: int
+    final_batch: int | None
+    verification: dict[str, Any] | None
+    error: str | None
+    opened_at: datetime | None
+
+
+class StepRecord(msgspec.Struct, frozen=True):
+    """How far a step is; `work_seconds` leaves out what was waited for people."""
+
+    step: str
+    title: str
+    state: str
+    done: int
+    total: int
+    work_seconds: float
+    detail: dict[str, Any] | None
+    changed_at: datetime
+
+
+class Record:
+    """The record of one move's down time, over the procedure's own connection."""
+
+    def __init__(self, connection: psycopg.Connection[TupleRow], *, move_id: int, move: str) -> None:
+        """Take the connection."""
+        self._connection, self._move_id, self._move = connection, move_id, move
+
+    def _run(self, statement: str, /, **values: Any) -> psycopg.Cursor[TupleRow]:
+        return self._connection.execute(_STATEMENTS[statement], {"move_id": self._move_id, **values})
+
+    def last(self) -> Attempt | None:
+        """Give the last attempt, if there was one."""
+        row = self._run("current").fetchone()
+        return Attempt(*row) if row else None
+
+    def current(self) -> Attempt:
+        """Give the last attempt. Raises NotStarted."""
+        last = self.last()
+        if last is None:
+            raise NotStarted(move=self._move)
+        return last
+
+    def begin(self, *, steps: list[tuple[str, str]], waived: dict[str, str], gos: dict[str, str], **facts: Any) -> int:
+        """Write down a new attempt with its steps (name, title); give its number."""
+        given = {role: {"name": name, "at": "beforehand"} for role, name in gos.items()}
+        with self._connection.transaction():
+            row = self._run("begin", waived=json.dumps(waived), gos=json.dumps(given), **facts).fetchone()
+            attempt = int(row[0]) if row else 0
+            for ordinal, (step, title) in enumerate(steps, start=1):
+                self._run("add_step", attempt=attempt, ordinal=ordinal, step=step, title=title)
+        return attempt
+
+    def steps(self) -> list[StepRecord]:
+        """Give the steps of the last attempt, in order."""
+        return [StepRecord(*row) for row in self._run("steps", attempt=self.current().attempt)]
+
+    def set_step(
+        self, step: str, *, state: str, done: int = 0, total: int = 0, seconds: float = 0.0, detail: Any = None
+    ) -> None:
+        """Note how far a step is, and the seconds of work that it took since the last note."""
+        encoded = None if detail is None else msgspec.json.encode(detail).decode()
+        self._run("set_step", attempt=self.current().attempt, step=step, state=state, done=done, total=total,
+                  seconds=seconds, detail=encoded)  # fmt: skip
+
+    def void(self) -> None:
+        """Have everything from the barrier on be done again."""
+        self._run("void_steps", attempt=self.current().attempt)
+
+    def set_state(self, state: str, *, error: str | None = None) -> None:
+        """Note the state of the attempt."""
+        self._run("set_state", attempt=self.current().attempt, state=state, error=error)
+
+    def set_final(self, batch: int, *, verification: Any) -> None:
+        """Note the barrier's batch and what was verified at it."""
+        encoded = msgspec.json.encode(verification).decode()
+        self._run("set_final", attempt=self.current().attempt, batch=batch, verification=encoded)
+
+    def add_go(self, *, role: str, name: str) -> None:
+        """Keep a go by name."""
+        self._run("add_go", attempt=self.current().attempt, role=role, name=name)
+
+    def moved(self) -> int:
+        """Give the number of objects applied to the target after Start."""
+        row = self._run("moved", first=self.current().first_batch).fetchone()
+        return int(row[0]) if row else 0

@@ -1,0 +1,58 @@
+-- name: current
+-- The last attempt of a move.
+select attempt, downtime_id, business_date, open_by, waived, gos, who, reason, started_at, state, first_batch, final_batch,
+    verification, error, opened_at
+from slacktide.procedure where move_id = %(move_id)s order by attempt desc limit 1
+
+-- name: begin
+-- Write down a new attempt.
+insert into slacktide.procedure (move_id, attempt, downtime_id, business_date, open_by, waived, gos, who, reason, first_batch)
+select %(move_id)s, coalesce((select max(attempt) from slacktide.procedure where move_id = %(move_id)s), 0) + 1,
+    %(downtime_id)s, %(business_date)s, %(open_by)s, %(waived)s::jsonb, %(gos)s::jsonb, %(who)s, %(reason)s,
+    coalesce((select max(number) from slacktide.batch where move_id = %(move_id)s), 0)
+returning attempt
+
+-- name: add_step
+-- Write down a step that is to be done.
+insert into slacktide.procedure_step (move_id, attempt, ordinal, step, title)
+values (%(move_id)s, %(attempt)s, %(ordinal)s, %(step)s, %(title)s)
+
+-- name: steps
+-- The steps of an attempt, in order.
+select step, title, state, done, total, work_seconds, detail, changed_at from slacktide.procedure_step
+where move_id = %(move_id)s and attempt = %(attempt)s order by ordinal
+
+-- name: set_step
+-- Note how far a step is.
+update slacktide.procedure_step
+set state = %(state)s, done = %(done)s, total = %(total)s, detail = coalesce(%(detail)s::jsonb, detail),
+    work_seconds = work_seconds + %(seconds)s, changed_at = clock_timestamp()
+where move_id = %(move_id)s and attempt = %(attempt)s and step = %(step)s
+
+-- name: void_steps
+-- Have everything from the barrier on be done again.
+update slacktide.procedure_step set state = 'waiting', done = 0, total = 0
+where move_id = %(move_id)s and attempt = %(attempt)s and ordinal >= (
+    select ordinal from slacktide.procedure_step
+    where move_id = %(move_id)s and attempt = %(attempt)s and step = 'final_synchronization')
+
+-- name: set_state
+-- Note the state of an attempt.
+update slacktide.procedure set state = %(state)s, error = %(error)s,
+    opened_at = case when %(state)s = 'open' then clock_timestamp() else opened_at end
+where move_id = %(move_id)s and attempt = %(attempt)s
+
+-- name: set_final
+-- Note the barrier's batch and what was verified at it.
+update slacktide.procedure set final_batch = %(batch)s, verification = %(verification)s::jsonb
+where move_id = %(move_id)s and attempt = %(attempt)s
+
+-- name: add_go
+-- Keep a go by name.
+update slacktide.procedure
+set gos = gos || jsonb_build_object(%(role)s::text, jsonb_build_object('name', %(name)s::text, 'at', clock_timestamp()))
+where move_id = %(move_id)s and attempt = %(attempt)s
+
+-- name: moved
+-- Objects applied to the target after Start.
+select coalesce(sum(written), 0) from slacktide.batch where move_id = %(move_id)s and number > %(first)s

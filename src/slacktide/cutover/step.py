@@ -1,0 +1,252 @@
+"""The steps of the System Down Time, in their order (migration specification, section 3).
+
+Each step can be done again: a procedure that was killed goes on at the step where it was. A step gives a detail that
+the monitoring window shows, or raises. The events:
+
+1. The procedure dies after the closing: the closing is durable in the source; the next owner goes on.
+2. A writer that passed the guard is still open: quiet is only recorded under the exclusive lock.
+3. Something of the property changes after the barrier: the barrier is void and is made anew.
+4. It dies between the source becoming reference only and the target's opening: never are both open; it goes on there.
+5. Another property's clerk changes a shared profile after the barrier: it is carried, and voids nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from slacktide.control import downtime as control_downtime
+from slacktide.control.organization import set_side
+from slacktide.core.errors import InputError, OutsideError
+from slacktide.downtime.saving import AlreadyOver
+from slacktide.guard import closing, presence
+from slacktide.guard.holders import holders
+from slacktide.guard.state import State
+from slacktide.postgres.connection import shown
+from slacktide.transfer import panel
+from slacktide.transfer.counter import raise_counters
+from slacktide.transfer.move import set_task
+from slacktide.transfer.prepare import guarded_tables
+
+if TYPE_CHECKING:
+    from slacktide.cutover.night import Night
+    from slacktide.transfer.verify import Verification
+
+_QUIET_PAUSE_SECONDS = 0.05
+
+
+class ErrorsOpen(InputError):
+    """{count} messages failed or wait: {listed}. Mend them, then `slacktide move downtime resume {move}`."""
+
+
+class NotEqual(OutsideError):
+    """The target is not the source: {differences}. Nothing is opened; both sides stay closed."""
+
+
+class BarrierVoid(OutsideError):
+    """{count} objects of the property changed after the barrier: the final synchronization begins anew."""
+
+
+class GoMissing(InputError):
+    """The go of {roles} is missing: `slacktide move go {move} --role ROLE --name NAME`."""
+
+
+class Ended(OutsideError):
+    """The procedure was told to end; it goes on where it is when a worker takes it up."""
+
+
+class Step(msgspec.Struct, frozen=True):
+    """One step: its name in scripts, its title on the screen, and what does it."""
+
+    name: str
+    title: str
+    do: Callable[[Night], Any]
+
+
+def close_source(night: Night) -> Any:
+    """Commit the durable closing in the source: from here on only open or abandon end it."""
+    move = night.move
+    already = closing.state(night.source, organization=move.property_code).state
+    if already in (State.CLOSING, State.QUIET, State.REFERENCE_ONLY):
+        return {"state": str(already)}
+    closing.begin_closing(night.source, organization=move.property_code, reason=night.attempt.reason)
+    set_side(night.control, organization=move.property_code, side="source", state="closed",
+             who=night.attempt.who, reason=night.attempt.reason)  # fmt: skip
+    return {"state": "closing"}
+
+
+def wait_until_quiet(night: Night) -> Any:
+    """Take the exclusive lock behind every writer that passed the guard, and record quiet under it."""
+    organization = night.move.property_code
+    if closing.state(night.source, organization=organization).state in (State.QUIET, State.REFERENCE_ONLY):
+        return {"state": "quiet"}
+    while not closing.try_quiet(night.source, organization=organization):
+        if night.ended():
+            raise Ended
+        listed = [msgspec.to_builtins(holder) for holder in holders(night.source, organization=organization)]
+        night.record.set_step("quiet", state="running", detail={"waits_for": listed})
+        night.wait_for_people(_QUIET_PAUSE_SECONDS)
+    return {"state": "quiet"}
+
+
+def synchronize_finally(night: Night) -> Any:
+    """Bring every change committed before the barrier to the target, and compare at the last batch's instant."""
+    step = "final_synchronization"
+
+    def progress(done: int) -> None:
+        night.record.set_step(step, state="running", done=done, total=done)
+
+    night.engine.drain(progress=progress)
+    batch, verification = night.verified_batch()
+    _require_no_problems(night)
+    if batch is None or verification is None:
+        raise BarrierVoid(count="some")
+    night.record.set_final(batch.number, verification=_kept(night, verification))
+    return {"batch": batch.number, "as_of": batch.as_of, "objects": night.record.moved()}
+
+
+def entities_step(name: str, entities: tuple[str, ...]) -> Callable[[Night], Any]:
+    """Make the step that proves and reports some entities: rows, totals, and what moved since the closing."""
+
+    def prove(night: Night) -> Any:
+        kept = night.record.current().verification or {}
+        plan = night.move.plan
+        names = [table.name for entity in entities for table in plan.entity[entity].tables]
+        rows = {n: [kept["rows"][side].get(n, 0) for side in ("source", "target")] for n in names}
+        totals = {k: v for k, v in kept["totals"].items() if kept["total_entities"].get(k) in entities}
+        moved = sum(kept["moved"].get(entity, 0) for entity in entities)
+        wrong = [n for n, (one, other) in rows.items() if one != other]
+        wrong += [n for n, both in totals.items() if both["source"] != both["target"]]
+        if wrong:
+            raise NotEqual(differences=", ".join(wrong))
+        night.record.set_step(name, state="running", done=moved, total=moved)
+        return {"rows": rows, "totals": totals, "moved_since_closing": moved}
+
+    return prove
+
+
+def raise_number_ranges(night: Night) -> Any:
+    """Raise every number range of the target to the source's; never lower one."""
+    raised = raise_counters(
+        source=night.source, target=night.target, plan=night.move.plan,
+        source_property=night.move.property_code, target_property=night.move.target_property,
+    )  # fmt: skip
+    return {"counters": raised}
+
+
+def verify(night: Night) -> Any:
+    """Hold every object, every table's rows and every control total of both sides against each other."""
+    kept = night.record.current().verification or {}
+    if not kept.get("equal"):
+        raise NotEqual(differences="; ".join(kept.get("differences") or ["nothing was compared"]))
+    for connection in (night.source, night.target):
+        presence.verify_presence(connection, tables=guarded_tables(night.move.plan))
+    return {"read": kept["read"], "carried": kept["carried"], "differences": 0}
+
+
+def resync_inventory(night: Night) -> Any:
+    """Rebuild at the target what is derived, and compare it with the source's."""
+    if night.kind is None:
+        return None
+    rows = night.kind.rebuild(night.target, property_code=night.move.target_property)
+    different = night.kind.differences(
+        source=night.source, target=night.target,
+        source_property=night.move.property_code, target_property=night.move.target_property,
+    )  # fmt: skip
+    if different:
+        raise NotEqual(differences="; ".join(different[:5]))
+    return {"rows": rows, "differences": 0}
+
+
+def require_gos(night: Night) -> Any:
+    """Go on only with a go by name from each role that the plan lists."""
+    given = night.record.current().gos
+    missing = [role for role in night.move.plan.roles if role not in given]
+    if missing:
+        raise GoMissing(roles=", ".join(missing), move=night.move.name)
+    return {"gos": given}
+
+
+def hand_over(night: Night) -> Any:
+    """Make the source reference only, then open the target: never are both open."""
+    move, who, reason = night.move, night.attempt.who, night.attempt.reason
+    place = shown(move.target)
+    if closing.state(night.source, organization=move.property_code).state is not State.REFERENCE_ONLY:
+        _still_behind_barrier(night)
+        closing.make_reference_only(night.source, organization=move.property_code, lives_at=place, reason=reason)
+    set_side(night.control, organization=move.property_code, side="source", state="reference only",
+             lives_at=place, who=who, reason=reason)  # fmt: skip
+    closing.open_target(night.target, organization=move.target_property, reason=reason)
+    set_side(night.control, organization=move.property_code, side="target", state="open", who=who, reason=reason)
+    set_task(night.control, move=move, task=6, state="open")
+    return {"lives_at": place, "still_down": _end_downtime(night)}
+
+
+def _end_downtime(night: Night) -> list[Any]:
+    try:
+        answer = control_downtime.end_downtime(
+            night.control, id=night.attempt.downtime_id, who=night.attempt.who, reason=night.attempt.reason
+        )
+    except AlreadyOver:
+        return []
+    return list(answer["because"])
+
+
+def _still_behind_barrier(night: Night) -> None:
+    """Carry what came since, and see that nothing of it was the property's."""
+    before = night.journal.last_batch()
+    night.engine.drain()
+    changed = sum(night.journal.own_objects(number) for number in range(before + 1, night.journal.last_batch() + 1))
+    if changed:
+        night.record.void()
+        raise BarrierVoid(count=changed)
+
+
+def _require_no_problems(night: Night) -> None:
+    open_ones = [p for p in panel.problems(night.control, move=night.move) if p.state in ("failed", "waiting")]
+    if open_ones:
+        listed = "; ".join(f"{p.entity} {p.key} {p.state}: {p.reason}" for p in open_ones[:3])
+        raise ErrorsOpen(count=len(open_ones), listed=listed, move=night.move.name)
+
+
+def _kept(night: Night, found: Verification) -> dict[str, Any]:
+    """Give what is kept of the verification at the barrier."""
+    sides = ("source", "target")
+    sums = {str(side): totals for side, totals in found.totals.items()}
+    totals: dict[str, dict[str, str]] = {}
+    of: dict[str, str] = {}
+    for total in night.move.plan.totals:
+        labels = sorted({*sums["source"].get(total.name, {}), *sums["target"].get(total.name, {})})
+        for label in labels:
+            name = f"{total.name} {label}".strip()
+            totals[name] = {side: str(sums[side].get(total.name, {}).get(label, 0)) for side in sides}
+            of[name] = total.entity
+    return {
+        "equal": found.equal,
+        "read": found.read,
+        "carried": found.carried,
+        "different": found.different,
+        "differences": [f"{d.entity} {d.key}: {d.what}" for d in found.differences[:20]]
+        + [f"{name}: {both}" for name, both in totals.items() if both["source"] != both["target"]],
+        "rows": {str(side): rows for side, rows in found.rows.items()},
+        "totals": totals,
+        "total_entities": of,
+        "moved": night.moved_by_entity(),
+    }
+
+
+def steps_of(plan: Any) -> list[Step]:
+    """Give the steps of a plan's down time."""
+    return [
+        Step("closing", "Close the source", close_source),
+        Step("quiet", "Wait until nobody writes", wait_until_quiet),
+        Step("final_synchronization", "Final synchronization", synchronize_finally),
+        *(Step(s.name, s.title, entities_step(s.name, s.entities)) for s in plan.steps),
+        Step("counters", "Counters", raise_number_ranges),
+        Step("verify", "Verify", verify),
+        Step("resync_inventory", "Resync inventory", resync_inventory),
+        Step("ready_to_open", "Ready to open", require_gos),
+        Step("hand_over", "Hand over", hand_over),
+    ]

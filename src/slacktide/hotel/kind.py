@@ -1,0 +1,36 @@
+"""What a hotel adds to the move of a property: its inventory, rebuilt at the target and held against the source's."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from slacktide.hotel import inventory
+
+if TYPE_CHECKING:
+    import psycopg
+    from psycopg.rows import TupleRow
+
+
+class Hotel:
+    """The kind `hotel`."""
+
+    def rebuild(self, target: psycopg.Connection[TupleRow], *, property_code: str) -> int:
+        """Rebuild availability per room type and day from what was moved; give the number of lines."""
+        return inventory.resync(target, property_code=property_code)
+
+    def differences(
+        self,
+        *,
+        source: psycopg.Connection[TupleRow],
+        target: psycopg.Connection[TupleRow],
+        source_property: str,
+        target_property: str,
+    ) -> list[str]:
+        """Hold the target's lines against the source's, and each against what it derives from."""
+        here = inventory.kept(source, property_code=source_property)
+        there = inventory.kept(target, property_code=target_property)
+        return [
+            f"{room_type} on {day}: source {here.get((room_type, day))}, target {there.get((room_type, day))}"
+            for room_type, day in sorted(here.keys() | there.keys())
+            if here.get((room_type, day)) != there.get((room_type, day))
+        ] + [str(difference) for difference in inventory.differences(target, property_code=target_property)]

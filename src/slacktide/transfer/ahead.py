@@ -1,0 +1,116 @@
+"""Verification ahead: now and then, at the border between two batches, while the property trades.
+
+It is done where the border is made: Generate keeps the instant of its last batch open until that batch is applied,
+and makes no other one meanwhile. The first time everything is read; then only what changed.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+from psycopg.sql import SQL, Identifier
+
+from slacktide.core import clock
+from slacktide.postgres.connection import connect
+from slacktide.transfer.move import set_fact
+from slacktide.transfer.verify_carry import verify_ahead
+from slacktide.transfer.verify_read import Subject
+
+if TYPE_CHECKING:
+    from slacktide.plan.model import PropertyTable
+    from slacktide.transfer.journal import Batch, Journal
+    from slacktide.transfer.move import Move
+    from slacktide.transfer.source import Source
+    from slacktide.transfer.verify import Verification
+
+_EVERY_SECONDS = 20.0
+_APPLIED_SECONDS = 60.0
+_MOST_QUEUED = 3
+FACT = "verified"
+
+
+def subject_of(move: Move, journal: Journal) -> Subject:
+    """Say what is verified."""
+    return Subject(
+        plan=move.plan,
+        move=move.name,
+        source_property=move.property_code,
+        target_property=move.target_property,
+        codes=journal.conversions(),
+    )
+
+
+def business_date(connection: Any, table: PropertyTable, *, property_code: str) -> date:
+    """Give a property's business date in one database."""
+    row = connection.execute(
+        SQL("select {} from {} where {} = %s").format(
+            Identifier(table.business_date), Identifier(table.schema, table.table), Identifier(table.column)
+        ),
+        [property_code],
+    ).fetchone()
+    found: date = row[0]
+    return found
+
+
+def summary(verification: Verification, *, seconds: float) -> dict[str, Any]:
+    """Give what is kept of a verification for the panel."""
+    listed = [f"{d.entity} {d.key}: {d.what}" for d in verification.differences[:20]]
+    return {
+        "batch": verification.batch,
+        "read": verification.read,
+        "carried": verification.carried,
+        "different": verification.different,
+        "equal": verification.equal,
+        "differences": listed,
+        "seconds": round(seconds, 3),
+        "at": clock.now().isoformat(),
+    }
+
+
+class Ahead:
+    """The verification ahead of one move, inside Generate."""
+
+    def __init__(self, move: Move, journal: Journal, source: Source) -> None:
+        """Take what Generate has."""
+        self._move, self._journal, self._source = move, journal, source
+        self._last: float | None = None
+
+    def is_due(self, queued: int) -> bool:
+        """Tell whether it is time: the pass is complete, little is queued, and the last time is long enough ago."""
+        if self._last is not None and clock.monotonic_seconds() - self._last < _EVERY_SECONDS:
+            return False
+        incarnation = self._journal.incarnation().incarnation
+        return (
+            queued <= _MOST_QUEUED
+            and self._journal.last_range(incarnation=incarnation) > 0
+            and not self._journal.ranges_left(incarnation=incarnation)
+        )
+
+    def verify(self, batch: Batch) -> None:
+        """Verify at a batch's instant, as soon as it is applied; give it up where that takes too long."""
+        begun = self._last = clock.monotonic_seconds()
+        if not self._applied(batch):
+            return
+        move = self._move
+        with connect(move.target, name=f"{move.name} verify") as target:
+            found = verify_ahead(
+                control=self._journal.connection,
+                source=self._source.connection,
+                target=target,
+                subject=subject_of(move, self._journal),
+                move_id=move.move_id,
+                business_date=business_date(
+                    self._source.connection, move.plan.property, property_code=move.property_code
+                ),
+            )
+        now = self._last = clock.monotonic_seconds()
+        set_fact(self._journal.connection, move=move, name=FACT, value=summary(found, seconds=now - begun))
+
+    def _applied(self, batch: Batch) -> bool:
+        limit = clock.monotonic_seconds() + _APPLIED_SECONDS
+        while not self._journal.is_processed(batch.number):
+            if clock.monotonic_seconds() > limit or not self._journal.wanted():
+                return False
+            self._journal.wait(0.05)
+        return True

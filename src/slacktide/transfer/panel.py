@@ -1,0 +1,169 @@
+"""The monitoring window of the four processes, as a value.
+
+Steady (migration specification, section 2): the pass is complete, the first process is less than 100 changes and less
+than 5 seconds behind, and every later one has fewer than 100 records queued.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from slacktide.postgres import sql
+from slacktide.transfer.journal import DOWN_TIME, LOCK_CLASS, PROCESSES
+
+if TYPE_CHECKING:
+    import psycopg
+    from psycopg.rows import TupleRow
+
+    from slacktide.transfer.move import Move
+
+_STATEMENTS = sql.load(__package__, "panel.sql")
+STEADY_RECORDS = 100
+STEADY_SECONDS = 5.0
+MESSAGE_STATES = ("ready", "generated", "transferred", "processed", "warning", "failed", "waiting", "superseded")
+
+
+class Panel(msgspec.Struct):
+    """One process: its state, what is queued before it and done by it, and for what it waits."""
+
+    state: str
+    pid: int | None = None
+    host: str | None = None
+    queued: int = 0
+    done: int = 0
+    failed: int = 0
+    rate_per_second: float = 0.0
+    lag_seconds: float = 0.0
+    waits_for: str | None = None
+    since: datetime | None = None
+    oldest_seconds: float | None = None
+
+
+class MoveStatus(msgspec.Struct):
+    """A move at one moment, as `move status` gives it."""
+
+    name: str
+    task: int
+    state: str
+    steady: bool
+    steady_since: datetime | None
+    as_of: datetime | None
+    processes: dict[str, Panel]
+    messages: dict[str, int]
+    source_position: str | None
+    errors: list[str]
+    pass_left: int = 0
+    pass_ranges: int = 0
+
+
+class _Queues(msgspec.Struct):
+    journal: int
+    journal_oldest: float | None
+    pass_left: int
+    pass_ranges: int
+    generated: int
+    generated_oldest: float | None
+    transferred: int
+    transferred_oldest: float | None
+
+
+def status(connection: psycopg.Connection[TupleRow], *, move: Move) -> MoveStatus:
+    """Look at a move, and note since when it is steady."""
+    facts: dict[str, Any] = {"move_id": move.move_id}
+    queues = _Queues(*(connection.execute(_STATEMENTS["queues"], facts).fetchone() or ()))
+    panels, errors = _panels(connection, facts, queues)
+    steady = is_steady(panels, queues.pass_left, queues.pass_ranges)
+    since = _one(connection, "note_steady", facts | {"steady": steady})
+    as_of, position = connection.execute(_STATEMENTS["as_of"], facts).fetchone() or (None, None)
+    messages = dict.fromkeys(MESSAGE_STATES, 0)
+    for state, count in connection.execute(_STATEMENTS["messages"], facts):
+        messages[state] += int(count)
+    messages["ready"] = queues.journal
+    return MoveStatus(
+        name=move.name,
+        task=move.task,
+        state=move.state,
+        steady=steady,
+        steady_since=since,
+        as_of=as_of,
+        processes=panels,
+        messages=messages,
+        source_position=position,
+        errors=errors,
+        pass_left=queues.pass_left,
+        pass_ranges=queues.pass_ranges,
+    )
+
+
+def is_steady(panels: dict[str, Panel], pass_left: int, pass_ranges: int) -> bool:
+    """Judge by the specification's rule; a move whose pass was never planned is not steady."""
+    first = panels["synchronization"]
+    return (
+        pass_ranges > 0
+        and pass_left == 0
+        and first.lag_seconds < STEADY_SECONDS
+        and all(panels[name].queued < STEADY_RECORDS for name in PROCESSES)
+    )
+
+
+def _panels(
+    connection: psycopg.Connection[TupleRow], facts: dict[str, Any], queues: _Queues
+) -> tuple[dict[str, Panel], list[str]]:
+    panels = {name: Panel(state="stopped") for name in PROCESSES}
+    errors: list[str] = []
+    listed = facts | {"class": LOCK_CLASS, "processes": [*PROCESSES, DOWN_TIME]}
+    for row in connection.execute(_STATEMENTS["processes"], listed).fetchall():
+        name, wanted, state, since, pid, host, waits_for, error, done, rate, lag, _, owned = row
+        if name not in panels:
+            continue
+        if not owned and state in ("running", "waiting"):
+            state, waits_for = ("waiting", "a worker") if wanted == "running" else ("stopped", None)
+        panels[name] = Panel(state, pid if owned else None, host if owned else None, 0, done, 0,
+                             rate if owned else 0.0, lag or 0.0, waits_for, since)  # fmt: skip
+        if error:
+            errors.append(f"{name}: {error}")
+    _fill(panels, queues)
+    failed, waiting = connection.execute(_STATEMENTS["failures"], facts).fetchone() or (0, 0)
+    panels["process"].failed = failed + waiting
+    return panels, errors
+
+
+def _fill(panels: dict[str, Panel], queues: _Queues) -> None:
+    for name, queued, oldest in (
+        ("generate", queues.journal + queues.pass_left, queues.journal_oldest),
+        ("transfer", queues.generated, queues.generated_oldest),
+        ("process", queues.transferred, queues.transferred_oldest),
+    ):
+        panels[name].queued, panels[name].oldest_seconds = int(queued), oldest
+        panels[name].lag_seconds = round(oldest or 0.0, 3)
+
+
+def _one(connection: psycopg.Connection[TupleRow], name: str, facts: dict[str, Any]) -> Any:
+    row = connection.execute(_STATEMENTS[name], facts).fetchone()
+    return row[0] if row else None
+
+
+class Problem(msgspec.Struct):
+    """A message that did not simply arrive."""
+
+    id: int
+    entity: str
+    key: str
+    state: str
+    reason: str
+    waits_for_entity: str | None
+    waits_for_key: str | None
+    at: datetime
+    batch: int
+
+
+def problems(
+    connection: psycopg.Connection[TupleRow], *, move: Move, state: str | None = None, entity: str | None = None,
+    limit: int = 1000,
+) -> list[Problem]:  # fmt: skip
+    """List the messages that failed, wait, or were warned about."""
+    facts = {"move_id": move.move_id, "state": state, "entity": entity, "limit": limit}
+    return [Problem(*row) for row in connection.execute(_STATEMENTS["problems"], facts)]
