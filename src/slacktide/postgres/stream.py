@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _DATA = Struct("!cQQq")
 _KEEPALIVE = Struct("!cQqB")
+_DATA_KIND = ord("w")
 _FEEDBACK = Struct("!cQQQqB")
 
 
@@ -55,14 +56,14 @@ class Keepalive(msgspec.Struct, frozen=True, gc=False):
 class ReplicationStream:
     """One walsender connection. `create_slot` first or `start` at once."""
 
-    def __init__(self, address: str, *, name: str) -> None:
+    def __init__(self, address: str, *, name: str, options: str = "") -> None:
         """Connect to the database at `address`. Raises Unreachable."""
         try:
             self._connection = psycopg.connect(
                 resolve_address(address),
                 autocommit=True,
                 application_name=f"slacktide {name}",
-                options=FIXED_SETTINGS,
+                options=f"{FIXED_SETTINGS} {options}",
                 connect_timeout=10,
                 replication="database",
             )
@@ -149,7 +150,7 @@ class ReplicationStream:
             raise StreamEnded(slot=self._slot, reason=str(error)) from error
 
     def _message(self, data: bytes) -> Decoded | Keepalive:
-        if data[0] == 0x77:  # w: data; its end is not a position that everything before has reached
+        if data[0] == _DATA_KIND:  # its end is not a position that everything before has reached
             return decode(data[_DATA.size :])
         _, end, _, reply = _KEEPALIVE.unpack(data)
         return Keepalive(end, bool(reply))

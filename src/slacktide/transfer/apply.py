@@ -25,6 +25,7 @@ from slacktide.plan.parking import parking_columns
 from slacktide.postgres import sql
 from slacktide.transfer import target_sql
 from slacktide.transfer.journal import Problem
+from slacktide.transfer.message import Head, check_head
 from slacktide.transfer.source_sql import qualified
 from slacktide.transfer.sweep import Sweep
 from slacktide.transfer.translation import Name, Translation
@@ -42,10 +43,21 @@ if TYPE_CHECKING:
 _STATEMENTS = sql.load(__package__, "target.sql")
 
 
+_MOST_ABSENT = 1000  # objects of an entity that may go at once for being absent
+_FEW_ABSENT = 100  # above these, a fifth of the entity is too many
+
+
 class NotTheOwner(OutsideError):
     """Batch {number} cannot be applied: the target's last one is {last} of incarnation {incarnation}.
 
     Another process applied what this one did not know of; it stops.
+    """
+
+
+class ManyAbsent(OutsideError):
+    """Of the {known} objects of {entity!r} at the target {absent} are absent at the source, in one key range.
+
+    If they were really deleted there, allow it and go on; if not, look at the source first. Nothing was deleted.
     """
 
 
@@ -76,8 +88,10 @@ class Applier:
         move: str,
         source_property: str,
         target_property: str,
+        allow_absent: bool = False,
     ) -> None:
-        """Prepare staging on the connection."""
+        """Prepare staging on the connection; `allow_absent` lets a large share of an entity go for being absent."""
+        self._allow_absent = allow_absent
         self._connection, self._plan, self._move = connection, plan, move
         self._move_no = 0
         self._closing = closing_columns(plan.moving)
@@ -94,7 +108,8 @@ class Applier:
         )
 
     def apply(self, batch: Batch, content: BatchContent) -> Applied:
-        """Apply a batch exactly once. Raises NotTheOwner."""
+        """Apply a batch exactly once. Raises NotTheOwner, ForeignBatch, ManyAbsent; then nothing of it is applied."""
+        self._check(batch, content)
         with self._connection.transaction():
             claimed = self._run(
                 "claim", number=batch.number, incarnation=batch.incarnation, checksum=batch.checksum
@@ -112,6 +127,18 @@ class Applier:
             self._write(work, translation, batch.number, applied)
             applied.arrived += set(content.gone) - {(p.entity, p.key) for p in applied.problems}
         return applied
+
+    def _check(self, batch: Batch, content: BatchContent) -> None:
+        expected = Head(
+            plan=self._plan.name, version=str(self._plan.version), move=self._move, property=self._properties[0],
+            incarnation=batch.incarnation, number=batch.number, as_of="", snapshot="",
+        )  # fmt: skip
+        check_head(content.head, expected=expected)
+
+    def standing(self) -> tuple[int, int, str]:
+        """Give what was applied last: incarnation, number, checksum."""
+        row = self._run("standing").fetchone()
+        return (row[1], row[2], row[3]) if row else (0, 0, "")
 
     def _again(self, batch: Batch, content: BatchContent) -> Applied:
         """Skip a batch that is the very one applied last."""
@@ -172,9 +199,11 @@ class Applier:
             high: Any = span.upto if span.upto is None or not number else int(span.upto)
             return (low is None or value > low) and (high is None or value <= high)
 
-        for key, target_key in self._run("known_in_range", name=span.entity):
-            if (span.entity, key) not in asked and within(key):
-                work.gone[span.entity][key] = target_key
+        known = self._run("known_in_range", name=span.entity).fetchall()
+        absent = {key: target for key, target in known if (span.entity, key) not in asked and within(key)}
+        if not self._allow_absent and _is_large(len(absent), of=len(known)):
+            raise ManyAbsent(entity=span.entity, absent=len(absent), known=len(known))
+        work.gone[span.entity].update(absent)
 
     def _look_up(self, writing: list[BusinessObject], translation: Translation) -> None:
         """Find the target's keys of everything that these objects bring or refer to."""
@@ -247,6 +276,10 @@ class Applier:
         going = {(n, k) for n, keys in work.gone.items() for k in keys}
         applied.arrived += [(o.entity.name, o.key) for o in done] + sorted(going - failed)
         applied.problems += [warning(o) for o in done if o.unmapped]
+
+
+def _is_large(absent: int, *, of: int) -> bool:
+    return absent > _MOST_ABSENT or (absent > _FEW_ABSENT and absent * 5 > of)
 
 
 def waiting(item: BusinessObject, missing: Name) -> Problem:

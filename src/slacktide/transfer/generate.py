@@ -74,6 +74,7 @@ class Generator:
         )
         self._reached = reached
         self._entity_of = {table.qualified: plan.entity_of[table.name].name for table in plan.table.values()}
+        self._planned = 0
         self._outside = {name: set(keys) for name, keys in journal.outside().items()}
 
     def batch(self, *, even_if_empty: bool = False, held: Held | None = None) -> Batch | None:
@@ -84,6 +85,8 @@ class Generator:
         """
         incarnation = self._journal.incarnation()
         ranges = self._journal.ranges_left(incarnation=incarnation.incarnation)
+        if not ranges and not self._is_planned(incarnation):
+            return None
         if not (ranges or even_if_empty or self._journal.pending()):
             return None
         with self._source.at_one_instant() as instant:
@@ -101,6 +104,13 @@ class Generator:
             if held is not None:
                 held(batch)
         return batch
+
+    def _is_planned(self, incarnation: Incarnation) -> bool:
+        """Tell whether the pass of an incarnation is planned: before that, nothing is known to have arrived."""
+        number = incarnation.incarnation
+        if self._planned != number and self._journal.last_range(incarnation=number):
+            self._planned = number
+        return self._planned == number
 
     def _serves(self, instant: Instant, incarnation: Incarnation, ranges: list[Range]) -> bool:
         """Tell whether the snapshot may be read: the schema is the plan's, and it sees all that the slot's own does.

@@ -205,10 +205,18 @@ class Journal:
             raise NotPrepared(move=self.move_id)
         return current
 
-    def begin_incarnation(self, *, slot: str) -> Incarnation:
-        """Begin a new incarnation, whose slot is not made yet."""
-        self._run("begin_incarnation", slot=slot)
+    def begin_incarnation(self, *, slot: str, behind: int = 0, floor: int = 0) -> Incarnation:
+        """Begin a new incarnation behind another one, whose slot is not made yet; batches up to `floor` are settled."""
+        with self.together():
+            self._run("begin_incarnation", slot=slot, behind=behind, floor=floor)
+            self._run("forget_xids")
+            self._run("settle_batches")
         return self.incarnation()
+
+    def settled(self) -> tuple[int, int]:
+        """Give the number up to which batches are settled, and the last one above it that the target has."""
+        floor, last = self._run("last_processed").fetchone() or (0, 0)
+        return floor, last
 
     def slot_made(self, **facts: Any) -> None:
         """Write down a slot that has just been made: incarnation, system_id, timeline, consistent_point, snapshot."""
@@ -235,11 +243,15 @@ class Journal:
         """Give the position before which everything is journalled."""
         return parse_lsn(self._one("position") or "0/0")
 
-    def append(self, transactions: Iterable[Transaction], *, reached: int) -> None:
-        """Write transactions, in the order of their commits, and how far the stream is read, durably and at once."""
+    def append(self, transactions: Iterable[Transaction], *, reached: int, incarnation: int | None = None) -> None:
+        """Write transactions, in the order of their commits, and how far the stream is read, durably and at once.
+
+        Raises Superseded where another incarnation has begun.
+        """
         with self.together():
             self._append([(t.position, t.xid, t.committed_at, t.objects) for t in transactions])
-            self._run("reach", position=format_lsn(reached))
+            if self._one("reach", position=format_lsn(reached), incarnation=incarnation) is None:
+                raise Superseded(incarnation=incarnation)
             self.wake("generate")
 
     def enqueue(self, objects: Iterable[Touched], *, now: datetime) -> None:
@@ -384,6 +396,10 @@ class Journal:
             entity, key = problem.waits_for or (None, None)
             self._run("put_message", entity=problem.entity, key=problem.key, batch=batch, state=problem.state,
                       reason=problem.reason, waits_for_entity=entity, waits_for_key=key)  # fmt: skip
+
+
+class Superseded(OutsideError):
+    """The slot of incarnation {incarnation} serves no longer, for another one has begun: its stream is left."""
 
 
 class NotPrepared(OutsideError):

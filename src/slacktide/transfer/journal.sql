@@ -9,12 +9,29 @@ from slacktide.move m join slacktide.move_incarnation i using (move_id, incarnat
 where m.move_id = %(move_id)s
 
 -- name: begin_incarnation
--- Begin a new incarnation; its slot is not made yet.
+-- Begin a new incarnation behind another one; its slot is not made yet. Batches up to the floor are settled.
 with begun as (
-    update slacktide.move set incarnation = incarnation + 1 where move_id = %(move_id)s returning incarnation
+    update slacktide.move
+    set incarnation = greatest(incarnation, %(behind)s) + 1, number_floor = greatest(number_floor, %(floor)s)
+    where move_id = %(move_id)s returning incarnation
 )
 insert into slacktide.move_incarnation (move_id, incarnation, slot)
 select %(move_id)s, incarnation, %(slot)s from begun
+
+-- name: forget_xids
+-- Transactions of an earlier incarnation are visible to every snapshot that serves the new one.
+update slacktide.journal set xid = null where move_id = %(move_id)s and batch is null
+
+-- name: settle_batches
+-- Settle the batches that the floor covers: the new incarnation reads everything again.
+update slacktide.batch b set state = 'processed' from slacktide.move m
+where m.move_id = %(move_id)s and b.move_id = m.move_id and b.number <= m.number_floor and b.state <> 'processed'
+
+-- name: last_processed
+-- The floor, and the number of the last batch above it that is committed at the target.
+select m.number_floor, (select coalesce(max(b.number), 0) from slacktide.batch b
+    where b.move_id = m.move_id and b.number > m.number_floor and b.state = 'processed')
+from slacktide.move m where m.move_id = %(move_id)s
 
 -- name: slot_made
 -- Write down a slot that has just been made.
@@ -56,9 +73,12 @@ from unnest(%(sequences)s::bigint[], %(entities)s::text[], %(keys)s::text[], %(c
     o (sequence, entity, key, crossed)
 
 -- name: reach
--- Note that everything before a position is journalled.
+-- Note that everything before a position is journalled; nothing where another incarnation has begun.
 update slacktide.move_incarnation i set reached = greatest(i.reached, %(position)s::pg_lsn)
-from slacktide.move m where m.move_id = %(move_id)s and (m.move_id, m.incarnation) = (i.move_id, i.incarnation)
+from slacktide.move m
+where m.move_id = %(move_id)s and (m.move_id, m.incarnation) = (i.move_id, i.incarnation)
+    and i.incarnation = coalesce(%(incarnation)s, i.incarnation)
+returning i.incarnation
 
 -- name: reached
 -- The position before which everything is journalled.
@@ -95,7 +115,8 @@ where move_id = %(move_id)s and incarnation = %(incarnation)s
 
 -- name: last_batch
 -- The number of the last batch that is stored.
-select coalesce(max(number), 0) from slacktide.batch where move_id = %(move_id)s
+select greatest(m.number_floor, (select max(number) from slacktide.batch b where b.move_id = m.move_id))
+from slacktide.move m where m.move_id = %(move_id)s
 
 -- name: store_batch
 -- Store a batch.

@@ -1,8 +1,8 @@
-"""The XML of a batch: written by the source's own queries, read here by expat against the plan.
+r"""The XML of a batch: written by the source's own queries, read here by expat against the plan.
 
 A batch is one document: objects in the order of references, each with its parts; then `gone` for each object that is
 no more, and `present` for each key range that is whole in this batch. An attribute holds a value in the text form of
-PostgreSQL's COPY (`\\N` is NULL, a backslash escapes), so that nothing that XML would alter is in it.
+PostgreSQL's COPY (`\N` is NULL, a backslash escapes), so that nothing that XML would alter is in it.
 
 What reads it refuses a document type, entities and processing instructions, any element or attribute that the plan
 does not name, in any other order, and any depth beyond an object's parts.
@@ -85,6 +85,14 @@ class BatchContent(msgspec.Struct):
     objects: list[BusinessObject]
     gone: list[tuple[str, str]]
     present: list[Present]
+
+
+def check_head(head: Head, *, expected: Head) -> None:
+    """Hold a batch's head against what it must be; its instant is its own. Raises ForeignBatch."""
+    for field in ("plan", "version", "move", "property", "incarnation", "number"):
+        found, wanted = getattr(head, field), getattr(expected, field)
+        if found != wanted:
+            raise ForeignBatch(what=field, found=found, expected=wanted)
 
 
 def head_xml(head: Head) -> str:

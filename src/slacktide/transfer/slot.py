@@ -27,7 +27,7 @@ from slacktide.core.errors import OutsideError
 from slacktide.postgres import sql
 from slacktide.postgres.connection import connect
 from slacktide.postgres.position import format_lsn, parse_lsn
-from slacktide.postgres.stream import ReplicationStream
+from slacktide.postgres.stream import ReplicationStream, SlotNotCreated
 from slacktide.transfer.journal import Range
 from slacktide.transfer.prepare import slot_stem
 
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
 _STATEMENTS = sql.load(__package__, "slot.sql")
 RANGE_OBJECTS = 2000
+WAIT_SECONDS = 10  # for one open transaction, before the operator is told of it
 
 
 class SlotWaits(OutsideError):
@@ -53,6 +54,7 @@ class Found(msgspec.Struct, frozen=True):
     timeline: int
     confirmed: int | None
     lost: bool
+    inserted: int
 
 
 def ensure(journal: Journal, *, address: str, move: str) -> Incarnation:
@@ -77,22 +79,20 @@ def look(connection: psycopg.Connection[TupleRow], *, slot: str) -> Found:
     """Ask the source for its identity and for the slot."""
     row = connection.execute(_STATEMENTS["look"], {"slot": slot}).fetchone()
     assert row is not None  # noqa: S101 -- this statement always gives a row
-    system_id, timeline, confirmed, lost = row
-    return Found(system_id, timeline, parse_lsn(confirmed) if confirmed else None, bool(lost))
+    system_id, timeline, confirmed, lost, inserted = row
+    return Found(system_id, timeline, parse_lsn(confirmed) if confirmed else None, bool(lost), parse_lsn(inserted))
 
 
 def _unusable(known: Incarnation, found: Found) -> str | None:
-    if found.system_id != known.system_id:
-        return "the source is another database system"
-    if found.timeline != known.timeline:
-        return "the source was restored, or another server took over"
-    if found.confirmed is None:
-        return "it is not there"
-    if found.lost:
-        return "the source no longer keeps the log that it needs"
-    if found.confirmed > max(known.reached, known.consistent_point):
-        return "somebody else has read from it"
-    return None
+    reasons = {
+        "the source is another database system": found.system_id != known.system_id,
+        "the source was restored, or another server took over": found.timeline != known.timeline,
+        "the source was restored to an earlier state": found.inserted < known.reached,
+        "it is not there": found.confirmed is None,
+        "the source no longer keeps the log that it needs": found.lost,
+        "somebody else has read from it": (found.confirmed or 0) > max(known.reached, known.consistent_point),
+    }
+    return next((reason for reason, holds in reasons.items() if holds), None)
 
 
 def _drop(connection: psycopg.Connection[TupleRow], *, slot: str) -> None:
@@ -116,8 +116,12 @@ def _make(
     move: str,
 ) -> Incarnation:
     found = look(connection, slot=incarnation.slot)
-    with ReplicationStream(address, name=f"{move} slot") as stream:
-        created = stream.create_slot(incarnation.slot)
+    with ReplicationStream(address, name=f"{move} slot", options=f"-c lock_timeout={WAIT_SECONDS}s") as stream:
+        try:
+            created = stream.create_slot(incarnation.slot)
+        except SlotNotCreated as error:
+            listed = writers(connection)
+            raise SlotWaits(transactions="; ".join(listed)) if listed else error from error
         snapshot = _snapshot(connection, created.snapshot_name)
     journal.slot_made(
         incarnation=incarnation.incarnation, system_id=found.system_id, timeline=found.timeline,
@@ -140,7 +144,7 @@ def writers(connection: psycopg.Connection[TupleRow]) -> list[str]:
     return [text for (text,) in connection.execute(_STATEMENTS["writers"])]
 
 
-# -- the pass ------------------------------------------------------------------------------------------------------------
+# -- the pass --------------------------------------------------------------------------------------------------------
 
 
 def plan_pass(journal: Journal, source: Source, *, plan: Plan, incarnation: int, only: list[str] | None = None) -> int:

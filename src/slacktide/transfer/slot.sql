@@ -1,7 +1,7 @@
 -- name: look
 -- The source's identity, and what it says of a slot.
 select s.system_identifier::text, (select timeline_id from pg_control_checkpoint()), l.confirmed_flush_lsn::text,
-    l.wal_status = 'lost'
+    l.wal_status = 'lost', pg_current_wal_insert_lsn()::text
 from pg_control_system() s left join pg_replication_slots l on l.slot_name = %(slot)s and l.plugin = 'pgoutput'
     and l.database = current_database()
 

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 
 from slacktide.postgres import pgoutput
 from slacktide.postgres.pgoutput import UNCHANGED
-from slacktide.postgres.stream import Keepalive
-from slacktide.transfer.journal import Journal, Touched, Transaction
+from slacktide.postgres.stream import Keepalive, StreamEnded
+from slacktide.transfer.journal import Journal, Superseded, Touched, Transaction
 
 if TYPE_CHECKING:
     from slacktide.plan.model import Plan, Table
@@ -76,14 +76,12 @@ class Collector:
                     self.reached = max(self.reached, end)
             case pgoutput.Relation():
                 self._relation(event)
-            case pgoutput.Insert(relation=oid, new=new):
-                self._touch(oid, new)
+            case pgoutput.Insert(relation=oid, new=row) | pgoutput.Delete(relation=oid, old=row):
+                self._touch(oid, row, crossed=True)
             case pgoutput.Update(relation=oid, new=new, old=old):
                 self._touch(oid, new)
                 if old is not None:
                     self._touch_old(oid, old, new)
-            case pgoutput.Delete(relation=oid, old=old):
-                self._touch(oid, old)
             case pgoutput.Truncate():
                 self._emptied = True
             case _:
@@ -99,10 +97,12 @@ class Collector:
         entity = self._plan.entity_of[table.name].name if table else ""
         self._layouts[relation.oid] = _Layout(relation, entity=entity, table=table) if table else None
 
-    def _touch(self, oid: int, values: Values) -> None:
+    def _touch(self, oid: int, values: Values, *, crossed: bool = False) -> None:
+        """Note a row's object. A root that comes or goes may stand for another one of the same key before or after."""
         layout = self._layouts.get(oid)
         if layout is not None:
-            self._touched.setdefault((layout.entity, layout.key(values)), False)
+            name = layout.entity, layout.key(values)
+            self._touched[name] = self._touched.get(name, False) or (crossed and layout.property_at is not None)
 
     def _touch_old(self, oid: int, old: Values, new: Values) -> None:
         layout = self._layouts.get(oid)
@@ -128,6 +128,7 @@ class Synchronizer:
         """Take a started stream."""
         self._stream, self._journal = stream, journal
         position = journal.position()
+        self._incarnation = journal.incarnation().incarnation
         self._collector = Collector(plan, drop_upto=position)
         self._written = position
 
@@ -155,7 +156,13 @@ class Synchronizer:
         transactions = self._collector.taken()
         if not transactions and reached <= self._written:
             return 0
-        self._journal.append(transactions, reached=max(reached, self._written))
+        self._append(transactions, max(reached, self._written))
         self._written = max(reached, self._written)
         self._stream.confirm(self._written)
         return len(transactions)
+
+    def _append(self, transactions: list[Transaction], reached: int) -> None:
+        try:
+            self._journal.append(transactions, reached=reached, incarnation=self._incarnation)
+        except Superseded as error:
+            raise StreamEnded(slot="", reason=str(error)) from error

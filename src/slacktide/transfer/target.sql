@@ -1,8 +1,9 @@
 -- name: claim
--- Let the last number go from k-1 to k: who cannot is not the owner any more.
+-- Let the last number go from k-1 to k: who cannot is not the owner any more. A new incarnation may begin further on.
 update slacktide.mover_move
 set number = %(number)s, incarnation = %(incarnation)s, checksum = %(checksum)s, applied_at = clock_timestamp()
-where name = %(move)s and number = %(number)s - 1 and incarnation <= %(incarnation)s
+where name = %(move)s and (number = %(number)s - 1 and incarnation = %(incarnation)s
+    or number < %(number)s and incarnation < %(incarnation)s)
 returning move_no
 
 -- name: standing

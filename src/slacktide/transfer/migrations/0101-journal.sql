@@ -16,6 +16,7 @@ create table if not exists slacktide.move (
     created_at timestamptz not null default clock_timestamp(),
     configured_at timestamptz,
     incarnation integer not null default 0,
+    number_floor integer not null default 0, -- batches up to here are settled, whatever became of them
     steady_since timestamptz,
     facts jsonb not null default '{}'
 );
