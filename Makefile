@@ -4,6 +4,8 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 WORKERS ?= 2
+# The published bookings, where they lie beside the project; without them the demonstration uses the shipped sample.
+BOOKINGS ?= $(wildcard ../shared/data/hotel/hotel_bookings.csv.zip)
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo test check bench soak clean requirements
@@ -25,7 +27,7 @@ $(VENV)/.dev: $(VENV)/.run requirements/dev.txt
 install: $(VENV)/.run ## set up .venv with .venv/bin/slacktide
 
 demo: install ## move a hotel property from one database to another while it trades
-	$(BIN)/slacktide demo move
+	$(BIN)/slacktide demo move $(if $(BOOKINGS),--bookings $(BOOKINGS))
 
 test: $(VENV)/.dev ## run the tests
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadscope

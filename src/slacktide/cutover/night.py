@@ -16,9 +16,6 @@ from slacktide.transfer.verify_carry import NothingVerified, verify_again
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import psycopg
-    from psycopg.rows import TupleRow
-
     from slacktide.transfer.journal import Batch, Journal
     from slacktide.transfer.move import Move
     from slacktide.transfer.verify import Verification
@@ -57,7 +54,7 @@ class Night:
             "where m.name = %s and k.batch > %s and k.hash is not null group by 1",
             [self.move.name, self.attempt.first_batch],
         )
-        return {name: count for name, count in rows}
+        return dict(rows.fetchall())
 
     def wait_for_people(self, seconds: float) -> None:
         """Wait for what others have to do; it does not count as work."""

@@ -153,6 +153,11 @@ class Server:
                 os.close(self._use)
                 self._use = None
 
+    def destroy(self) -> None:
+        """Remove the cluster of a server that nobody uses any more, and the folder."""
+        shutil.rmtree(self.cluster, ignore_errors=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
     def kill(self) -> None:
         """Kill the server with -9, as a failing machine would; `restart` brings it back."""
         pid = self.pid()

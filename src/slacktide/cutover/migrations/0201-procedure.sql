@@ -35,3 +35,15 @@ create table if not exists slacktide.procedure_step (
     primary key (move_id, attempt, ordinal),
     foreign key (move_id, attempt) references slacktide.procedure on delete cascade
 );
+
+-- Forget what was carried; the move itself and its down time stay, for the record.
+create or replace function slacktide.forget_journal(of integer) returns void language sql as $$
+delete from slacktide.journal where move_id = of;
+delete from slacktide.pass_range where move_id = of;
+delete from slacktide.batch where move_id = of;
+delete from slacktide.message where move_id = of;
+delete from slacktide.outside_object where move_id = of;
+delete from slacktide.move_incarnation where move_id = of;
+delete from slacktide.move_process where move_id = of;
+update slacktide.move set state = 'clean' where move_id = of;
+$$;

@@ -1,0 +1,63 @@
+"""`slacktide demo`: the demonstrations."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import App, Parameter
+
+from slacktide.cli.output import SHOWN, Shown, table
+from slacktide.core import clock
+
+if TYPE_CHECKING:
+    from slacktide.demo.move import Shown as MoveShown
+
+app = App(name="demo", help="Demonstrations on servers of their own, which leave nothing running.")
+
+
+@app.command
+def move(
+    *,
+    bookings: Annotated[
+        Path | None, Parameter(help="The published bookings (csv or zip); left out: the sample.")
+    ] = None,
+    options: Shown = SHOWN,
+) -> int:
+    """Move the hotel RESORT from one database to another while it trades, through one short down time."""
+    from slacktide.demo import move as demonstration  # noqa: PLC0415 -- only a demonstration needs it
+
+    begun = clock.monotonic_seconds()
+
+    def say(line: str) -> None:
+        options.note(f"[{clock.monotonic_seconds() - begun:6.1f} s] {line}")
+
+    found = demonstration.run(bookings=bookings, say=say, window=lambda seen: say(_window(seen)))
+    return options.say(found, _closing(found))
+
+
+def _window(seen: dict[str, Any]) -> str:
+    rows = [
+        [name, panel["state"], f"{panel['queued']:,}", f"{panel['done']:,}", f"{panel['lag_seconds']:.1f} s",
+         panel["waits_for"] or ""]
+        for name, panel in seen["processes"].items()
+    ]  # fmt: skip
+    steady = f"steady since {seen['steady_since']}" if seen["steady"] else "not steady yet"
+    head = ["process", "state", "queued", "done", "lag", "waits for"]
+    return f"{steady}; the target is the source as of {seen['as_of'] or '-'}\n{table(rows, head=head)}"
+
+
+def _closing(found: MoveShown) -> str:
+    result, promises = found.result, found.promises
+    rows = [[name, f"{both['source']:,}", f"{both['target']:,}"] for name, both in found.rows.items()]
+    totals = [[name, both["source"], both["target"]] for name, both in result["totals"].items() if " 20" not in name]
+    return "\n\n".join(
+        [
+            table(rows, head=["rows of", "source", "target"]),
+            table(totals, head=["control total", "source", "target"]),
+            f"promised changes found at the target: {promises['found']:,} of {promises['promised']:,}\n"
+            f"killed with -9 on the way: {', '.join(found.killed)}\n"
+            f"objects verified by content: {result['verified_objects']:,}, differences: {result['differences']}\n"
+            f"down for {result['down_seconds']:.1f} s, of which the procedure worked {result['work_seconds']:.2f} s",
+        ]
+    )

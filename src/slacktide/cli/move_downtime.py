@@ -1,0 +1,280 @@
+"""`slacktide move downtime`, `go`, `clean`: the System Down Time and what comes after it."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import App, Parameter
+
+from slacktide.cli import move_window
+from slacktide.cli.address import reachable
+from slacktide.cli.output import ACTING, SHOWN, Acting, Flag, Shown, table, write_json
+from slacktide.control.audit import record_audit
+from slacktide.control.database import open_control
+from slacktide.control.organization import organization_of
+from slacktide.control.setting import control_now
+from slacktide.core import clock
+from slacktide.core.errors import ExitStatus, UsageError
+from slacktide.core.instant import parse_instant
+from slacktide.cutover import precondition, result
+from slacktide.cutover.record import Record
+from slacktide.cutover.step import steps_of
+from slacktide.postgres.connection import connect
+from slacktide.transfer.journal import DOWN_TIME, Journal
+from slacktide.transfer.move import Move, load_move, set_task
+from slacktide.worker.presence import require_worker
+
+if TYPE_CHECKING:
+    import psycopg
+    from psycopg.rows import TupleRow
+
+app = App(name="downtime", help="The System Down Time of a move: check, start, resume.")
+
+_Name = Annotated[str, Parameter(name="NAME", help="The move's name.")]
+_Downtime = Annotated[str | None, Parameter(help="The downtime that it uses; default: the only one in effect.")]
+_BusinessDate = Annotated[
+    date | None, Parameter(help="The business date it is done on; default: today's at the property.")
+]
+_Go = Annotated[tuple[str, ...], Parameter(negative="", help="A go given beforehand, as ROLE=NAME.")]
+_Waive = Annotated[
+    tuple[str, ...], Parameter(negative="", help="A check that somebody takes on himself, as CHECK=NAME.")
+]
+_WATCH_SECONDS = 0.1
+
+
+class BadPair(UsageError):
+    """{text!r} is not {form}: write it like {example}."""
+
+
+class NotWaivable(UsageError):
+    """The check {check!r} cannot be waived: only {known} can."""
+
+
+class UnknownRole(UsageError):
+    """The plan asks for no go of the role {role!r}: it asks for {known}."""
+
+
+class NothingToResume(UsageError):
+    """The down time of {move} is {state}: there is nothing to resume."""
+
+
+class StillNeeded(UsageError):
+    """The move {move} is {state}: `clean` takes everything away only when it is open, or before its down time."""
+
+
+def _pairs(texts: tuple[str, ...], *, form: str, example: str) -> dict[str, str]:
+    pairs: dict[str, str] = {}
+    for text in texts:
+        left, _, right = text.partition("=")
+        if not left or not right:
+            raise BadPair(text=text, form=form, example=example)
+        pairs[left] = right
+    return pairs
+
+
+def _waived(texts: tuple[str, ...]) -> dict[str, str]:
+    waived = _pairs(texts, form="CHECK=NAME", example="contingency='Ada Night'")
+    for check_name in waived:
+        if check_name not in precondition.WAIVABLE:
+            raise NotWaivable(check=check_name, known=", ".join(precondition.WAIVABLE))
+    return waived
+
+
+def _gos(texts: tuple[str, ...], move: Move) -> dict[str, str]:
+    gos = _pairs(texts, form="ROLE=NAME", example="operations='Ada Night'")
+    for role in gos:
+        if role not in move.plan.roles:
+            raise UnknownRole(role=role, known=", ".join(move.plan.roles) or "none")
+    return gos
+
+
+def _find(connection: psycopg.Connection[TupleRow], move: Move, wish: precondition.Wish) -> precondition.Finding:
+    with (
+        reachable(move.source, move.target),
+        connect(move.source, name="precondition") as source,
+        connect(move.target, name="precondition") as target,
+    ):
+        sides = precondition.Sides(connection, source, target)
+        return precondition.check(sides, move=move, wish=wish, now=control_now(connection))
+
+
+@app.command
+def check(
+    name: _Name, *, downtime: _Downtime = None, business_date: _BusinessDate = None, waive: _Waive = (),
+    options: Shown = SHOWN,
+) -> int:  # fmt: skip
+    """Show every precondition with its state, the reason and the way to mend it; exit 1 while one does not hold."""
+    wish = precondition.Wish(downtime, business_date, _waived(waive))
+    with open_control() as control, control.connect(name="move downtime check") as connection:
+        found = _find(connection, load_move(connection, name=name), wish)
+    rows = [
+        [str(line.number), line.title, _mark(line), line.reason, "" if line.ok else line.mend] for line in found.lines
+    ]
+    options.say(
+        {"ok": found.ok, "checks": found.lines}, table(rows, head=["#", "what must hold", "state", "reason", "mend"])
+    )
+    return 0 if found.ok else 1
+
+
+def _mark(line: precondition.Precondition) -> str:
+    return "holds" if line.ok else f"waived by {line.waived_by}" if line.waived_by else "DOES NOT HOLD"
+
+
+@app.command
+def start(
+    name: _Name,
+    *,
+    downtime: _Downtime = None,
+    business_date: _BusinessDate = None,
+    open_by: Annotated[str | None, Parameter(help="The hour by which the property has to be open again.")] = None,
+    go: _Go = (),
+    waive: _Waive = (),
+    options: Acting = ACTING,
+) -> int:
+    """Start Down Time Procedures, and watch them; killing this command stops nothing."""
+    wish = precondition.Wish(downtime, business_date, _waived(waive))
+    with open_control() as control, control.connect(name="move downtime start") as connection:
+        move = load_move(connection, name=name)
+        gos = _gos(go, move)
+        require_worker(connection)
+        record = Record(connection, move_id=move.move_id, move=move.name)
+        last = record.last()
+        if last is not None and last.state in ("running", "ready", "paused", "failed", "open"):
+            raise result.AlreadyStarted(move=name, state=last.state)
+        found = _find(connection, move, wish)
+        if not found.ok or found.downtime is None:
+            bad = [f"{line.title.lower()}: {line.reason}" for line in found.lines if not line.ok and not line.waived_by]
+            raise precondition.PreconditionsFail(move=name, reasons="; ".join(bad))
+        zone = organization_of(connection, code=move.property_code).zone
+        by = parse_instant(open_by, now=control_now(connection), zone=zone) if open_by else None
+        reason = options.reason or f"move {name}"
+        record.begin(
+            steps=[(step.name, step.title) for step in steps_of(move.plan)], waived=wish.waived, gos=gos,
+            downtime_id=str(found.downtime.id), business_date=found.business_date, open_by=by, who=options.who, reason=reason,
+        )  # fmt: skip
+        set_task(connection, move=move, task=6, state="down time")
+        record_audit(connection, who=options.who, what="move downtime start", object=name,
+                     after={"downtime": str(found.downtime.id), "waived": wish.waived, "gos": gos}, reason=reason)  # fmt: skip
+        Journal(connection, move_id=move.move_id).want(DOWN_TIME, running=True)
+        return _watch(connection, move, options)
+
+
+@app.command
+def resume(name: _Name, *, options: Acting = ACTING) -> int:
+    """Go on with a procedure that is ready, paused or failed, and watch it."""
+    with open_control() as control, control.connect(name="move downtime resume") as connection:
+        move = load_move(connection, name=name)
+        require_worker(connection)
+        record = Record(connection, move_id=move.move_id, move=move.name)
+        attempt = record.current()
+        if attempt.state not in ("ready", "paused", "failed", "running"):
+            raise NothingToResume(move=name, state=attempt.state)
+        _go_on(connection, move, record)
+        record_audit(connection, who=options.who, what="move downtime resume", object=name, reason=options.reason or "")
+        return _watch(connection, move, options)
+
+
+def _go_on(connection: psycopg.Connection[TupleRow], move: Move, record: Record) -> None:
+    if record.current().state == "failed":
+        record.void()
+    record.set_state("running")
+    Journal(connection, move_id=move.move_id).want(DOWN_TIME, running=True)
+
+
+def go(
+    name: _Name,
+    *,
+    role: Annotated[str, Parameter(help="The role that the go is given for.")],
+    name_: Annotated[str, Parameter(name="--name", help="Who gives it.")],
+    options: Acting = ACTING,
+) -> int:
+    """Give a go by name, seeing the totals that it signs; a procedure that waits for it goes on."""
+    with open_control() as control, control.connect(name="move go") as connection:
+        move = load_move(connection, name=name)
+        _gos((f"{role}={name_}",), move)
+        record = Record(connection, move_id=move.move_id, move=move.name)
+        record.add_go(role=role, name=name_)
+        if record.current().state == "ready":
+            require_worker(connection)
+            _go_on(connection, move, record)
+        record_audit(connection, who=options.who, what="move go", object=name, after={"role": role, "name": name_},
+                     reason=options.reason or "")  # fmt: skip
+        totals = (record.current().verification or {}).get("totals", {})
+        rows = [[total, both["source"], both["target"]] for total, both in totals.items()]
+        text = f"{name_} gives the go of {role} for {name}.\n" + table(rows, head=["total", "source", "target"])
+        return options.say({"move": name, "role": role, "name": name_, "totals": totals}, text)
+
+
+def _watch(connection: psycopg.Connection[TupleRow], move: Move, options: Shown) -> int:
+    """Say each change of the steps until the procedure is open, or stops."""
+    record = Record(connection, move_id=move.move_id, move=move.name)
+    said: dict[str, tuple[Any, ...]] = {}
+    begun = clock.monotonic_seconds()
+    while True:
+        attempt = record.current()
+        for step in record.steps():
+            seen = (step.state, step.done, step.total)
+            if step.state != "waiting" and said.get(step.step) != seen:
+                said[step.step] = seen
+                _say_step(options, step, clock.monotonic_seconds() - begun)
+        if attempt.state != "running":
+            return _say_result(connection, move, options)
+        clock.sleep(_WATCH_SECONDS)
+
+
+def _say_step(options: Shown, step: Any, elapsed: float) -> None:
+    line = {"step": step.step, "state": step.state, "done": step.done, "total": step.total,
+            "elapsed_seconds": round(elapsed, 3)}  # fmt: skip
+    if options.json:
+        write_json(line)
+    else:
+        options.note(f"{elapsed:7.2f} s  {step.title:<45} {step.state:<8} {step.done or ''}")
+
+
+def _say_result(connection: psycopg.Connection[TupleRow], move: Move, options: Shown) -> int:
+    found = result.of(connection, move=move)
+    attempt = Record(connection, move_id=move.move_id, move=move.name).current()
+    rows = [[name, both["source"], both["target"]] for name, both in found["totals"].items()]
+    text = [move_window.procedure(attempt, Record(connection, move_id=move.move_id, move=move.name).steps())]
+    if rows:
+        text.append(table(rows, head=["total", "source", "target"]))
+    text.append(
+        f"{found['result']}: down for {found['down_seconds']:.1f} s, work {found['work_seconds']:.2f} s, "
+        f"{found['objects_moved']:,} objects moved since Start, {found['verified_objects']:,} verified, "
+        f"{found['differences']} differences"
+    )
+    options.say(found, "\n\n".join(text))
+    return {"open": ExitStatus.DONE, "ready": ExitStatus.HELD, "paused": ExitStatus.HELD}.get(
+        str(found["result"]), ExitStatus.REFUSED
+    )
+
+
+def clean(
+    name: _Name,
+    *,
+    apply: Annotated[Flag, Parameter(help="Do it; else it is only shown.")] = False,
+    all_: Annotated[
+        Flag, Parameter(name="--all", help="Take the source's refusal of writes as well: it can be written then.")
+    ] = False,
+    options: Acting = ACTING,
+) -> int:
+    """Take away what `prepare` made in both databases, the journal and the spool; shown first, done with --apply."""
+    from slacktide.cutover import cleaning  # noqa: PLC0415 -- only this one needs it
+
+    with open_control() as control, control.connect(name="move clean") as connection:
+        move = load_move(connection, name=name)
+        last = Record(connection, move_id=move.move_id, move=move.name).last()
+        if last is not None and last.state not in ("open", "abandoned"):
+            raise StillNeeded(move=name, state=last.state)
+        lines = cleaning.describe(move, is_open=last is not None and last.state == "open", everything=all_)
+        if apply:
+            with reachable(move.source, move.target):
+                cleaning.clean(
+                    connection, move=move, is_open=last is not None and last.state == "open", everything=all_
+                )
+            record_audit(connection, who=options.who, what="move clean", object=name, reason=options.reason or "")
+        return options.say(
+            {"move": name, "applied": apply, "what": lines},
+            "\n".join([*lines, "" if apply else f"Nothing was done: slacktide move clean {name} --apply"]),
+        )

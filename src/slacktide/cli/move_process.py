@@ -1,0 +1,246 @@
+"""`slacktide move processes`, `status`, `messages`, `message`, `show`, `reprocess`, `verify`: the four processes."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+
+import msgspec
+from cyclopts import App, Parameter
+
+from slacktide.cli import move_window
+from slacktide.cli.address import reachable
+from slacktide.cli.output import ACTING, SHOWN, Acting, Flag, Shown, table, write
+from slacktide.control.audit import record_audit
+from slacktide.control.database import open_control
+from slacktide.control.setting import control_now
+from slacktide.core import clock
+from slacktide.core.errors import OutsideError, UsageError
+from slacktide.transfer import panel
+from slacktide.transfer.ahead import FACT
+from slacktide.transfer.journal import PROCESSES, Journal, Touched
+from slacktide.transfer.move import Move, load_move
+from slacktide.worker.presence import require_worker
+
+if TYPE_CHECKING:
+    import psycopg
+    from psycopg.rows import TupleRow
+
+app = App(name="processes", help="Start and stop the four processes, all in order or one by name.")
+
+_Name = Annotated[str, Parameter(name="NAME", help="The move's name.")]
+_Process = Annotated[str | None, Parameter(name="PROCESS", help=f"One of {', '.join(PROCESSES)}; left out: all four.")]
+_STOP_SECONDS = 120.0
+
+
+class UnknownProcess(UsageError):
+    """There is no process {process!r}: it is one of {known}."""
+
+
+class UnknownMessage(UsageError):
+    """The move {move} has no message {message!r}: `slacktide move messages {move}` lists them."""
+
+
+class UnknownObject(UsageError):
+    """Neither side knows {entity} {key!r} of the move {move}: give an entity of the plan and a key of either side."""
+
+
+class NotStopping(OutsideError):
+    """{process} did not stop within {seconds} s: it finishes what it has in hand: `slacktide move status {move}`."""
+
+
+class DownTimeRuns(UsageError):
+    """The down time of {move} runs the processes itself until it is over: `slacktide move status {move}`."""
+
+
+def _named(process: str | None) -> tuple[str, ...]:
+    if process is None:
+        return PROCESSES
+    if process not in PROCESSES:
+        raise UnknownProcess(process=process, known=", ".join(PROCESSES))
+    return (process,)
+
+
+@app.command
+def start(name: _Name, process: _Process = None, *, options: Acting = ACTING) -> int:
+    """Say that processes are wanted; workers run them. Prepares both databases if that was not done."""
+    from slacktide.cli import move_task  # noqa: PLC0415 -- only a start needs the earlier tasks
+
+    wanted = _named(process)
+    with open_control() as control, control.connect(name="move processes start") as connection:
+        move = load_move(connection, name=name)
+        require_worker(connection)
+        _refuse_in_down_time(connection, move)
+        with reachable(move.source, move.target):
+            move_task.ensure_prepared(connection, move=move, who=options.who)
+        journal = Journal(connection, move_id=move.move_id)
+        for each in wanted:
+            journal.want(each, running=True)
+        record_audit(connection, who=options.who, what="move processes start", object=name,
+                     after={"processes": list(wanted)}, reason=options.reason or "")  # fmt: skip
+        return options.say(
+            {"move": name, "wanted": list(wanted)},
+            f"{name}: {', '.join(wanted)} wanted; watch with `slacktide move status {name} --watch`",
+        )
+
+
+@app.command
+def stop(name: _Name, process: _Process = None, *, options: Acting = ACTING) -> int:
+    """Stop processes, in order, each after the batch in hand; waits until they have."""
+    listed = _named(process)
+    with open_control() as control, control.connect(name="move processes stop") as connection:
+        move = load_move(connection, name=name)
+        journal = Journal(connection, move_id=move.move_id)
+        for each in listed:
+            journal.want(each, running=False)
+            _await_stopped(connection, move, each)
+        record_audit(connection, who=options.who, what="move processes stop", object=name,
+                     after={"processes": list(listed)}, reason=options.reason or "")  # fmt: skip
+        return options.say({"move": name, "stopped": list(listed)}, f"{name}: {', '.join(listed)} stopped")
+
+
+def _await_stopped(connection: psycopg.Connection[TupleRow], move: Move, process: str) -> None:
+    limit = clock.monotonic_seconds() + _STOP_SECONDS
+    while panel.status(connection, move=move).processes[process].state not in ("stopped", "failed"):
+        if clock.monotonic_seconds() > limit:
+            raise NotStopping(process=process, seconds=int(_STOP_SECONDS), move=move.name)
+        clock.sleep(0.1)
+
+
+def _refuse_in_down_time(connection: psycopg.Connection[TupleRow], move: Move) -> None:
+    from slacktide.cutover.record import Record  # noqa: PLC0415 -- only a start needs it
+
+    last = Record(connection, move_id=move.move_id, move=move.name).last()
+    if last is not None and last.state in ("running", "ready", "paused", "failed", "open"):
+        raise DownTimeRuns(move=move.name)
+
+
+def status(
+    name: _Name,
+    *,
+    watch: Annotated[Flag, Parameter(help="Show it again and again, until interrupted.")] = False,
+    options: Shown = SHOWN,
+) -> int:
+    """Show the four panels: state, queue, rate, lag, what each waits for; steady or not; failed and warned messages."""
+    with open_control() as control, control.connect(name="move status") as connection:
+        move = load_move(connection, name=name)
+        while True:
+            move = load_move(connection, name=name)
+            found = panel.status(connection, move=move)
+            if watch and not options.json and sys.stdout.isatty():
+                write("\x1b[H\x1b[2J")
+            options.say(found, move_window.panels(found, move.facts) + _down_time(connection, move))
+            if not watch:
+                return 0
+            clock.sleep(1.0)
+
+
+def _down_time(connection: psycopg.Connection[TupleRow], move: Move) -> str:
+    from slacktide.cutover.record import Record  # noqa: PLC0415 -- shown beside the panels
+
+    record = Record(connection, move_id=move.move_id, move=move.name)
+    last = record.last()
+    return "" if last is None else "\n\n" + move_window.procedure(last, record.steps())
+
+
+def messages(
+    name: _Name,
+    *,
+    state: Annotated[str | None, Parameter(help="Only those in this state: failed, waiting, warning.")] = None,
+    entity: Annotated[str | None, Parameter(help="Only those of this entity.")] = None,
+    options: Shown = SHOWN,
+) -> int:
+    """List the messages that did not simply arrive, with the reason, and how many there are in each state."""
+    with open_control() as control, control.connect(name="move messages") as connection:
+        move = load_move(connection, name=name)
+        found = panel.problems(connection, move=move, state=state, entity=entity)
+        rows = [[str(p.id), p.entity, p.key, p.state, p.reason] for p in found]
+        counts = panel.status(connection, move=move).messages
+        counted = ", ".join(f"{count:,} {each}" for each, count in counts.items() if count) or "no message yet"
+        text = (
+            table(rows, head=["id", "entity", "key", "state", "reason"])
+            if rows
+            else "None failed, waiting or warned about."
+        )
+        return options.say({"counts": counts, "messages": found}, f"{text}\n{counted}")
+
+
+def message(
+    name: _Name,
+    id_: Annotated[int, Parameter(name="ID", help="The message's ID, as `move messages` shows it.")],
+    *,
+    xml: Annotated[Flag, Parameter(help="Write the object's XML as it is in its batch.")] = False,
+    options: Shown = SHOWN,
+) -> int:
+    """Show one message: its object, its state, the reason; with --xml as it was sent."""
+    from slacktide.transfer import inspection  # noqa: PLC0415 -- reads spool files
+
+    with open_control() as control, control.connect(name="move message") as connection:
+        move = load_move(connection, name=name)
+        found = next((p for p in panel.problems(connection, move=move, limit=1_000_000) if p.id == id_), None)
+        if found is None:
+            raise UnknownMessage(move=name, message=id_)
+        value: dict[str, Any] = msgspec.to_builtins(found)
+        if xml:
+            value["xml"] = inspection.xml_of(
+                connection, move=move, entity=found.entity, key=found.key, batch=found.batch
+            )
+            return options.say(value, str(value["xml"]))
+        return options.say(value, f"{found.entity} {found.key} is {found.state} since {found.at}: {found.reason}")
+
+
+def show(
+    name: _Name,
+    entity: Annotated[str, Parameter(name="ENTITY", help="An entity of the plan.")],
+    key: Annotated[str, Parameter(name="KEY", help="The object's key at the source, or at the target.")],
+    *,
+    options: Shown = SHOWN,
+) -> int:
+    """Show one object on both sides, by its old or its new key."""
+    from slacktide.transfer import inspection  # noqa: PLC0415 -- reads both databases
+
+    with open_control() as control, control.connect(name="move show") as connection:
+        move = load_move(connection, name=name)
+        with reachable(move.source, move.target):
+            found = inspection.both_sides(move, entity=entity, key=key)
+        if found is None:
+            raise UnknownObject(entity=entity, key=key, move=name)
+        return options.say(found, inspection.as_text(found))
+
+
+def reprocess(
+    name: _Name,
+    *ids: Annotated[int, Parameter(name="ID", help="Messages; left out: all that failed or wait.")],
+    options: Acting = ACTING,
+) -> int:
+    """Read and convert objects anew: one message, some, or all that failed or wait."""
+    with open_control() as control, control.connect(name="move reprocess") as connection:
+        move = load_move(connection, name=name)
+        found = [p for p in panel.problems(connection, move=move, limit=1_000_000) if not ids or p.id in ids]
+        missing = set(ids) - {p.id for p in found}
+        if missing:
+            raise UnknownMessage(move=name, message=min(missing))
+        objects = [Touched(p.entity, p.key) for p in found]
+        if objects:
+            Journal(connection, move_id=move.move_id).enqueue(objects, now=control_now(connection))
+        record_audit(connection, who=options.who, what="move reprocess", object=name,
+                     after={"messages": [p.id for p in found]}, reason=options.reason or "")  # fmt: skip
+        return options.say({"move": name, "enqueued": len(objects)}, f"{len(objects)} objects are read again")
+
+
+def verify(name: _Name, *, options: Shown = SHOWN) -> int:
+    """Show what the verification ahead found; exit 1 where both sides differ, or nothing was verified yet."""
+    with open_control() as control, control.connect(name="move verify") as connection:
+        found = load_move(connection, name=name).facts.get(FACT)
+        if found is None:
+            options.say(
+                {"verified": None}, "Nothing was verified yet: that begins by itself when the pass is complete."
+            )
+            return 1
+        counted = f"{found['read']:,} objects read, {found['carried']:,} carried forward"
+        lines = [
+            f"as of batch {found['batch']} ({found['at']}): {counted}",
+            *(found["differences"] or ["no difference"]),
+        ]
+        options.say({"verified": found}, "\n".join(lines))
+        return 0 if found["equal"] else 1

@@ -1,0 +1,68 @@
+"""The monitoring windows as text: the four panels, and the steps of the down time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from slacktide.cli.output import table
+from slacktide.core.duration import format_instant
+
+if TYPE_CHECKING:
+    from slacktide.cutover.record import Attempt, StepRecord
+    from slacktide.transfer.panel import MoveStatus
+
+_TITLES = {
+    "synchronization": "Synchronization",
+    "generate": "Generate XML",
+    "transfer": "Transfer XML",
+    "process": "Process XML",
+}
+
+
+def panels(status: MoveStatus, facts: dict[str, Any]) -> str:
+    """Write the four panels, what they amount to, and what comes next."""
+    rows = [
+        [
+            _TITLES[name],
+            panel.state,
+            f"{panel.queued:,}",
+            f"{panel.done:,}",
+            f"{panel.failed:,}",
+            f"{panel.rate_per_second:,.0f}/s",
+            f"{panel.lag_seconds:.1f} s",
+            panel.waits_for or "",
+        ]
+        for name, panel in status.processes.items()
+    ]
+    head = ["process", "state", "queued", "done", "failed", "rate", "lag", "waits for"]
+    lines = [f"{status.name}: task {status.task}, {status.state}", table(rows, head=head), _summary(status)]
+    verified = facts.get("verified")
+    if verified:
+        how = "no difference" if verified["equal"] else f"{verified['different']} objects differ"
+        lines.append(f"verified ahead as of batch {verified['batch']}: {how} ({verified['seconds']} s)")
+    return "\n".join([*lines, *status.errors])
+
+
+def _summary(status: MoveStatus) -> str:
+    as_of = format_instant(status.as_of) if status.as_of else "nothing yet"
+    problems = {k: v for k, v in status.messages.items() if k in ("failed", "waiting", "warning") and v}
+    listed = (
+        ", ".join(f"{count} {state}" for state, count in problems.items()) or "none failed, waiting or warned about"
+    )
+    steady = (
+        f"steady since {format_instant(status.steady_since)}"
+        if status.steady and status.steady_since
+        else "not steady yet"
+    )
+    left = f"; the pass has about {status.pass_left:,} objects left" if status.pass_left else ""
+    return f"{steady}{left}; the target is the source as of {as_of}; messages: {listed}"
+
+
+def procedure(attempt: Attempt, steps: list[StepRecord]) -> str:
+    """Write the steps of the down time and how it stands."""
+    rows = [[step.title, step.state, f"{step.done:,}", f"{step.work_seconds:.2f} s"] for step in steps]
+    lines = [
+        f"down time, attempt {attempt.attempt}: {attempt.state}",
+        table(rows, head=["step", "state", "done", "work"]),
+    ]
+    return "\n".join([*lines, *([attempt.error] if attempt.error else [])])

@@ -1,0 +1,49 @@
+"""What a down time came to, as `move downtime start` gives it at the end."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from slacktide.control import downtime as control_downtime
+from slacktide.control.setting import control_now
+from slacktide.core.errors import UsageError
+from slacktide.cutover.record import Record
+
+if TYPE_CHECKING:
+    import psycopg
+    from psycopg.rows import TupleRow
+
+    from slacktide.transfer.move import Move
+
+
+class AlreadyStarted(UsageError):
+    """The down time of {move} is {state}: go on with `slacktide move downtime resume {move}`."""
+
+
+def _by_table(rows: dict[str, dict[str, int]]) -> dict[str, dict[str, int]]:
+    names = sorted({*rows.get("source", {}), *rows.get("target", {})})
+    return {name: {side: rows.get(side, {}).get(name, 0) for side in ("source", "target")} for name in names}
+
+
+def of(connection: psycopg.Connection[TupleRow], *, move: Move) -> dict[str, Any]:
+    """Give the result: how long it was down, how long it worked, what moved, what was verified, both sides' totals.
+
+    `down_seconds` counts from the start of the downtime given at Start to open (or now); `work_seconds` is the
+    procedure alone, without waiting for people.
+    """
+    record = Record(connection, move_id=move.move_id, move=move.name)
+    attempt = record.current()
+    kept = attempt.verification or {}
+    begun = control_downtime.downtime_of(connection, id=attempt.downtime_id).start
+    until = attempt.opened_at or control_now(connection)
+    return {
+        "result": attempt.state,
+        "down_seconds": round((until - begun).total_seconds(), 3),
+        "work_seconds": round(sum(step.work_seconds for step in record.steps()), 3),
+        "objects_moved": record.moved(),
+        "verified_objects": kept.get("read", 0) + kept.get("carried", 0),
+        "differences": kept.get("different", 0),
+        "totals": kept.get("totals", {}),
+        "rows": _by_table(kept.get("rows", {})),
+        "error": attempt.error,
+    }
