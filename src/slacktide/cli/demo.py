@@ -55,9 +55,11 @@ def _closing(found: MoveShown) -> str:
         [
             table(rows, head=["rows of", "source", "target"]),
             table(totals, head=["control total", "source", "target"]),
-            f"promised changes found at the target: {promises['found']:,} of {promises['promised']:,}\n"
-            f"killed with -9 on the way: {', '.join(found.killed)}\n"
-            f"objects verified by content: {result['verified_objects']:,}, differences: {result['differences']}\n"
-            f"down for {result['down_seconds']:.1f} s, of which the procedure worked {result['work_seconds']:.2f} s",
+            (
+                f"promised changes found at the target: {promises['found']:,} of {promises['promised']:,}\n"
+                f"killed with -9 on the way: {', '.join(found.killed)}\n"
+                f"objects verified by content: {result['verified_objects']:,}, differences: {result['differences']}\n"
+                f"down for {result['down_seconds']:.1f} s, of which the procedure worked {result['work_seconds']:.2f} s"
+            ),
         ]
     )

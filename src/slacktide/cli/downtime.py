@@ -81,7 +81,7 @@ def schedule(
         rrule=rrule,
     )
     facts: dict[str, Any] = {"site": site, "organizations": organization, "dry_run": dry_run}
-    facts |= {"who": options.who, "reason": options.required_reason()}
+    facts |= {"who": options.who, "reason": options.reason or ""}
     return _say(options, _do(lambda connection: schedule_downtime(connection, wish=wish, **facts)))
 
 
@@ -132,7 +132,7 @@ def change(
 @app.command(name="end")
 def end_(id_: _Id, /, *, options: Acting = ACTING) -> int:
     """End a downtime now, and say what still keeps its scope down."""
-    who = {"who": options.who, "reason": options.required_reason()}
+    who = {"who": options.who, "reason": options.reason or ""}
     with open_control() as control, control.connect(name="downtime end") as connection:
         answer = end_downtime(connection, id=id_, **who)
     return options.say(answer, lambda: f"{_text(answer)}\n{_still(answer)}")
@@ -141,7 +141,7 @@ def end_(id_: _Id, /, *, options: Acting = ACTING) -> int:
 @app.command
 def cancel(id_: _Id, /, *, options: Acting = ACTING) -> int:
     """Cancel a downtime that has not begun."""
-    who = {"who": options.who, "reason": options.required_reason()}
+    who = {"who": options.who, "reason": options.reason or ""}
     with open_control() as control, control.connect(name="downtime cancel") as connection:
         answer = cancel_downtime(connection, id=id_, **who)
     return options.say(answer, lambda: _text(answer))

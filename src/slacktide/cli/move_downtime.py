@@ -151,11 +151,12 @@ def start(
         reason = options.reason or f"move {name}"
         record.begin(
             steps=[(step.name, step.title) for step in steps_of(move.plan)], waived=wish.waived, gos=gos,
-            downtime_id=str(found.downtime.id), business_date=found.business_date, open_by=by, who=options.who, reason=reason,
+            downtime_id=str(found.downtime.id), business_date=found.business_date, open_by=by,
+            who=options.who, reason=reason,
         )  # fmt: skip
         set_task(connection, move=move, task=6, state="down time")
-        record_audit(connection, who=options.who, what="move downtime start", object=name,
-                     after={"downtime": str(found.downtime.id), "waived": wish.waived, "gos": gos}, reason=reason)  # fmt: skip
+        facts = {"downtime": str(found.downtime.id), "waived": wish.waived, "gos": gos}
+        record_audit(connection, who=options.who, what="move downtime start", object=name, after=facts, reason=reason)
         Journal(connection, move_id=move.move_id).want(DOWN_TIME, running=True)
         return _watch(connection, move, options)
 

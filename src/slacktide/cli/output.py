@@ -17,12 +17,6 @@ from typing import Annotated, Any
 import msgspec
 from cyclopts import Parameter
 
-from slacktide.core.errors import UsageError
-
-
-class ReasonMissing(UsageError):
-    """This needs a reason, which is kept in the audit trail: add --reason TEXT."""
-
 
 Flag = Annotated[bool, Parameter(negative="", show_default=False)]
 """An option without a value, to which a command adds its help."""
@@ -60,12 +54,6 @@ class Acting(Shown):
     def who(self) -> str:
         """Who does it, as the audit trail keeps it."""
         return self.as_ or f"{getpass.getuser()}@{socket.gethostname()}"
-
-    def required_reason(self) -> str:
-        """Give the reason. Raises ReasonMissing."""
-        if not self.reason:
-            raise ReasonMissing
-        return self.reason
 
 
 SHOWN, ACTING = Shown(), Acting()

@@ -9,7 +9,7 @@ from cyclopts import App, Parameter
 
 from slacktide.cli.output import ACTING, SHOWN, Acting, Flag, Shown, aside, table
 from slacktide.cli.watching import watch
-from slacktide.control.audit import record_audit
+from slacktide.control.audit import record_audit, require_reason
 from slacktide.control.database import open_control
 from slacktide.control.organization import organization_of
 from slacktide.control.setting import control_now
@@ -132,7 +132,8 @@ def end_(
     options: Acting = ACTING,
 ) -> int:
     """End a transaction: its session is terminated, a prepared one rolled back."""
-    reason = options.required_reason()
+    reason = options.reason or ""
+    require_reason(reason, what=f"slacktide transaction end {id_}")
     with open_control() as control, control.connect(name="transaction end") as connection:
         address, holder = _find(_measured(connection, [None]), id_)
         with connection.transaction(), connect(address, name="transaction end") as other:

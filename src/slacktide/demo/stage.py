@@ -110,5 +110,5 @@ def _typed(arguments: tuple[str, ...]) -> str:
 def _short(argument: str) -> str:
     """Show a long address by the name of its database."""
     if argument.startswith("postgresql://"):
-        return f"postgresql://.../{argument.split('?')[0].rpartition('/')[2]}"
+        return f"postgresql://.../{argument.partition('?')[0].rpartition('/')[2]}"
     return argument

@@ -7,6 +7,7 @@ transaction did not touch.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 from struct import Struct, unpack_from
@@ -17,6 +18,7 @@ import msgspec
 from slacktide.core.errors import OutsideError
 
 EPOCH: Final = datetime(2000, 1, 1, tzinfo=UTC)
+_TEXT, _SAME = ord("t"), ord("u")
 _LSN_TIME_XID = Struct("!QqI")
 _COMMIT = Struct("!BQQq")
 _COUNT = Struct("!H")
@@ -149,13 +151,13 @@ def _values(data: bytes, at: int) -> tuple[Values, int]:
     for _ in range(count):
         kind = data[at]
         at += 1
-        if kind == 0x74:  # t: text
+        if kind == _TEXT:
             (length,) = _LENGTH.unpack_from(data, at)
             at += 4
             values.append(data[at : at + length])
             at += length
         else:
-            values.append(UNCHANGED if kind == 0x75 else None)  # u: unchanged TOAST, n: NULL
+            values.append(UNCHANGED if kind == _SAME else None)
     return values, at
 
 
@@ -183,7 +185,8 @@ def _relation(data: bytes) -> Relation:
     columns = []
     for _ in range(count):
         name, behind = _text(data, at + 1)
-        columns.append(RelationColumn(name, *_COLUMN.unpack_from(data, behind), identity=bool(data[at] & 1)))
+        type_oid, modifier = _COLUMN.unpack_from(data, behind)
+        columns.append(RelationColumn(name, type_oid, modifier, identity=bool(data[at] & 1)))
         at = behind + 8
     return Relation(oid, schema or "pg_catalog", table, identity, columns)
 
@@ -222,7 +225,7 @@ def _message(data: bytes) -> Message:
     return Message(bool(flags & 1), lsn, prefix, data[at + 4 :])
 
 
-_DECODERS = {
+_DECODERS: dict[int, Callable[[bytes], Decoded]] = {
     ord("B"): _begin,
     ord("C"): _commit,
     ord("O"): _origin,

@@ -43,6 +43,8 @@ _USER = "slacktide"
 _NOBODY = 65534
 _SOCKET_PATH_LIMIT = 90  # bytes; the kernel takes 107, and ".s.PGSQL.5432" comes behind
 _START_SECONDS = 60.0
+_INITDB = ("-A", "scram-sha-256", "-E", "UTF8", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C",
+           "--no-instructions")  # fmt: skip
 _SETTINGS = {
     "listen_addresses": "",
     "wal_level": "logical",
@@ -130,7 +132,7 @@ class Server:
         self.leave()
 
     def attach(self) -> None:
-        """Use the running server, starting it (and making the cluster) where that is needed. Raises ServerNotStarted."""
+        """Use the running server; make the cluster and start it where that is needed. Raises ServerNotStarted."""
         self.folder.mkdir(parents=True, exist_ok=True)
         with _locked(self.folder / "start.lock"):
             if not (self.cluster / "PG_VERSION").exists():
@@ -209,8 +211,7 @@ class Server:
             os.chown(given, _NOBODY, _NOBODY)
         made = self.cluster / "made"
         shutil.rmtree(made, ignore_errors=True)
-        self._run("initdb", "-D", str(made), "-U", _USER, "--pwfile", str(given), "-A", "scram-sha-256",
-                  "-E", "UTF8", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C", "--no-instructions")  # fmt: skip
+        self._run("initdb", "-D", str(made), "-U", _USER, "--pwfile", str(given), *_INITDB)
         given.unlink()
         with (made / "postgresql.conf").open("a", encoding="utf-8") as file:
             file.writelines(f"{name} = '{value}'\n" for name, value in self._settings.items())
@@ -275,7 +276,7 @@ class Server:
             shutil.rmtree(self.socket, ignore_errors=True)
 
     def _run(self, program: str, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[bytes]:
-        result = subprocess.run(  # noqa: S603 -- our own arguments
+        result: subprocess.CompletedProcess[bytes] = subprocess.run(
             [binaries.folder() / program, *arguments],
             cwd="/",
             env={"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"},

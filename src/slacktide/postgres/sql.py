@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from functools import cache
 from importlib import resources
-from typing import LiteralString, cast
+from typing import LiteralString
 
 from slacktide.core.errors import BugError
 
@@ -42,10 +42,10 @@ def load(package: str, file: str) -> Statements:
     """Read a package's file of statements, as in `load(__package__, "journal.sql")`."""
     text = resources.files(package).joinpath(file).read_text(encoding="utf-8")
     _, *pieces = _NAME.split(text)
-    texts = {name: cast("LiteralString", body.strip()) for name, body in zip(pieces[::2], pieces[1::2], strict=True)}
+    texts = {name: body.strip() for name, body in zip(pieces[::2], pieces[1::2], strict=True)}
     return Statements(package=package, file=file, texts=texts)
 
 
 def script(package: str, file: str) -> LiteralString:
     """Read a whole file that is run as one script."""
-    return cast("LiteralString", resources.files(package).joinpath(file).read_text(encoding="utf-8"))
+    return resources.files(package).joinpath(file).read_text(encoding="utf-8")

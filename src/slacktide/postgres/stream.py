@@ -112,7 +112,7 @@ class ReplicationStream:
         self._slot, self.durable = slot, position
         command = sql.SQL(
             "START_REPLICATION SLOT {} LOGICAL {} (proto_version '1', publication_names {}, messages 'true')"
-        ).format(sql.Identifier(slot), sql.SQL(format_lsn(position)), sql.Literal(publication))  # type: ignore[arg-type] # hexadecimal digits and a slash
+        ).format(sql.Identifier(slot), sql.SQL(format_lsn(position)), sql.Literal(publication))
         result = self._raw.exec_(command.as_bytes(self._connection))
         if result.status != pq.ExecStatus.COPY_BOTH:
             raise StreamEnded(slot=slot, reason=result.get_error_message())

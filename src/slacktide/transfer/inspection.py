@@ -48,12 +48,13 @@ def xml_of(connection: psycopg.Connection[TupleRow], *, move: Move, entity: str,
     stored = Journal(connection, move_id=move.move_id).batch(batch)
     spool = Spool(move.source_spool)
     if stored is not None and spool.path(stored.file).exists():
-        parser = ET.XMLPullParser(["end"])
+        parser: ET.XMLPullParser[Any] = ET.XMLPullParser(["end"])
         for piece in spool.read(stored.file, checksum=stored.checksum):
             parser.feed(piece)
-            for _, element in parser.read_events():
+            for event in parser.read_events():
+                element: Any = event[-1]
                 if element.tag == kind.root.element and unescape(element.get(kind.key, "")) == key:
-                    return ET.tostring(element, encoding="unicode").strip()
+                    return str(ET.tostring(element, encoding="unicode")).strip()
     raise NotInBatch(batch=batch, entity=entity, key=key)
 
 

@@ -22,7 +22,7 @@ from slacktide.guard import install as guard_install
 from slacktide.guard import right as guard_right
 from slacktide.guard.table import GuardedTable
 from slacktide.plan.catalog import CatalogTable, read_catalog
-from slacktide.plan.identity import needed_columns, usable_index
+from slacktide.plan.identity import usable_index
 from slacktide.postgres.sql import script
 from slacktide.transfer.source_sql import property_of, qualified
 
@@ -82,7 +82,7 @@ def _guarded(plan: Plan, entity: Entity, table: Table) -> GuardedTable:
     return GuardedTable(schema=table.schema, table=table.table, organization=expression.as_string(None), keys=(column,))
 
 
-# -- the source ----------------------------------------------------------------------------------------------------------
+# -- the source ------------------------------------------------------------------------------------------------
 
 
 def identities(connection: psycopg.Connection[TupleRow], *, plan: Plan) -> list[Identity]:
@@ -120,8 +120,9 @@ def _identity_statements(identity: Identity) -> list[Composed]:
     how = SQL("using index {}").format(Identifier(identity.index)) if identity.index else SQL("full").format()
     return [
         SQL(
-            "insert into slacktide.identity_before select {}, c.relreplident, (select i.indexrelid::regclass::text from pg_index i "
-            "where i.indrelid = c.oid and i.indisreplident) from pg_class c where c.oid = {}::regclass on conflict do nothing"
+            "insert into slacktide.identity_before select {}, c.relreplident, "
+            "(select i.indexrelid::regclass::text from pg_index i where i.indrelid = c.oid and i.indisreplident) "
+            "from pg_class c where c.oid = {}::regclass on conflict do nothing"
         ).format(Literal(table.qualified), Literal(qualified(table).as_string(None))),
         SQL("alter table {} replica identity {}").format(qualified(table), how),
     ]
@@ -151,21 +152,14 @@ def _publish(connection: psycopg.Connection[TupleRow], *, plan: Plan, move: str)
             _one_table(connection, table, [SQL("alter publication {} add table {}").format(name, qualified(table))])
 
 
-class _Proven(Exception):  # noqa: N818 -- not an error: it rolls a proof back
-    pass
-
-
 def _prove_updates(connection: psycopg.Connection[TupleRow], *, plan: Plan) -> None:
     """Update a row of each table and roll it back: an identity or publication that makes it fail is seen here."""
     for table in plan.table.values():
         column = Identifier(table.key[0])
         statement = SQL("update {t} set {c} = {c} where ctid = (select ctid from {t} limit 1 for update skip locked)")
         try:
-            with connection.transaction():
+            with connection.transaction(force_rollback=True):
                 connection.execute(statement.format(t=qualified(table), c=column))
-                raise _Proven
-        except _Proven:
-            continue
         except errors.ObjectNotInPrerequisiteState as error:
             raise UpdateWouldFail(table=table.qualified, reason=str(error).strip()) from error
 
@@ -200,7 +194,7 @@ def slot_stem(move: str) -> str:
     return "".join(c if c.isalnum() and c.isascii() else "_" for c in move.lower())[:30]
 
 
-# -- the target ----------------------------------------------------------------------------------------------------------
+# -- the target ------------------------------------------------------------------------------------------------
 
 
 def prepare_target(connection: psycopg.Connection[TupleRow], *, plan: Plan, move: str, target_property: str) -> None:

@@ -2,7 +2,7 @@
 
 A batch is read in one snapshot N. The order matters, and each step answers an event that was seen:
 
-1. the plan's tables are locked (against DDL only) before N is taken: else a rewriting ALTER between the two shows no row;
+1. the plan's tables are locked (against DDL only) before N is taken: else a rewriting ALTER between shows no row;
 2. N and the fingerprint come with the first query;
 3. the log's insert position L is asked in a later statement, and put back where it stands behind a page header: what
    is visible in N was logged before L; an idle server would not reach a header's end for many seconds;
@@ -38,7 +38,10 @@ class SourceBusy(OutsideError):
 
 
 class SchemaChanged(OutsideError):
-    """The table {table!r} of the source was changed ({what}): mend the plan, then run `slacktide move prepare NAME --apply`."""
+    """The table {table!r} of the source was changed ({what}).
+
+    Mend the plan, then run `slacktide move prepare NAME --apply`.
+    """
 
 
 class Instant(msgspec.Struct, frozen=True):

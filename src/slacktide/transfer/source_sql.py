@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from functools import cache
 
-from psycopg import sql
 from psycopg.sql import SQL, Composable, Composed, Identifier, Literal, Placeholder
 
 from slacktide.plan.model import Entity, Plan, Reference, Table, Unknown
@@ -76,10 +75,10 @@ def _order(entity: Entity) -> Composed:
 
 @cache
 def range_ends(plan: Plan, entity: Entity) -> Composed:
-    """Every `size`-th key of the property, in order: where ranges end."""
+    """Select every `size`-th key of the property, in order: where ranges end."""
     return SQL(
-        "select key, n from (select {key}::text as key, row_number() over (order by {order}) as n from {table} r where {inside}) x "
-        "where n %% %(size)s = 0 order by n"
+        "select key, n from (select {key}::text as key, row_number() over (order by {order}) as n "
+        "from {table} r where {inside}) x where n %% %(size)s = 0 order by n"
     ).format(
         key=Identifier("r", entity.key),
         order=_order(entity),
@@ -90,7 +89,7 @@ def range_ends(plan: Plan, entity: Entity) -> Composed:
 
 @cache
 def range_keys(plan: Plan, entity: Entity) -> Composed:
-    """The keys of the property behind `after` up to `upto`; NULL is open."""
+    """Select the keys of the property behind `after` up to `upto`; NULL is open."""
     kind = type_of(entity.root, entity.key)
     return SQL(
         "select {key}::text from {table} r where {inside} and (%(after)s::text is null or {order} > %(after)s::{kind}) "
@@ -106,7 +105,7 @@ def range_keys(plan: Plan, entity: Entity) -> Composed:
 
 @cache
 def standing(plan: Plan, entity: Entity) -> Composed:
-    """Of given keys: whether the object is there, and whether it belongs to the property."""
+    """Tell of given keys: whether the object is there, and whether it belongs to the property."""
     return SQL(
         "select k::text, {key} is not null, {inside} from unnest({keys}) k left join {table} r on {key} = k"
     ).format(
@@ -119,7 +118,7 @@ def standing(plan: Plan, entity: Entity) -> Composed:
 
 @cache
 def dependents(entity: Entity) -> Composed:
-    """The objects that belong to the property through given ones."""
+    """Select the objects that belong to the property through given ones."""
     assert entity.via is not None  # noqa: S101 -- asked for entities with `via` only
     return SQL("select {}::text from {} r where {} = any ({}::{}[])").format(
         Identifier("r", entity.key),
@@ -149,7 +148,7 @@ def _referred(plan: Plan, reference: Reference) -> tuple[Entity, Composed]:
 
 @cache
 def referred_to(plan: Plan, entity: Entity) -> Composed | None:
-    """What given objects and their parts refer to: entity, key, whether it belongs to the property.
+    """Select what given objects and their parts refer to: entity, key, whether it belongs to the property.
 
     With `all` false, objects of the property are left out: they are known to the target.
     """
@@ -169,14 +168,14 @@ def referred_to(plan: Plan, entity: Entity) -> Composed | None:
                 Identifier("t", _root_column(table)),
                 keys_of(entity),
                 whose,
-            )  # fmt: skip
+            )
         )
     return SQL(" union ").join(pieces) if pieces else None
 
 
 @cache
 def referrers(plan: Plan, entity: Entity) -> Composed | None:
-    """Of given objects: those that something of the property refers to, and who else refers to them.
+    """Tell of given objects: those that something of the property refers to, and who else refers to them.
 
     Rows: key, entity and key of the referrer; both NULL where it is one of the property's own.
     """
@@ -201,8 +200,8 @@ def _referrers_by(plan: Plan, entity: Entity, other: Entity, table: Table, refer
     inside = _inside(plan, other, "r")
     return SQL(
         "select distinct {key}::text, case when {inside} then null else {name}::text end, "
-        "case when {inside} then null else {other_key}::text end from {source} join {root} r on {other_key} = {root_column} "
-        "where {key} = any ({keys})"
+        "case when {inside} then null else {other_key}::text end "
+        "from {source} join {root} r on {other_key} = {root_column} where {key} = any ({keys})"
     ).format(
         key=key, inside=inside, name=Literal(other.name), other_key=Identifier("r", other.key), source=source,
         root=qualified(other.root), root_column=Identifier("t", _root_column(table)), keys=keys_of(entity),
@@ -290,8 +289,10 @@ def _part(plan: Plan, entity: Entity, part: Table) -> Composed:
     """Write one kind of part, gathered by root."""
     order = SQL(", ").join(Identifier("t", column) for column in part.key)
     return SQL(
-        "left join (select {root} as root, string_agg('<{element}' || {attributes} || '/>', '' order by {order}) as xml, "
-        "coalesce(string_agg({unmapped}, ''), '') as unmapped from {table} t where {root} = any ({keys}) group by 1) {alias} "
+        "left join (select {root} as root, "
+        "string_agg('<{element}' || {attributes} || '/>', '' order by {order}) as xml, "
+        "coalesce(string_agg({unmapped}, ''), '') as unmapped from {table} t where {root} = any ({keys}) "
+        "group by 1) {alias} "
         "on {alias}.root = t.{key}"
     ).format(
         root=Identifier("t", _root_column(part)),
@@ -308,12 +309,12 @@ def _part(plan: Plan, entity: Entity, part: Table) -> Composed:
 
 @cache
 def objects(plan: Plan, entity: Entity) -> Composed:
-    """Given objects as XML: the text, how many are in it, and those left out with their unmapped mandatory codes.
+    """Select given objects as XML: the text, how many are in it, and those left out with their unmapped codes.
 
     The content hash covers the object's own attributes and its parts, as they stand in the message.
     """
     aliases = [Identifier(f"part_{part.element}") for part in entity.parts]
-    parts = SQL(" || ").join([SQL("coalesce({}.xml, '')").format(a) for a in aliases] or [SQL("''")])
+    parts = SQL(" || ").join([SQL("coalesce({}.xml, '')").format(a) for a in aliases] or [SQL("''").format()])
     unmapped = SQL(" || ").join(
         [_unmapped(entity.root), *(SQL("coalesce({}.unmapped, '')").format(a) for a in aliases)]
     )
@@ -321,14 +322,16 @@ def objects(plan: Plan, entity: Entity) -> Composed:
         """
         select string_agg('<{element} h="' || md5(attributes || parts || inside::text) || '"'
                 || case when inside then '' else ' outside="true"' end
-                || case when unmapped = '' then '' else ' unmapped="' || slacktide.escape(substr(unmapped, 2)) || '"' end
+                || case when unmapped = '' then ''
+                        else ' unmapped="' || slacktide.escape(substr(unmapped, 2)) || '"' end
                 || attributes || case when parts = '' then '/>' else '>' || parts || '</{element}>' end, E'\\n'
                 order by key) filter (where not failed),
             count(*) filter (where not failed),
             array_agg(key::text) filter (where failed),
             array_agg(substr(unmapped, 2)) filter (where failed),
             array_agg(key::text) filter (where not inside)
-        from (select {key} as key, {inside} as inside, {attributes} as attributes, {parts} as parts, {unmapped} as unmapped
+        from (select {key} as key, {inside} as inside, {attributes} as attributes, {parts} as parts,
+                {unmapped} as unmapped
             from {root} t {joins} where {key} = any ({keys}) offset 0) o,
             lateral (select strpos(unmapped, ';!') > 0) f (failed)
         """

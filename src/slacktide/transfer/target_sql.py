@@ -92,8 +92,8 @@ def close(table: Table, column: str) -> Composed:
         "update {} t set {} = v.value::{} from unnest({}, %(values)s::text[]) v ({}, value) where {} "
         "and t.{} is distinct from v.value::{}"
     ).format(
-        qualified(table), Identifier(column), type_of(table, column), SQL(", ").join(arrays), SQL(", ").join(names), same,
-        Identifier(column), type_of(table, column),
+        qualified(table), Identifier(column), type_of(table, column), SQL(", ").join(arrays), SQL(", ").join(names),
+        same, Identifier(column), type_of(table, column),
     )  # fmt: skip
 
 
