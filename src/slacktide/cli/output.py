@@ -17,7 +17,6 @@ from typing import Annotated, Any
 import msgspec
 from cyclopts import Parameter
 
-
 Flag = Annotated[bool, Parameter(negative="", show_default=False)]
 """An option without a value, to which a command adds its help."""
 

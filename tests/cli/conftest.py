@@ -1,0 +1,64 @@
+"""The command line, called in this process with a control database of the test's own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from slacktide.cli import run
+
+
+@dataclass
+class Said:
+    """What a command ended with and said."""
+
+    status: int
+    out: str
+    err: str
+
+    @property
+    def json(self):
+        return json.loads(self.out)
+
+
+@pytest.fixture
+def slacktide(server, database, monkeypatch, capsys):
+    """Give a function that runs one command."""
+    monkeypatch.setenv("SLACKTIDE_DATA", str(server.folder))
+    monkeypatch.setenv("SLACKTIDE_DATABASE_URL", database)
+
+    def call(*arguments):
+        status = run(list(map(str, arguments)))
+        return Said(int(status), *capsys.readouterr())
+
+    return call
+
+
+@pytest.fixture
+def hotel(slacktide):
+    """Give the command line with an organization HOTEL of Berlin."""
+    assert slacktide("organization", "add", "HOTEL", "--zone", "Europe/Berlin").status == 0
+    return slacktide
+
+
+@pytest.fixture
+def started(server, monkeypatch):
+    """Give a function that starts the real command, which does not outlive the test."""
+    monkeypatch.setenv("SLACKTIDE_DATA", str(server.folder))
+    running = []
+
+    def start(*arguments):
+        command = [Path(sys.executable).with_name("slacktide"), *map(str, arguments)]
+        running.append(subprocess.Popen(command, stdout=subprocess.PIPE, env=os.environ, text=True))
+        return running[-1]
+
+    yield start
+    for process in running:
+        process.kill()
+        process.communicate()

@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+import pytest
+
+OWN = ("--organization", "HOTEL")
+FIELDS = ["id", "scope", "organization", "start", "end", "value", "latched", "users", "rrule", "occurrences", "effect",
+          "commands"]  # fmt: skip
+
+
+@pytest.fixture
+def schedule(hotel):
+    """Give a function that schedules a downtime."""
+
+    def call(*arguments):
+        return hotel("downtime", "schedule", *arguments, "--reason", "a test", "--json")
+
+    return call
+
+
+def test_schedule_and_show(hotel, schedule):
+    """One organization gives one document, in local times of its zone; `show` gives the same."""
+    said = schedule(*OWN, "--start", "2030-07-01T22:00", "--for", "PT2H", "--users", "in")
+    assert said.status == 0
+    assert list(said.json) == FIELDS
+    assert (said.json["start"], said.json["end"]) == ("2030-07-01T20:00:00Z", "2030-07-01T22:00:00Z")
+    assert (said.json["users"], said.json["latched"]) == ("in", False)
+    assert hotel("downtime", "show", said.json["id"], "--json").json == said.json
+    assert hotel("downtime", "list", "--json").json == [said.json]
+    assert "2030-07-01T20:00:00Z" in hotel("downtime", "list").out
+
+
+def test_each_organization_gets_its_own(hotel, schedule):
+    """Several organizations give a list, each with an ID of its own."""
+    hotel("organization", "add", "OTHER")
+    found = schedule("--organization", "HOTEL", "OTHER", "--until-ended").json
+    assert [one["organization"] for one in found] == ["HOTEL", "OTHER"]
+    assert found[0]["id"] != found[1]["id"]
+    assert all(one["latched"] for one in found)
+
+
+def test_dry_run(hotel, schedule):
+    """A dry run shows the downtime and saves nothing."""
+    said = schedule(*OWN, "--for", "PT1H", "--dry-run")
+    assert (said.status, said.json["id"]) == (0, None)
+    assert hotel("downtime", "list", "--json").json == []
+
+
+def test_site(schedule):
+    """The site is closed only by who says so twice."""
+    refused = schedule("--site", "--for", "PT1H")
+    assert (refused.status, "--site --yes" in refused.err) == (2, True)
+    assert schedule("--site", "--yes", "--for", "PT1H").json["scope"] == "site"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "wanted"),
+    [
+        ((*OWN, "--for", "PT1H", "--rrule", "FREQ=DAILY"), 1, "schedule its occurrences one by one"),
+        ((*OWN,), 2, "--until-ended"),
+        (("--for", "PT1H"), 2, "--organization CODE"),
+        (("--organization", "NONE", "--for", "PT1H"), 2, "slacktide organization add NONE"),
+        ((*OWN, "--for", "an hour"), 2, "PT5M"),
+        ((*OWN, "--end", "soon"), 2, "now+PT10M"),
+        ((*OWN, "--start", "2020-01-01", "--end", "2020-01-02"), 1, "--end now"),
+        ((*OWN, "--for", "PT1H", "--users", "some"), 2, "slacktide downtime schedule --help"),
+    ],
+)
+def test_refusals(schedule, arguments, status, wanted):
+    """Each refusal has its exit status and ends with what would be accepted."""
+    said = schedule(*arguments)
+    assert said.status == status
+    assert wanted in said.err
+    assert said.json["message"] in said.err
+
+
+def test_extend_change_end(hotel, schedule):
+    """A downtime is extended, given another end, and ended with a reason; the answer says what is left."""
+    schedule("--site", "--yes", "--until-ended")
+    id_ = schedule(*OWN, "--for", "PT1H").json["id"]
+    first = hotel("downtime", "show", id_, "--json").json["end"]
+    assert hotel("downtime", "extend", id_, "--by", "PT1H", "--json").json["end"] > first
+    earlier = hotel("downtime", "extend", id_, "--end", "now")
+    assert (earlier.status, f"slacktide downtime change {id_}" in earlier.err) == (1, True)
+    assert hotel("downtime", "extend", id_).status == 2
+    assert hotel("downtime", "change", id_, "--end", "none", "--json").json["end"] is None
+    assert hotel("downtime", "end", id_).status == 2
+    ended = hotel("downtime", "end", id_, "--reason", "done", "--json")
+    assert [one["scope"] for one in ended.json["because"]] == ["site"]
+    assert hotel("downtime", "end", id_, "--reason", "again").status == 1
+
+
+def test_cancel(hotel, schedule):
+    """A downtime that has not begun is cancelled, with a reason."""
+    id_ = schedule(*OWN, "--start", "2030-01-01", "--end", "2030-01-01").json["id"]
+    assert hotel("downtime", "end", id_, "--reason", "x").status == 1
+    assert hotel("downtime", "cancel", id_).status == 2
+    assert hotel("downtime", "cancel", id_, "--reason", "not needed").status == 0
+    assert hotel("status", *OWN).status == 0
