@@ -60,3 +60,22 @@ def test_every_variable_is_documented():
     """Each variable that is read has a heading in docs/reference/configuration.md, and no other has."""
     read = {text for path in (ROOT / "src").rglob("*.py") for text in constants(path) if VARIABLE.fullmatch(text)}
     assert {heading for heading in headings("configuration.md") if VARIABLE.fullmatch(heading)} == read
+
+
+def test_every_option_is_documented(commands):
+    """The section of a command in docs/reference/commands.md names each of its options but those that all share."""
+    text = (REFERENCE / "commands.md").read_text(encoding="utf-8")
+    parts = {part.partition("\n")[0].replace("`", ""): part for part in text.split("\n## ")}
+    shared = {"--json", "--reason", "--as"}
+    missing = {
+        name: wanted
+        for name, command in commands.items()
+        if (wanted := options(command) - shared - set(re.findall(r"--[a-z-]+", parts.get(f"slacktide {name}", ""))))
+    }
+    assert missing == {}
+
+
+def options(command):
+    """Give the options that a command's help shows."""
+    named = {argument.name for argument in command.assemble_argument_collection() if argument.show}
+    return {name for name in named if name.startswith("--")}
