@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -16,11 +18,12 @@ SLACKTIDE = Path(sys.executable).with_name("slacktide")
 
 
 @pytest.fixture
-def folder(tmp_path_factory, monkeypatch):
+def folder(monkeypatch):
     """Give a data folder of the test's own, whose server is not running."""
-    folder = tmp_path_factory.mktemp("data")
+    folder = Path(tempfile.mkdtemp(prefix="slacktide-test-"))
     monkeypatch.setenv("SLACKTIDE_DATA", str(folder))
-    return folder
+    yield folder
+    shutil.rmtree(folder)
 
 
 def test_the_embedded_server_runs_while_it_is_used(folder, monkeypatch):
