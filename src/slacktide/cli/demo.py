@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import App, Parameter
 
+from slacktide.cli import move_window
 from slacktide.cli.output import SHOWN, Shown, table
 from slacktide.core import clock
 
@@ -50,11 +51,10 @@ def _window(seen: dict[str, Any]) -> str:
 def _closing(found: MoveShown) -> str:
     result, promises = found.result, found.promises
     rows = [[name, f"{both['source']:,}", f"{both['target']:,}"] for name, both in found.rows.items()]
-    totals = [[name, both["source"], both["target"]] for name, both in result["totals"].items() if " 20" not in name]
     return "\n\n".join(
         [
             table(rows, head=["rows of", "source", "target"]),
-            table(totals, head=["control total", "source", "target"]),
+            move_window.totals(result["totals"]),
             (
                 f"promised changes found at the target: {promises['found']:,} of {promises['promised']:,}\n"
                 f"killed with -9 on the way: {', '.join(found.killed)}\n"

@@ -202,8 +202,7 @@ def go(
         record_audit(connection, who=options.who, what="move go", object=name, after={"role": role, "name": name_},
                      reason=options.reason or "")  # fmt: skip
         totals = (record.current().verification or {}).get("totals", {})
-        rows = [[total, both["source"], both["target"]] for total, both in totals.items()]
-        text = f"{name_} gives the go of {role} for {name}.\n" + table(rows, head=["total", "source", "target"])
+        text = f"{name_} gives the go of {role} for {name}.\n{move_window.totals(totals)}"
         return options.say({"move": name, "role": role, "name": name_, "totals": totals}, text)
 
 
@@ -236,10 +235,9 @@ def _say_step(options: Shown, step: Any, elapsed: float) -> None:
 def _say_result(connection: psycopg.Connection[TupleRow], move: Move, options: Shown) -> int:
     found = result.of(connection, move=move)
     attempt = Record(connection, move_id=move.move_id, move=move.name).current()
-    rows = [[name, both["source"], both["target"]] for name, both in found["totals"].items()]
     text = [move_window.procedure(attempt, Record(connection, move_id=move.move_id, move=move.name).steps())]
-    if rows:
-        text.append(table(rows, head=["total", "source", "target"]))
+    if found["totals"]:
+        text.append(move_window.totals(found["totals"]))
     text.append(
         f"{found['result']}: down for {found['down_seconds']:.1f} s, work {found['work_seconds']:.2f} s, "
         f"{found['objects_moved']:,} objects moved since Start, {found['verified_objects']:,} verified, "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from slacktide.cli.output import table
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     from slacktide.cutover.record import Attempt, StepRecord
     from slacktide.transfer.panel import MoveStatus
 
+_MOST_LABELS = 12
 _TITLES = {
     "synchronization": "Synchronization",
     "generate": "Generate XML",
@@ -56,6 +58,23 @@ def _summary(status: MoveStatus) -> str:
     )
     left = f"; the pass has about {status.pass_left:,} objects left" if status.pass_left else ""
     return f"{steady}{left}; the target is the source as of {as_of}; messages: {listed}"
+
+
+def totals(found: dict[str, dict[str, str]]) -> str:
+    """Write control totals of both sides; one of many labels (by day and room type) as its sum and their number."""
+    by_total: dict[str, list[dict[str, str]]] = {}
+    for name, both in found.items():
+        by_total.setdefault(name.partition(" ")[0], []).append(both)
+    rows: list[list[str]] = []
+    for name, both in found.items():
+        total = name.partition(" ")[0]
+        if len(by_total[total]) <= _MOST_LABELS:
+            rows.append([name, both["source"], both["target"]])
+    for total, listed in by_total.items():
+        if len(listed) > _MOST_LABELS:
+            sums = [str(sum(Decimal(both[side]) for both in listed)) for side in ("source", "target")]
+            rows.append([f"{total} ({len(listed):,} lines)", *sums])
+    return table(rows, head=["control total", "source", "target"])
 
 
 def procedure(attempt: Attempt, steps: list[StepRecord]) -> str:

@@ -48,6 +48,8 @@ def run(*, move: Move, journal: Journal, ended: Callable[[], bool]) -> None:
             clock.sleep(_RETRY_SECONDS)
         except Ended:
             return
+        except SlacktideError as error:
+            record.set_state("failed", error=str(error))
     journal.want(journal.process, running=False)
     journal.say("stopped")
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from slacktide.transfer.journal import Journal
     from slacktide.transfer.move import Move
 
-_LARGEST_QUEUE = 64  # batches made and not yet applied, before the pass pauses
+_LARGEST_QUEUE = 3  # batches made and not yet applied: behind that, what changes meanwhile goes into one batch
 
 
 class Work(Protocol):
@@ -148,7 +148,7 @@ class Generate:
     def step(self) -> int:
         """Make a batch, if there is something to make one of; now and then verify ahead at its instant."""
         queued = self._journal.batches_queued()
-        if queued > _LARGEST_QUEUE:
+        if queued >= _LARGEST_QUEUE:
             return 0
         if self._ahead.is_due(queued):
             batch = self.generator.batch(even_if_empty=True, held=self._ahead.verify)
