@@ -1,0 +1,27 @@
+"""`slacktide move`: a property moves; the tasks in order, each a command."""
+
+from __future__ import annotations
+
+from cyclopts import App
+
+app = App(name="move", help="Move a property from one database to another while it trades.")
+for _name, _where in {
+    "create": "slacktide.cli.move_task:create",
+    "list": "slacktide.cli.move_task:list_",
+    "connections": "slacktide.cli.move_task:connections",
+    "property": "slacktide.cli.move_task:property_",
+    "configure": "slacktide.cli.move_task:configure",
+    "convert": "slacktide.cli.move_task:convert",
+    "prepare": "slacktide.cli.move_task:prepare",
+    "processes": "slacktide.cli.move_process:app",
+    "status": "slacktide.cli.move_process:status",
+    "messages": "slacktide.cli.move_process:messages",
+    "message": "slacktide.cli.move_process:message",
+    "show": "slacktide.cli.move_process:show",
+    "reprocess": "slacktide.cli.move_process:reprocess",
+    "verify": "slacktide.cli.move_process:verify",
+    "downtime": "slacktide.cli.move_downtime:app",
+    "go": "slacktide.cli.move_downtime:go",
+    "clean": "slacktide.cli.move_downtime:clean",
+}.items():
+    app.command(_where, name=_name)

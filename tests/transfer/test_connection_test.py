@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from slacktide.postgres.connection import connect
+from slacktide.transfer.connection_test import run_tests
+from tests.transfer.moved import moving
+
+
+@pytest.fixture
+def resort(server, tmp_path):
+    """Give a move of RESORT."""
+    move = moving(server, tmp_path)
+    yield move
+    move.close()
+
+
+def results(resort):
+    return {test.name: test for test in run_tests(resort.control, move=resort.move)}
+
+
+def test_sample_passes(resort):
+    """Between two databases that are as they must be, every test passes, with a reason."""
+    found = results(resort)
+    assert [test for test in found.values() if not test.ok] == []
+    assert all(test.reason for test in found.values())
+    assert {"source rights", "logical decoding", "replication slots", "clock offset", "text encodings"} <= found.keys()
+
+
+def test_unreachable_side_is_the_only_failure(resort, monkeypatch):
+    """A side that does not answer is named with the way to mend it, and nothing more is asked of either."""
+    monkeypatch.setenv("NOWHERE", "postgresql://nobody@127.0.0.1:1/none?connect_timeout=1")
+    resort.control.execute("update slacktide.move set target = 'env:NOWHERE'")
+    found = results(resort)
+    assert found["source reachable"].ok
+    assert not found["target reachable"].ok
+    assert found["target reachable"].mend
+    assert "logical decoding" not in found
+
+
+def test_role_without_rights_is_refused(server, resort):
+    """A role that owns nothing, may not stream and is under row level security fails each of these, by name."""
+    role = f"weak_{os.getpid()}"
+    with connect(resort.source_address, name="test") as connection:
+        connection.execute(f"create role {role} login password 'weak'")
+        connection.execute(
+            f"grant usage on schema hotel to {role}; grant select on all tables in schema hotel to {role}"
+        )
+        connection.execute("alter table hotel.trace enable row level security")
+    passfile = server.folder / "weak.passfile"
+    passfile.write_text(f"*:*:*:{role}:weak\n")
+    passfile.chmod(0o600)
+    weak = resort.source_address.replace("//slacktide@", f"//{role}@").replace("passfile=", f"passfile={passfile}&x=")
+    weak = weak.partition("&x=")[0]
+    resort.control.execute("update slacktide.move set source = %s", [weak])
+    found = results(resort)
+    assert not found["source rights"].ok
+    for word in ("make a schema", "make roles", "stream", "does not own hotel.app_user"):
+        assert word in found["source rights"].reason
+    assert "hotel.trace" in found["source row level security"].reason
+    assert found["target rights"].ok
+
+
+def test_identity_that_cannot_serve(resort):
+    """A table whose changes would not lead to its object is named."""
+    resort.source.execute("alter table hotel.trace add extra json; alter table hotel.trace drop constraint trace_pkey")
+    resort.source.execute("alter table hotel.trace drop constraint trace_property_code_trace_id_key")
+    found = results(resort)["replica identities"]
+    assert not found.ok
+    assert "hotel.trace" in found.reason
+
+
+def test_large_objects_are_listed(resort):
+    """Large objects are not moved, which is said."""
+    resort.source.execute("select lo_create(0)")
+    found = results(resort)["large objects"]
+    assert found.ok
+    assert "1 large objects" in found.reason
+    assert found.mend
+
+
+def test_subscription_into_the_plan(resort):
+    """A subscription that writes into a table of the plan is found."""
+    resort.target.execute(
+        "create subscription s connection 'dbname=none' publication p with (connect = false, slot_name = none)"
+    )
+    try:
+        resort.target.execute(
+            "insert into pg_subscription_rel (srsubid, srrelid, srsubstate) "
+            "select oid, 'hotel.trace'::regclass, 'i' from pg_subscription"
+        )
+        found = results(resort)["target subscriptions"]
+        assert not found.ok
+        assert "hotel.trace" in found.reason
+    finally:
+        resort.target.execute("drop subscription s")
+
+
+def test_encoding_that_cannot_hold_the_text(server, resort):
+    """A target whose encoding cannot hold the source's texts fails."""
+    name = f"latin_{os.getpid()}"
+    with connect(server.address(), name="test") as connection:
+        connection.execute(
+            f"create database {name} encoding 'LATIN1' locale 'C' locale_provider libc template template0"
+        )
+    resort.control.execute("update slacktide.move set target = %s", [server.address(name)])
+    found = results(resort)["text encodings"]
+    assert not found.ok
+    assert found.reason == "source UTF8, target LATIN1"
+
+
+def test_full_spool_disk(resort):
+    """A spool folder that cannot be made is named."""
+    resort.control.execute("update slacktide.move set spool = '/proc/spool'")
+    found = results(resort)
+    assert not found["source spool"].ok
+    assert "/proc" in found["source spool"].reason + found["source spool"].mend
