@@ -52,9 +52,12 @@ def canonical(found):
 
 
 class Expectation:
-    """What the target must hold, worked out from the source's rows of one snapshot."""
+    """What the target must hold, worked out from the source's rows of one snapshot.
 
-    def __init__(self, rows, plan, property_code):
+    `wanted` is everything that it may hold; `due` is what it must, though some objects have failed by name.
+    """
+
+    def __init__(self, rows, plan, property_code, *, failed=frozenset()):
         self.plan, self.property = plan, property_code
         self.objects = gather(rows, plan)
         self._owner = {
@@ -65,7 +68,8 @@ class Expectation:
             for row in rows[part.name]
         }
         self.own = {(name, key) for name, key in self.objects if self._whose(plan.entity[name], key) == property_code}
-        self.wanted = self._closed()
+        self.wanted = self._closed(self.own, stop=frozenset())
+        self.due = self._closed(self.own - failed, stop=failed) if failed else self.wanted
 
     def _whose(self, entity, key):
         root = self.objects[entity.name, key][entity.name][0]
@@ -83,10 +87,10 @@ class Expectation:
                     if value is not None:
                         yield self._owner.get((reference.target, value), (reference.entity, value))
 
-    def _closed(self):
-        wanted, frontier = set(self.own), set(self.own)
+    def _closed(self, start, *, stop):
+        wanted, frontier = set(start), set(start)
         while frontier:
-            frontier = {n for o in frontier for n in self._refers(o) if n not in wanted}
+            frontier = {n for o in frontier for n in self._refers(o) if n not in wanted and n not in stop}
             wanted |= frontier
         return wanted
 

@@ -47,9 +47,43 @@ def started(bare_line):
 
 
 @pytest.fixture
-def line(started):
+def own_line(started):
     """Give a started line with a few objects that have arrived; at the end, everything must hold."""
     started.drain()
     yield started
     started.drain()
     started.check()
+
+
+@pytest.fixture(scope="module")
+def kept(databases, tmp_path_factory):
+    """Keep one line for the tests of a module that leave it as good as they found it."""
+    lines = []
+    yield lines, lambda: Line(**databases.addresses(), folder=tmp_path_factory.mktemp("line"))
+    for line in lines:
+        line.stop()
+
+
+@pytest.fixture
+def line(kept, request):
+    """Give a started line with a few objects that have arrived; at the end, everything must hold.
+
+    The tests of a module share it, until one of them fails.
+    """
+    lines, make = kept
+    if not lines:
+        lines.append(make())
+        lines[0].sql(SEED)
+        lines[0].start()
+        lines[0].drain()
+    failures = request.session.testsfailed
+    try:
+        yield lines[0]
+        lines[0].drain()
+        lines[0].check()
+    except BaseException:
+        failures = -1
+        raise
+    finally:
+        if request.session.testsfailed != failures:
+            lines.pop().stop()

@@ -143,9 +143,9 @@ class Applier:
     def _again(self, batch: Batch, content: BatchContent) -> Applied:
         """Skip a batch that is the very one applied last."""
         row = self._run("standing").fetchone()
-        number, incarnation, checksum = row[1:] if row else (0, 0, "")
+        incarnation, number, checksum = row[1:] if row else (0, 0, "")
         if not row or (number, incarnation, checksum) != (batch.number, batch.incarnation, batch.checksum):
-            raise NotTheOwner(number=batch.number, last=incarnation and number, incarnation=incarnation)
+            raise NotTheOwner(number=batch.number, last=number, incarnation=incarnation)
         self._move_no = row[0]
         known = self._known({(o.entity.name, o.key) for o in content.objects})
         return Applied(arrived=[name for name, (_, hash_, _) in known.items() if hash_ is not None])
@@ -162,6 +162,7 @@ class Applier:
             there = known.get((item.entity.name, item.key))
             if there and there[1] == item.hash and there[2] == item.outside:
                 applied.arrived.append((item.entity.name, item.key))
+                applied.problems += [warning(item)] if item.unmapped else []
             else:
                 writing.append(item)
         for (name, key), (target_key, _, _) in known.items():

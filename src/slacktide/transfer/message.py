@@ -215,6 +215,8 @@ class _Reader:
         entity = said.get("entity", "")
         if entity not in self._entities:
             _malformed(f"{name!r} names the entity {entity!r}, which does not move")
+        if name == "gone" and "key" not in said:
+            _malformed("an object that is gone has no key")
         if name == "gone":
             self.gone.append((entity, unescape(said["key"]) or ""))
         else:

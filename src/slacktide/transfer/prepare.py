@@ -166,16 +166,29 @@ def _prove_updates(connection: psycopg.Connection[TupleRow], *, plan: Plan) -> N
 
 def clean_source(connection: psycopg.Connection[TupleRow], *, plan: Plan, move: str) -> None:
     """Take publication and slots away, and put the identities back. The guard stays: it is taken away by its own."""
-    prefix = f"slacktide_{slot_stem(move)}_"
-    connection.execute(
-        "select pg_drop_replication_slot(slot_name) from pg_replication_slots where starts_with(slot_name, %s)",
-        [prefix],
-    )
+    _drop_slots(connection, pattern=f"^slacktide_{slot_stem(move)}_[0-9a-f]{{8}}$")
     connection.execute(SQL("drop publication if exists {}").format(Identifier(publication(move))))
     for table in plan.table.values():
         _put_back(connection, table)
     connection.execute("drop table if exists slacktide.identity_before")
     connection.execute("drop function if exists slacktide.escape(text)")
+
+
+def _drop_slots(connection: psycopg.Connection[TupleRow], *, pattern: str) -> None:
+    """End whoever streams from a move's slots, and drop them; a walsender takes a moment to leave."""
+    for _ in range(_TRIES):
+        found = connection.execute(
+            "select slot_name, case when active_pid is not null then pg_terminate_backend(active_pid) end "
+            "from pg_replication_slots where slot_name ~ %s and database = current_database()",
+            [pattern],
+        ).fetchall()
+        if not found:
+            return
+        with contextlib.suppress(errors.ObjectInUse, errors.UndefinedObject):
+            for slot, _ in found:
+                connection.execute("select pg_drop_replication_slot(%s)", [slot])
+            return
+        clock.sleep(_PAUSE_SECONDS / 5)
 
 
 def _put_back(connection: psycopg.Connection[TupleRow], table: Table) -> None:
