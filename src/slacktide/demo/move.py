@@ -88,7 +88,7 @@ def _set_up(stage: Stage, here: str, there: str, bookings: Path | None) -> Any:
     stage.run("hotel", "create", here)
     stage.run("hotel", "create", there)
     loaded = stage.run("hotel", "load", here, *(["--bookings", str(bookings)] if bookings else []))
-    stage.say(f"  {loaded['read']:,} bookings came in{'' if bookings else ' (the shipped sample: no file was given)'}")
+    stage.say(f"  {sum(loaded['read'].values()):,} bookings came in{'' if bookings else ' (the shipped sample: no file was given)'}")
     stage.run("hotel", "cashiers", "close", here, "--property", _PROPERTY)
     worker = stage.start("worker")
     stage.run("move", "create", _NAME, "--plan", "hotel", "--property", _PROPERTY, "--source", here, "--target", there)
@@ -117,8 +117,8 @@ def _until_steady(stage: Stage, window: Callable[[dict[str, Any]], None], worker
             stage.start("worker")
         if killed and seen["steady"] and _verified(stage):
             return killed
-        if clock.monotonic_seconds() > limit:
-            raise NotSteady(seconds=int(_STEADY_SECONDS), state=seen["processes"])
+        if seen["errors"] or clock.monotonic_seconds() > limit:
+            raise NotSteady(seconds=int(_STEADY_SECONDS), state="; ".join(seen["errors"]) or "see the panels")
         clock.sleep(1.0)
 
 
