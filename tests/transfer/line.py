@@ -170,7 +170,9 @@ class Line:
         if self.checking.closed:
             return
         active = "select 1 from pg_replication_slots where active and database = %s"
+        ends = time.monotonic() + 30
         while self.checking.execute(active, [self.trading.info.dbname]).fetchone():
+            assert time.monotonic() < ends, "the slot is still used"
             time.sleep(0.01)
 
     def stop(self):

@@ -1,0 +1,162 @@
+"""Dangerous moments of restarts: a slot that is gone or another one, a journal or a target that was restored."""
+
+from __future__ import annotations
+
+import psycopg
+from psycopg import sql
+
+from slacktide.transfer import prepare
+from tests.transfer.test_moment_stream import INSERT
+
+DELETE = (
+    "delete from bare.night where booking_id = {0}; delete from bare.posting where booking_id = {0}; "
+    "delete from bare.booking where booking_id = {0};"
+)
+
+
+def unseen(line):
+    """Change of everything while nobody listens: deletions, swaps, a handed over number, what others refer to."""
+    line.sql(INSERT, "unseen")
+    line.sql("update bare.booking set number = 'x' where booking_id = 1; update bare.booking set number = 'N1' where booking_id = 30; "
+             "update bare.booking set number = 'N30' where booking_id = 1")  # fmt: skip
+    line.sql(
+        DELETE.format(39)
+        + "insert into bare.booking (booking_id, property, number, person_id, amount) values (1000, 'P', 'N39', 1, 1)"
+    )
+    line.sql(DELETE.format(5) + "update bare.booking set number = 'N5' where booking_id = 2")
+    line.sql("update bare.person set name = 'unseen'; update bare.account set property = 'Q' where name = 'b'")
+
+
+def test_slot_dropped(own_line):
+    """A slot that was dropped gives a new incarnation and a full pass, with what was deleted meanwhile."""
+    own_line.halt()
+    own_line.checking.execute("select pg_drop_replication_slot(%s)", [own_line.incarnation.slot])
+    unseen(own_line)
+    own_line.start()
+    assert own_line.incarnation.incarnation == 2
+    own_line.drain()
+    assert own_line.problems() == []
+
+
+def test_slot_made_again(own_line):
+    """A slot that was dropped and made again under its name is not taken for the old one."""
+    own_line.halt()
+    own_line.checking.execute("select pg_drop_replication_slot(%s)", [own_line.incarnation.slot])
+    unseen(own_line)
+    own_line.trading.execute("select pg_create_logical_replication_slot(%s, 'pgoutput')", [own_line.incarnation.slot])
+    own_line.start()
+    assert own_line.incarnation.incarnation == 2
+    own_line.drain()
+    assert own_line.problems() == []
+
+
+def test_slot_read_by_another(own_line):
+    """A slot whose changes somebody else has consumed is not used again."""
+    own_line.sql(INSERT, "stolen")
+    own_line.halt()
+    own_line.trading.execute(
+        "select pg_replication_slot_advance(%s, pg_current_wal_lsn())", [own_line.incarnation.slot]
+    )
+    own_line.start()
+    assert own_line.incarnation.incarnation == 2
+    own_line.drain()
+
+
+def test_killed_while_the_slot_was_made(bare_line):
+    """A slot that a killed predecessor half made is ended and made anew."""
+    line = bare_line
+    incarnation = line.journal().begin_incarnation(slot="slacktide_m_half")
+    line.trading.execute("select pg_create_logical_replication_slot('slacktide_m_half', 'pgoutput')")
+    line.sql("insert into bare.person (name) values ('p')")
+    line.sql(INSERT, "1")
+    line.start()
+    assert line.incarnation.incarnation == incarnation.incarnation
+    line.drain()
+    line.check()
+
+
+def saved(server, address):
+    """Copy a database; give the copy's name."""
+    name = psycopg.conninfo.conninfo_to_dict(address)["dbname"]
+    with psycopg.connect(server.address(), autocommit=True) as connection:
+        connection.execute(
+            sql.SQL("create database {} template {}").format(sql.Identifier(f"{name}_saved"), sql.Identifier(name))
+        )
+    return name
+
+
+def restored(server, name):
+    with psycopg.connect(server.address(), autocommit=True) as connection:
+        connection.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
+        connection.execute(
+            sql.SQL("create database {} template {}").format(sql.Identifier(name), sql.Identifier(f"{name}_saved"))
+        )
+
+
+def reopened(line, *, control, source, target):
+    """Give a new line over the same databases."""
+    again = type(line)(control=control, source=source, target=target, folder=line.folder)
+    again.native = line.native
+    return again
+
+
+def _restore(server, line, which):
+    """Save one database, go on, put it back, go on; everything must hold."""
+    line.drain()
+    addresses = {"control": None, "source": line.addresses[0], "target": line.addresses[1]}
+    addresses["control"] = server.address(line.control.info.dbname)
+    line.stop()
+    name = saved(server, addresses[which])
+    line = reopened(line, **addresses)
+    line.start()
+    for n in range(3):
+        line.sql(INSERT, f"after {n}")
+        line.drain()
+    line.sql(DELETE.format(7))
+    line.drain()
+    line.stop()
+    restored(server, name)
+    line = reopened(line, **addresses)
+    unseen(line)
+    for _ in range(3):
+        line.start()
+        line.drain()
+        line.halt()
+    line.start()
+    line.drain()
+    assert line.problems() == []
+    line.check()
+    incarnation = line.incarnation.incarnation
+    line.stop()
+    return incarnation
+
+
+def test_target_restored(server, started):
+    """A target that was restored behind the journal gets everything newer again."""
+    assert _restore(server, started, "target") == 2
+
+
+def test_journal_restored(server, started):
+    """A journal that was restored behind the target begins a new incarnation behind the target's last batch."""
+    assert _restore(server, started, "control") >= 2
+
+
+def test_source_restored(own_line):
+    """Slots are of one server: a source on another one, or on another timeline, is read as a whole again."""
+    own_line.halt()
+    own_line.control.execute("update slacktide.move_incarnation set timeline = timeline + 1")
+    unseen(own_line)
+    own_line.start()
+    assert own_line.incarnation.incarnation == 2
+    own_line.drain()
+    assert own_line.problems() == []
+
+
+def test_clean_with_a_live_stream(started):
+    """Clean takes the slot away even while somebody is streaming from it."""
+    with psycopg.connect(started.addresses[0], autocommit=True) as connection:
+        prepare.clean_source(connection, plan=started.plan, move="m")
+        assert (
+            connection.execute("select 1 from pg_replication_slots where database = current_database()").fetchall()
+            == []
+        )
