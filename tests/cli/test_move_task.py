@@ -51,7 +51,7 @@ def test_unknown_property(slacktide, create):
     """A property that is not in the source is refused, and those that are there are named."""
     refused = create("--json", code="ALPINE")
     assert refused.status == 2
-    assert refused.json["error"] == "UnknownProperty"
+    assert refused.json["error"] == "NoSuchProperty"
     assert "CITY, RESORT" in refused.json["message"]
     assert slacktide("move", "list", "--json").json == []
     assert slacktide("organization", "list", "--json").json == []
@@ -184,6 +184,19 @@ def test_switch_an_entity(slacktide, create):
     assert slacktide("move", "property", "resort", "--entity", "trace").status == 2
     on = slacktide("move", "property", "resort", "--entity", "trace=on", "--json")
     assert all(on.json["entities"].values())
+
+
+def test_switched_off_entity_is_left_out_by_name(slacktide, create, sides):
+    """A plan with an entity switched off still fits both databases; what it leaves out is not put into them."""
+    create()
+    assert slacktide("move", "property", "resort", "--entity", "trace=off").status == 0
+    assert slacktide("move", "configure", "resort").status == 0
+    done = slacktide("move", "prepare", "resort", "--apply")
+    assert done.status == 0, done.err
+    assert execute(sides[0], "select 1 from pg_publication_tables where tablename = 'trace'") == []
+    late = slacktide("move", "property", "resort", "--entity", "trace=on")
+    assert late.status == 1
+    assert "slacktide move create" in late.err
 
 
 def test_unknown_filter(slacktide, create):

@@ -80,7 +80,8 @@ def test_counts_are_the_propertys(resort):
     found = {(one.list, one.code): one for one in codes_of(resort).in_use()}
     rows = resort.source.execute(
         "select room_type, sum(n) from (select room_type, count(*) n from hotel.reservation "
-        "where property_code = 'RESORT' group by 1 union all select n.room_type, count(*) from hotel.reservation_night n join hotel.reservation r "
+        "where property_code = 'RESORT' group by 1 union all "
+        "select n.room_type, count(*) from hotel.reservation_night n join hotel.reservation r "
         "using (reservation_id) where r.property_code = 'RESORT' group by 1 union all "
         "select b.room_type, count(*) from hotel.block_room b join hotel.block using (block_id) "
         "where block.property_code = 'RESORT' group by 1) x group by 1"

@@ -127,7 +127,7 @@ def create(
 
 
 def _fits(plan: Plan, source: str, target: str, *, code: str, becomes: str, options: Shown) -> Property:
-    """Hold the plan against both databases; give the property. Raises PlanError, UnknownProperty."""
+    """Hold the plan against both databases; give the property. Raises PlanError, NoSuchProperty."""
     with connect(source, name="move create") as here, connect(target, name="move create") as there:
         findings = check_plan(plan=plan, source=here, target=there)
         if findings.errors:

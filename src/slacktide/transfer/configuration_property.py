@@ -23,7 +23,7 @@ _STATEMENTS = sql.load(__package__, "configuration.sql")
 _SHOWN = 10  # so many codes are worth reading
 
 
-class UnknownProperty(UsageError):
+class NoSuchProperty(UsageError):
     """There is no property {code!r} in {database}: there are {known}. Name one of them with --property CODE."""
 
 
@@ -54,19 +54,19 @@ def properties(connection: psycopg.Connection[TupleRow], *, plan: Plan, code: st
 
 
 def property_at(connection: psycopg.Connection[TupleRow], *, plan: Plan, code: str, address: str) -> Property:
-    """Give one property of a database. Raises UnknownProperty, which names those that there are."""
+    """Give one property of a database. Raises NoSuchProperty, which names those that there are."""
     found = properties(connection, plan=plan, code=code)
     if found:
         return found[0]
     known = [one.code for one in properties(connection, plan=plan)]
     more = f" and {len(known) - _SHOWN} more" if len(known) > _SHOWN else ""
-    raise UnknownProperty(code=code, database=shown(address), known=(", ".join(known[:_SHOWN]) or "none") + more)
+    raise NoSuchProperty(code=code, database=shown(address), known=(", ".join(known[:_SHOWN]) or "none") + more)
 
 
 def business_dates(
     source: psycopg.Connection[TupleRow], target: psycopg.Connection[TupleRow], *, move: Move
 ) -> BusinessDates:
-    """Give the business date on both sides. Raises UnknownProperty, TargetAhead."""
+    """Give the business date on both sides. Raises NoSuchProperty, TargetAhead."""
     here = property_at(source, plan=move.plan, code=move.property_code, address=move.source)
     there = properties(target, plan=move.plan, code=move.target_property)
     dates = BusinessDates(here.business_date, there[0].business_date if there else None)
