@@ -88,7 +88,8 @@ def _set_up(stage: Stage, here: str, there: str, bookings: Path | None) -> Any:
     stage.run("hotel", "create", here)
     stage.run("hotel", "create", there)
     loaded = stage.run("hotel", "load", here, *(["--bookings", str(bookings)] if bookings else []))
-    stage.say(f"  {sum(loaded['read'].values()):,} bookings came in{'' if bookings else ' (the shipped sample: no file was given)'}")
+    where = "" if bookings else " (the shipped sample: no file was given)"
+    stage.say(f"  {sum(loaded['read'].values()):,} bookings came in{where}")
     stage.run("hotel", "cashiers", "close", here, "--property", _PROPERTY)
     worker = stage.start("worker")
     stage.run("move", "create", _NAME, "--plan", "hotel", "--property", _PROPERTY, "--source", here, "--target", there)

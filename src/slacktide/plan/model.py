@@ -102,6 +102,11 @@ class Table(msgspec.Struct, frozen=True, dict=True, eq=False):
         """The path of its fields in the plan's file."""
         return "entities." + self.name.replace(".", ".parts.")
 
+    @property
+    def mapped(self) -> bool:
+        """Tell whether its rows stand in the key map: every object does, and of parts those whose key is drawn."""
+        return self.drawn or self.root is None
+
     @cached_property
     def by_name(self) -> dict[str, Column]:
         """The columns by name."""

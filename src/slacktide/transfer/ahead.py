@@ -14,10 +14,14 @@ from psycopg.sql import SQL, Identifier
 from slacktide.core import clock
 from slacktide.postgres.connection import connect
 from slacktide.transfer.move import set_fact
+from slacktide.transfer.source_sql import qualified
 from slacktide.transfer.verify_carry import verify_ahead
 from slacktide.transfer.verify_read import Subject
 
 if TYPE_CHECKING:
+    import psycopg
+    from psycopg.rows import TupleRow
+
     from slacktide.plan.model import PropertyTable
     from slacktide.transfer.journal import Batch, Journal
     from slacktide.transfer.move import Move
@@ -68,6 +72,13 @@ def summary(verification: Verification, *, seconds: float) -> dict[str, Any]:
     }
 
 
+def _analyze(target: psycopg.Connection[TupleRow], move: Move) -> None:
+    """Give the tables that the pass has filled their statistics: without them large joins become nested loops."""
+    for table in move.plan.table.values():
+        target.execute(SQL("analyze {}").format(qualified(table)))
+    target.execute("analyze slacktide.key_map")
+
+
 class Ahead:
     """The verification ahead of one move, inside Generate."""
 
@@ -75,6 +86,7 @@ class Ahead:
         """Take what Generate has."""
         self._move, self._journal, self._source = move, journal, source
         self._last: float | None = None
+        self._analyzed = False
 
     def is_due(self, queued: int) -> bool:
         """Tell whether it is time: the pass is complete, little is queued, and the last time is long enough ago."""
@@ -94,6 +106,9 @@ class Ahead:
             return
         move = self._move
         with connect(move.target, name=f"{move.name} verify") as target:
+            if FACT not in move.facts and not self._analyzed:
+                _analyze(target, move)
+                self._analyzed = True
             found = verify_ahead(
                 control=self._journal.connection,
                 source=self._source.connection,

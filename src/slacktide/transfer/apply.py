@@ -237,16 +237,20 @@ class Applier:
             kept = staying
 
     def _draw(self, work: Work, translation: Translation) -> None:
-        """Draw the keys of rows that are new, from the target's own sequences."""
+        """Draw the keys of rows that are new, from the target's own sequences; a kept key is the source's."""
         wanted: dict[str, list[str]] = defaultdict(list)
         for item in (*work.new, *work.changed):
             for name, key in translation.provides(item):
                 if key not in translation.keys[name]:
                     wanted[name].append(key)
         for name, keys in wanted.items():
-            drawn = self._run("draw", sequence=self._sequences[name], count=len(keys))
-            translation.keys[name].update(zip(keys, (key for (key,) in drawn), strict=True))
+            translation.keys[name].update(zip(keys, self._drawn(name, keys), strict=True))
             translation.fresh[name].update(keys)
+
+    def _drawn(self, name: str, keys: list[str]) -> list[str]:
+        if name not in self._sequences:
+            return keys
+        return [key for (key,) in self._run("draw", sequence=self._sequences[name], count=len(keys))]
 
     def _find_sequences(self) -> dict[str, str]:
         found: dict[str, str] = {}

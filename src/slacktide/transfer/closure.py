@@ -49,6 +49,7 @@ class Closure:
         """Judge changed objects; `touched` gives, by entity, all keys, and those that may have changed hands."""
         keys = {name: set(listed) for name, (listed, _) in touched.items()}
         self._add_dependents(keys, {name: set(crossed) for name, (_, crossed) in touched.items()})
+        self._add_left_null(keys, {name: set(crossed) for name, (_, crossed) in touched.items()})
         for name, listed in keys.items():
             self._judge(name, listed)
 
@@ -87,6 +88,13 @@ class Closure:
                 moved = crossed.get(owner, set()) if self._plan.entity[owner].via is None else keys.get(owner, set())
                 if moved:
                     keys.setdefault(entity.name, set()).update(self._source.dependents(entity, moved))
+
+    def _add_left_null(self, keys: dict[str, set[str]], crossed: dict[str, set[str]]) -> None:
+        """Add what refers to objects that may have changed hands by a reference that is null while they are foreign."""
+        for entity in self._plan.moving:
+            moved = crossed.get(entity.name, set()) if entity.via is None else keys.get(entity.name, set())
+            for other, key in self._source.left_null(entity, moved) if moved else ():
+                keys.setdefault(other, set()).add(key)
 
     def _judge(self, name: str, keys: set[str]) -> None:
         foreign: set[str] = set()

@@ -39,7 +39,7 @@ def check(connection: psycopg.Connection[TupleRow], *, plan: Plan, target_proper
     known = connection.execute("select to_regclass('slacktide.key_map') is not null").fetchone() == (True,)
     found = []
     for entity in plan.moving:
-        for table in [t for t in entity.tables if not entity.shared and (t is entity.root or t.drawn)]:
+        for table in [t for t in entity.tables if not entity.shared and t.mapped]:
             query = _foreign(plan, entity, table, key_map=known)
             row = connection.execute(query, {"property": target_property, "move": move}).fetchone()
             if row and row[0]:

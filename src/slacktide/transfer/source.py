@@ -23,7 +23,7 @@ from psycopg.rows import TupleRow
 from psycopg.sql import SQL, Composed
 
 from slacktide.core.errors import OutsideError
-from slacktide.plan.model import Entity, Plan
+from slacktide.plan.model import Entity, Plan, Unknown
 from slacktide.postgres import sql
 from slacktide.postgres.connection import connect
 from slacktide.postgres.position import Snapshot, parse_lsn, put_back
@@ -141,6 +141,17 @@ class Source:
     def dependents(self, entity: Entity, keys: Iterable[str]) -> list[str]:
         """Give the objects of an entity that belong to the property through given ones."""
         return [key for (key,) in self._run(source_sql.dependents(entity), keys=list(keys))]
+
+    def left_null(self, entity: Entity, keys: Iterable[str]) -> list[tuple[str, str]]:
+        """Give the objects, by entity and key, of which a reference that may be left null leads to given ones."""
+        listed = list(keys)
+        return [
+            (other.name, key)
+            for other in self.plan.moving
+            for table, reference in other.references
+            if reference.entity == entity.name and reference.unknown is Unknown.LEAVE_NULL
+            for (key,) in self._run(source_sql.left_null(self.plan, table, reference), keys=listed)
+        ]
 
     def referred_to(self, entity: Entity, keys: Iterable[str], *, every: bool) -> list[tuple[str, str, bool]]:
         """Give what objects and their parts refer to: entity, key, whether the property's; else only others'."""

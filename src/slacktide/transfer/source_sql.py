@@ -208,6 +208,23 @@ def _referrers_by(plan: Plan, entity: Entity, other: Entity, table: Table, refer
     )  # fmt: skip
 
 
+@cache
+def left_null(plan: Plan, table: Table, reference: Reference) -> Composed:
+    """Select the objects of which a reference that may be left null leads to one of the given objects."""
+    column, entity = Identifier("t", reference.column), plan.entity[reference.entity]
+    keys = keys_of(entity)
+    root = Identifier("t", table.root or table.key[0])
+    if reference.part is None:
+        return SQL("select distinct {}::text from {} t where {} = any ({})").format(
+            root, qualified(table), column, keys
+        )
+    part = plan.table[reference.target]
+    return SQL("select distinct {}::text from {} p join {} t on {} = {} where {} = any ({})").format(
+        root, qualified(part), qualified(table), column, Identifier("p", part.key[0]),
+        Identifier("p", part.root or part.key[0]), keys,
+    )  # fmt: skip
+
+
 # -- objects as XML -------------------------------------------------------------------------------------------------
 
 

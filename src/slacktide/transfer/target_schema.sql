@@ -27,5 +27,8 @@ create table if not exists slacktide.key_map (
 );
 create index if not exists key_map_outside on slacktide.key_map (target_key, name, move_no) where outside;
 
+-- What was written since a batch, for verification.
+create index if not exists key_map_batch on slacktide.key_map (batch);
+
 -- Numbers for unique values that are set aside while they change hands.
 create sequence if not exists slacktide.parking_number;

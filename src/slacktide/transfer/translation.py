@@ -28,7 +28,7 @@ def plain(value: str) -> str:
 
 
 class Layout(msgspec.Struct, frozen=True):
-    """Where a table's rows hold keys: `own` its drawn key, `references` others' keys, by position and name."""
+    """Where a table's rows hold keys: `own` its mapped key, `references` others' keys, by position and name."""
 
     table: Table
     own: int | None
@@ -41,10 +41,10 @@ class Layout(msgspec.Struct, frozen=True):
 def layout(table: Table, *, plan: Plan, closing: tuple[str, ...]) -> Layout:
     """Work out a table's layout."""
     at = {column.name: index for index, column in enumerate(table.columns)}
-    references = tuple((at[r.column], r.target) for r in table.references if plan.table[r.target].drawn)
+    references = tuple((at[r.column], r.target) for r in table.references if plan.table[r.target].mapped)
     return Layout(
         table=table,
-        own=at[table.key[0]] if table.drawn else None,
+        own=at[table.key[0]] if table.mapped else None,
         key=tuple(at[column] for column in table.key),
         references=references,
         closing=tuple(at[column] for column in closing),

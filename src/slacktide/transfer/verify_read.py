@@ -22,7 +22,7 @@ from psycopg.sql import SQL, Composed
 from slacktide.core.errors import UsageError
 from slacktide.plan.model import Plan, Unknown
 from slacktide.postgres import sql
-from slacktide.transfer import verify_sql
+from slacktide.transfer import source_sql, verify_sql
 from slacktide.transfer.message import NULL, unescape
 from slacktide.transfer.verify_sql import Side
 
@@ -114,7 +114,7 @@ class SourceReader(Reader):
             for table, reference in entity.references:
                 keys = changed.get(reference.entity)
                 if keys and reference.unknown is Unknown.LEAVE_NULL:
-                    statement = verify_sql.left_null(self.subject.plan, table, reference)
+                    statement = source_sql.left_null(self.subject.plan, table, reference)
                     rows = self.connection.execute(statement, {"keys": sorted(keys)})
                     found.setdefault(entity.name, set()).update(key for (key,) in rows)
         return found

@@ -297,23 +297,6 @@ def totals(plan: Plan, total: Total, side: Side) -> Composed:
 
 
 @cache
-def left_null(plan: Plan, table: Table, reference: Reference) -> Composed:
-    """Give the objects whose reference, one that may be left null, leads to one of the given objects."""
-    column, entity = Identifier("t", reference.column), plan.entity[reference.entity]
-    keys = _of_type(KEYS, entity.root, entity.key)
-    root = Identifier("t", table.root or table.key[0])
-    if reference.part is None:
-        return SQL("select distinct {}::text from {} t where {} = any ({})").format(
-            root, qualified(table), column, keys
-        )
-    part = plan.table[reference.target]
-    return SQL("select distinct {}::text from {} p join {} t on {} = {} where {} = any ({})").format(
-        root, qualified(part), qualified(table), column, Identifier("p", part.key[0]),
-        Identifier("p", part.root or part.key[0]), keys,
-    )  # fmt: skip
-
-
-@cache
 def counter(of: Counter, *, lock: bool) -> Composed:
     """Give the numbers of one property's ranges."""
     return SQL("select {key}::text, {value} from {table} where {column} = {property} order by 1 {lock}").format(

@@ -326,7 +326,7 @@ class Writing:
                 self._forget(table, self._run(target_sql.delete_of_roots(self._plan, table), keys=going[name]))
 
     def _forget(self, table: Table, keys: list[str]) -> None:
-        if table.drawn and keys:
+        if table.mapped and keys:
             self._connection.execute(
                 _STATEMENTS["forget"], {"move_no": self._move_no, "name": table.name, "keys": keys}
             )

@@ -1,0 +1,9 @@
+"""`make bench`: every benchmark, one after the other."""
+
+from __future__ import annotations
+
+from bench import down_time, initial_pass
+
+if __name__ == "__main__":
+    initial_pass.main()
+    down_time.main()
