@@ -146,12 +146,14 @@ class Line:
         )  # fmt: skip
         self.open += [self.source, self.target]
 
-    def listen_anew(self):
-        """Open the stream where the journal ends."""
+    def listen_anew(self, *, position=None):
+        """Open the stream where the journal ends, or at another position."""
         journal = self.journal()
         self.stream = ReplicationStream(self.addresses[0], name="stream")
         self.stream.start(
-            self.incarnation.slot, publication=prepare.publication(self.move), position=journal.position()
+            self.incarnation.slot,
+            publication=prepare.publication(self.move),
+            position=journal.position() if position is None else position,
         )
         self.synchronizer = Synchronizer(stream=self.stream, journal=journal, plan=self.plan)
         self.open.append(self.stream)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import psycopg
 from psycopg import sql
 
-from slacktide.transfer import prepare
+from slacktide.transfer import prepare, slot
 from tests.transfer.test_moment_stream import INSERT
 
 DELETE = (
@@ -15,20 +15,21 @@ DELETE = (
 
 
 def unseen(line):
-    """Change of everything while nobody listens: deletions, swaps, a handed over number, what others refer to."""
+    """Change of everything while nobody listens: deletions, swaps, handed over numbers, what others refer to."""
+    add = "insert into bare.booking (booking_id, property, number, person_id, amount) values (%s, 'P', %s, 1, 1)"
     line.sql(INSERT, "unseen")
-    line.sql("update bare.booking set number = 'x' where booking_id = 1; update bare.booking set number = 'N1' where booking_id = 30; "
-             "update bare.booking set number = 'N30' where booking_id = 1")  # fmt: skip
-    line.sql(
-        DELETE.format(39)
-        + "insert into bare.booking (booking_id, property, number, person_id, amount) values (1000, 'P', 'N39', 1, 1)"
-    )
+    for key, number in ((1, "x"), (30, "N1"), (1, "N30")):
+        line.sql("update bare.booking set number = %s where booking_id = %s", number, key)
+    for gone, taker in ((39, 1000), (37, -1)):  # the taker comes behind, or before, what it takes from
+        line.sql(DELETE.format(gone))
+        line.sql(add, taker, f"N{gone}")
     line.sql(DELETE.format(5) + "update bare.booking set number = 'N5' where booking_id = 2")
     line.sql("update bare.person set name = 'unseen'; update bare.account set property = 'Q' where name = 'b'")
 
 
-def test_slot_dropped(own_line):
-    """A slot that was dropped gives a new incarnation and a full pass, with what was deleted meanwhile."""
+def test_slot_dropped(own_line, monkeypatch):
+    """A slot that was dropped gives a new incarnation and a full pass of many ranges, deletions meanwhile included."""
+    monkeypatch.setattr(slot, "RANGE_OBJECTS", 7)
     own_line.halt()
     own_line.checking.execute("select pg_drop_replication_slot(%s)", [own_line.incarnation.slot])
     unseen(own_line)

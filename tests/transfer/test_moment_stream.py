@@ -131,27 +131,6 @@ def test_commit_before_consistent_point(server, bare_line):
     line.check()
 
 
-def test_asynchronous_commit(server, line):
-    """What is visible and not flushed is in the next batch, within the bound, on a source that writes its log late."""
-    with settings(server, wal_writer_delay="10s"):
-        line.sql("set synchronous_commit = off; update bare.booking set amount = 99 where booking_id = 1")
-        begun = time.monotonic()
-        assert line.step(even_if_empty=True) is not None
-        assert time.monotonic() - begun < 2
-    assert line.checking.execute("select 1 from bare.booking where amount = 99").fetchone()
-
-
-def test_open_writer(server, line):
-    """An open writer whose records are not flushed does not hold a batch up, on an otherwise idle source."""
-    with settings(server, wal_writer_delay="10s"), psycopg.connect(line.addresses[0]) as writer:
-        for n in range(3):
-            writer.execute("update bare.person set name = %s where person_id = 3", [f"open {n}"])
-            begun = time.monotonic()
-            assert line.step(even_if_empty=True) is not None
-            assert time.monotonic() - begun < 2
-        writer.rollback()
-
-
 def to_page_end(connection, *, page=8192):
     """Write records until the last one ends where a page ends: the insert position stands behind the next header."""
 
@@ -236,6 +215,6 @@ def test_killed_before_confirming(line):
     line.stream.confirm = lambda *_, **__: None
     until(lambda: line.synchronizer.step(wait_seconds=0.1))
     line.stream.close()
-    line.listen_anew()
+    line.listen_anew(position=0)
     line.catch_up()
     assert len(line.journal().pending()) == 1

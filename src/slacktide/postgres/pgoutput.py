@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from enum import Enum
-from struct import Struct, unpack_from
+from struct import Struct, error, unpack_from
 from typing import Final
 
 import msgspec
@@ -38,6 +38,10 @@ Values = list[Value]
 
 class UnknownMessage(OutsideError):
     """The replication stream holds a message of kind {kind!r}, which this decoder does not know."""
+
+
+class CutMessage(OutsideError):
+    """The replication stream holds a message of kind {kind!r} that ends too early."""
 
 
 class Begin(msgspec.Struct, gc=False):
@@ -156,6 +160,8 @@ def _values(data: bytes, at: int) -> tuple[Values, int]:
             at += 4
             values.append(data[at : at + length])
             at += length
+            if at > len(data):
+                raise IndexError
         else:
             values.append(UNCHANGED if kind == _SAME else None)
     return values, at
@@ -222,7 +228,11 @@ def _truncate(data: bytes) -> Truncate:
 def _message(data: bytes) -> Message:
     flags, lsn = _MESSAGE.unpack_from(data, 1)
     prefix, at = _text(data, 10)
-    return Message(bool(flags & 1), lsn, prefix, data[at + 4 :])
+    (length,) = _LENGTH.unpack_from(data, at)
+    content = data[at + 4 : at + 4 + length]
+    if len(content) < length:
+        raise IndexError
+    return Message(bool(flags & 1), lsn, prefix, content)
 
 
 _DECODERS: dict[int, Callable[[bytes], Decoded]] = {
@@ -240,8 +250,11 @@ _DECODERS: dict[int, Callable[[bytes], Decoded]] = {
 
 
 def decode(data: bytes) -> Decoded:
-    """Decode one message. Raises UnknownMessage."""
+    """Decode one message. Raises UnknownMessage, CutMessage."""
     decoder = _DECODERS.get(data[0])
     if decoder is None:
         raise UnknownMessage(kind=chr(data[0]))
-    return decoder(data)
+    try:
+        return decoder(data)
+    except (error, ValueError, IndexError) as cut:
+        raise CutMessage(kind=chr(data[0])) from cut

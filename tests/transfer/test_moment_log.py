@@ -1,0 +1,103 @@
+"""Dangerous moments of a source that is alone on its server: nobody else writes its log, and its ids turn over."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from slacktide.postgres import binaries
+from slacktide.postgres.server import Server
+from tests.transfer.conftest import SEED
+from tests.transfer.line import Databases, Line
+from tests.transfer.test_moment_stream import INSERT, until
+
+QUIET = {"fsync": "off", "wal_writer_delay": "10s", "autovacuum": "off", "checkpoint_timeout": "1h"}
+BOUND_SECONDS = 2.0
+
+
+@pytest.fixture(scope="module")
+def lone():
+    """Give a server on which nothing happens by itself, and whose log is written late."""
+    folder = Path(tempfile.mkdtemp(prefix="slacktide-test-"))
+    server = Server(folder, settings=QUIET)
+    with server:
+        yield server
+    shutil.rmtree(server.cluster, ignore_errors=True)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def quiet(databases, lone, tmp_path):
+    """Give a line whose source is on the lone server, with a few objects that have arrived."""
+    addresses = databases.addresses() | {"source": Databases(lone).addresses()["source"]}
+    line = Line(**addresses, folder=tmp_path)
+    try:
+        line.sql(SEED)
+        line.start()
+        line.drain()
+        yield line
+        line.drain()
+        line.check()
+    finally:
+        line.stop()
+
+
+def timed(line):
+    begun = time.monotonic()
+    assert line.step(even_if_empty=True) is not None
+    assert time.monotonic() - begun < BOUND_SECONDS
+
+
+def test_asynchronous_commit(quiet):
+    """What is visible and not flushed is in the next batch, within the bound, on a source that writes its log late."""
+    quiet.sql("set synchronous_commit = off; update bare.booking set amount = 99 where booking_id = 1")
+    timed(quiet)
+    assert quiet.checking.execute("select 1 from bare.booking where amount = 99").fetchone()
+
+
+def test_open_writer(quiet):
+    """An open writer whose records are not flushed does not hold a batch up, on an otherwise idle source."""
+    with psycopg.connect(quiet.addresses[0]) as writer:
+        for n in range(3):
+            writer.execute("update bare.person set name = %s where person_id = 3", [f"open {n}"])
+            timed(quiet)
+        writer.rollback()
+
+
+def reset_epoch(server, epoch):
+    """Stop a server, let its transaction ids have another epoch, and start it again."""
+    folder, nobody = binaries.folder(), {"user": 65534, "group": 65534, "extra_groups": []}
+    as_nobody = nobody if os.geteuid() == 0 else {}
+    for program in (["pg_ctl", "-w", "-m", "fast", "stop"], ["pg_resetwal", "-e", str(epoch)]):
+        subprocess.run([folder / program[0], "-D", server.cluster, *program[1:]], check=True, cwd="/", **as_nobody)
+    server.restart()
+
+
+def test_epoch(databases, lone, tmp_path):
+    """Ids above 2^32 are told apart: what is streamed with 32 bits of them is visible, open ones are not."""
+    source = Databases(lone).addresses()["source"]
+    reset_epoch(lone, 1)
+    line = Line(**(databases.addresses() | {"source": source}), folder=tmp_path)
+    try:
+        line.sql(SEED)
+        line.start()
+        line.drain()
+        (xid,) = line.sql("select pg_current_xact_id()::text::bigint").fetchone()
+        assert xid >> 32 == 1
+        with psycopg.connect(source) as early:
+            early.execute(INSERT, ["early"])
+            line.sql(INSERT, "late")
+            until(line.step)
+            early.commit()
+        until(line.step)
+        line.drain()
+        line.check()
+    finally:
+        line.stop()
