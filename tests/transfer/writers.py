@@ -12,18 +12,20 @@ import time
 
 import psycopg
 
+from tests.transfer.writer_bills import Bills
+
 ISOLATION = ("read committed", "read committed", "repeatable read", "serializable")
 MOST_BOOKINGS = 90
 MOST_PEOPLE = 60
 
 
-class Writer(threading.Thread):
+class Writer(Bills, threading.Thread):
     """One session that trades until it is told to stop."""
 
     def __init__(self, address, *, seed, number, pause_seconds=0.004, long_seconds=0.6):
         super().__init__(daemon=True, name=f"writer {number}")
         self.address, self.ordinal = address, number
-        self.random = random.Random(f"{seed}/{number}")
+        self.random = random.Random(f"{seed}/{number}")  # noqa: S311 -- the dice of a test
         self.pause_seconds, self.long_seconds = pause_seconds, long_seconds
         self.stopping = threading.Event()
         self.committed, self.refused, self.rolled_back, self.failure = 0, 0, 0, None
@@ -166,7 +168,8 @@ class Writer(threading.Thread):
     def renumber_person(self, cursor):
         for key in self.some(cursor, "person", "person_id"):
             cursor.execute(
-                "update bare.person set person_id = nextval(pg_get_serial_sequence('bare.person', 'person_id')) where person_id = %s",
+                "update bare.person set person_id = nextval(pg_get_serial_sequence('bare.person', 'person_id')) "
+                "where person_id = %s",
                 [key],
             )
 
@@ -347,68 +350,13 @@ class Writer(threading.Thread):
         for key in self.some(cursor, "booking", "booking_id", count=4, where="party_id is not null"):
             cursor.execute("update bare.booking set party_id = null where booking_id = %s", [key])
 
-    def make_account(self, cursor):
-        if cursor.execute("select count(*) from bare.account").fetchone()[0] < 10:
-            cursor.execute(
-                "insert into bare.account (property, name) values (%s, %s)", [self.random.choice("PPQ"), self.number()]
-            )
-
-    def make_invoice(self, cursor):
-        few = cursor.execute("select count(*) from bare.invoice").fetchone()[0] < 25
-        for account in self.some(cursor, "account", "account_id") if few else ():
-            (key,) = cursor.execute(
-                "insert into bare.invoice (account_id, number, issued) values (%s, %s, '2026-01-01') returning invoice_id",
-                [account, f"I{self.random.randrange(60)}"],
-            ).fetchone()
-            for posting in self.some(cursor, "posting", "posting_id", count=2):
-                cursor.execute(
-                    "insert into bare.line (invoice_id, posting_id, amount) values (%s, %s, 1)", [key, posting]
-                )
-
-    def change_line(self, cursor):
-        for key in self.some(cursor, "line", "line_id"):
-            (to,) = self.some(cursor, "posting", "posting_id") or (None,)
-            cursor.execute(
-                "update bare.line set posting_id = %s, amount = amount + 1 where line_id = %s",
-                [self.random.choice((to, None)), key],
-            )
-
-    def move_line(self, cursor):
-        (to,) = self.some(cursor, "invoice", "invoice_id") or (None,)
-        for key in self.some(cursor, "line", "line_id") if to else ():
-            cursor.execute("update bare.line set invoice_id = %s where line_id = %s", [to, key])
-
-    def move_invoice(self, cursor):
-        (to,) = self.some(cursor, "account", "account_id") or (None,)
-        for key in self.some(cursor, "invoice", "invoice_id") if to else ():
-            cursor.execute("update bare.invoice set account_id = %s where invoice_id = %s", [to, key])
-
-    def delete_invoice(self, cursor):
-        """Delete an invoice, and sometimes a posting that it named."""
-        for key in self.some(cursor, "invoice", "invoice_id"):
-            named = cursor.execute("delete from bare.line where invoice_id = %s returning posting_id", [key]).fetchall()
-            cursor.execute("delete from bare.invoice where invoice_id = %s", [key])
-            for (posting,) in named:
-                if posting is not None and self.random.random() < 0.5:
-                    cursor.execute("update bare.line set posting_id = null where posting_id = %s", [posting])
-                    cursor.execute("delete from bare.posting where posting_id = %s", [posting])
-
-    def delete_account(self, cursor):
-        for key in self.some(cursor, "account", "account_id"):
-            cursor.execute(
-                "delete from bare.line where invoice_id in (select invoice_id from bare.invoice where account_id = %s)",
-                [key],
-            )
-            cursor.execute("delete from bare.invoice where account_id = %s", [key])
-            cursor.execute("delete from bare.account where account_id = %s", [key])
-
     def other_table(self, cursor):
         cursor.execute("update bare.property set today = today + 1 where code = 'Q'")
 
 
 SHAPES = tuple(
     name
-    for name, value in vars(Writer).items()
+    for name, value in (vars(Writer) | vars(Bills)).items()
     if callable(value)
     and not name.startswith("_")
     and name not in {"run", "transaction", "thing", "end", "some", "text", "number", "swap", "remove"}

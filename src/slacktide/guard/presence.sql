@@ -31,12 +31,6 @@ select p.prosrc, p.prosecdef, p.provolatile::text, coalesce(cardinality(p.procon
 from pg_proc p join pg_namespace n on n.oid = p.pronamespace
 where n.nspname = 'slacktide' and p.proname = %(name)s
 
--- name: guarded
--- Every relation that carries a trigger of ours, with its owner.
-select distinct c.oid::regclass::text, pg_get_userbyid(c.relowner)::text
-from pg_trigger t join pg_class c on c.oid = t.tgrelid
-where t.tgname like 'slacktide\_guard\_%' order by 1
-
 -- name: could_still_pass
 -- Roles that could pass or take the guard away: superusers, members of the mover, owners and who can act as one.
 select r.rolname::text, array_remove(array[

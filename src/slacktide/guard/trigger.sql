@@ -44,30 +44,38 @@ begin
 end
 
 -- name: insert
+-- Has an INSERT judged once, by the rows it made.
 create trigger slacktide_guard_insert after insert on {relation}
 referencing new table as new_rows for each statement execute function {function}()
 
 -- name: update
+-- Has an UPDATE judged once, by its rows before and after: a row may change hands.
 create trigger slacktide_guard_update after update on {relation}
 referencing old table as old_rows new table as new_rows for each statement execute function {function}()
 
 -- name: delete
+-- Has a DELETE judged once, by the rows it took away.
 create trigger slacktide_guard_delete after delete on {relation}
 referencing old table as old_rows for each statement execute function {function}()
 
 -- name: row
+-- Has every row judged, where statement triggers would not catch every row: in partitions, inheritance and subscriptions.
 create trigger slacktide_guard_row after insert or update or delete on {relation}
 for each row execute function {function}()
 
 -- name: truncate
+-- Has a TRUNCATE judged before it empties the table: it says nothing of whose rows go.
 create trigger slacktide_guard_truncate before truncate on {relation}
 for each statement execute function {function}()
 
 -- name: always
+-- Lets a trigger fire for replicated changes too, and with session_replication_role = replica.
 alter table {relation} enable always trigger {trigger}
 
 -- name: drop_trigger
+-- Takes one trigger of ours away, if it is there.
 drop trigger if exists {trigger} on {relation}
 
 -- name: drop_function
+-- Takes the trigger function of a table away, if it is there.
 drop function if exists {function}()

@@ -119,11 +119,6 @@ where property_code = %(property)s and status = 'reserved' and departure = %(day
   and arrival between %(day)s::date - 14 and %(day)s::date and block_id is null and reservation_id <> %(key)s
 limit 1 offset %(skip)s
 
--- name: nights
--- The nights of a reservation.
-select stay_date, room_type, room_no, rate_amount from hotel.reservation_night
-where reservation_id = %(key)s order by stay_date
-
 -- name: add_nights
 -- Adds the nights of a stay.
 insert into hotel.reservation_night (reservation_id, stay_date, property_code, room_type, rate_amount)

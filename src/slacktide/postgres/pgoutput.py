@@ -36,7 +36,7 @@ Value = bytes | _Unchanged | None
 Values = list[Value]
 
 
-class UnknownMessage(OutsideError):
+class UndecodableMessage(OutsideError):
     """The replication stream holds a message of kind {kind!r}, which this decoder does not know."""
 
 
@@ -250,10 +250,10 @@ _DECODERS: dict[int, Callable[[bytes], Decoded]] = {
 
 
 def decode(data: bytes) -> Decoded:
-    """Decode one message. Raises UnknownMessage, CutMessage."""
+    """Decode one message. Raises UndecodableMessage, CutMessage."""
     decoder = _DECODERS.get(data[0])
     if decoder is None:
-        raise UnknownMessage(kind=chr(data[0]))
+        raise UndecodableMessage(kind=chr(data[0]))
     try:
         return decoder(data)
     except (error, ValueError, IndexError) as cut:
