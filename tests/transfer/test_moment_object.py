@@ -32,6 +32,14 @@ def test_part_moves_outside(line):
     assert "N4" not in numbers(line)
 
 
+def test_part_without_key_moves(line):
+    """A night moves to another booking: it is there once, although only the old identity names where it was."""
+    line.sql("update bare.night set booking_id = 18 where booking_id = 17 and day = '2026-01-01' and not exists "
+             "(select from bare.night where booking_id = 18 and day = '2026-01-01')")  # fmt: skip
+    line.sql("update bare.night set booking_id = 18, day = '2027-01-01' where booking_id = 17 and day = '2026-01-01'")
+    line.drain()
+
+
 def test_object_leaves(line):
     """An object that leaves the property stays while others refer to it, is kept up to date, and goes with the last."""
     line.sql("update bare.booking set sharer_id = 6 where booking_id = 1")

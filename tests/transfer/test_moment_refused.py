@@ -8,7 +8,7 @@ import pytest
 from slacktide.postgres.connection import connect
 from slacktide.transfer import message
 from slacktide.transfer.apply import ManyAbsent, NotTheOwner
-from slacktide.transfer.journal import Touched
+from slacktide.transfer.entry import Touched
 from slacktide.transfer.spool import CorruptFile
 from tests.transfer.checker import digest, rows_of
 from tests.transfer.line import PLAN

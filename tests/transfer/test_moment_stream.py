@@ -142,7 +142,8 @@ def to_page_end(connection, *, page=8192):
     for _ in range(200):
         before = position()
         connection.execute(emit, [2000])
-        overhead = position() - before - 2000
+        crossed = 24 * (position() // page - before // page)
+        overhead = position() - before - 2000 - crossed
         left = page - position() % page
         if left - overhead > 300:
             connection.execute(emit, [left - overhead])

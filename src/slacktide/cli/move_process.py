@@ -18,8 +18,9 @@ from slacktide.core import clock
 from slacktide.core.errors import OutsideError, UsageError
 from slacktide.transfer import panel
 from slacktide.transfer.ahead import FACT
-from slacktide.transfer.journal import PROCESSES, Journal, Touched
-from slacktide.transfer.move import Move, load_move
+from slacktide.transfer.entry import Touched
+from slacktide.transfer.journal import PROCESSES, Journal
+from slacktide.transfer.move import Move, load_move, set_fact
 from slacktide.worker.presence import require_worker
 
 if TYPE_CHECKING:
@@ -62,7 +63,13 @@ def _named(process: str | None) -> tuple[str, ...]:
 
 
 @app.command
-def start(name: _Name, process: _Process = None, *, options: Acting = ACTING) -> int:
+def start(
+    name: _Name,
+    process: _Process = None,
+    *,
+    allow_absent: Annotated[Flag, Parameter(help="Delete at the target even a large share of an entity.")] = False,
+    options: Acting = ACTING,
+) -> int:
     """Say that processes are wanted; workers run them. Prepares both databases if that was not done."""
     from slacktide.cli import move_task  # noqa: PLC0415 -- only a start needs the earlier tasks
 
@@ -73,6 +80,7 @@ def start(name: _Name, process: _Process = None, *, options: Acting = ACTING) ->
         _refuse_in_down_time(connection, move)
         with reachable(move.source, move.target):
             move_task.ensure_prepared(connection, move=move, who=options.who)
+        set_fact(connection, move=move, name="allow_absent", value=allow_absent)
         journal = Journal(connection, move_id=move.move_id)
         for each in wanted:
             journal.want(each, running=True)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from slacktide.guard import closing, install
+from slacktide.postgres import sql
 from slacktide.postgres.connection import connect
 from slacktide.transfer import prepare
 from slacktide.transfer.move import list_moves
@@ -15,7 +16,10 @@ if TYPE_CHECKING:
     import psycopg
     from psycopg.rows import TupleRow
 
+    from slacktide.guard.table import GuardedTable
     from slacktide.transfer.move import Move
+
+_STATEMENTS = sql.load(__package__, "cleaning.sql")
 
 
 def describe(move: Move, *, is_open: bool, everything: bool) -> list[str]:
@@ -43,11 +47,17 @@ def clean(connection: psycopg.Connection[TupleRow], *, move: Move, is_open: bool
         if everything or not is_open:
             closing.release(source, organization=move.property_code, reason="clean")
             if alone:
-                install.remove(source, tables=tables)
+                _remove_guard(source, tables)
     with connect(move.target, name="clean") as target:
         prepare.clean_target(target, plan=move.plan, move=move.name)
         closing.release(target, organization=move.target_property, reason="clean")
         if alone:
-            install.remove(target, tables=tables)
+            _remove_guard(target, tables)
     shutil.rmtree(Path(move.spool), ignore_errors=True)
     connection.execute("select slacktide.forget_journal(%s)", [move.move_id])
+
+
+def _remove_guard(connection: psycopg.Connection[TupleRow], tables: list[GuardedTable]) -> None:
+    """Take the triggers away, and what the guard keeps where nothing else is guarded."""
+    install.remove(connection, tables=tables)
+    connection.execute(_STATEMENTS["forget_guard"])

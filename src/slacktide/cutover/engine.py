@@ -13,8 +13,8 @@ from slacktide.transfer.process import Generate, Process, Synchronization, Trans
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from slacktide.transfer.entry import Batch
     from slacktide.transfer.generate import Held
-    from slacktide.transfer.journal import Batch
     from slacktide.transfer.move import Move
 
 

@@ -16,7 +16,8 @@ from slacktide.transfer.verify_carry import NothingVerified, verify_again
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from slacktide.transfer.journal import Batch, Journal
+    from slacktide.transfer.entry import Batch
+    from slacktide.transfer.journal import Journal
     from slacktide.transfer.move import Move
     from slacktide.transfer.verify import Verification
 
@@ -55,6 +56,16 @@ class Night:
             [self.move.name, self.attempt.first_batch],
         )
         return dict(rows.fetchall())
+
+    def own_objects(self) -> int:
+        """Count the property's own objects that the target holds: neither shared ones nor those kept by reference."""
+        names = [entity.name for entity in self.move.plan.moving if not entity.shared]
+        row = self.target.execute(
+            "select count(*) from slacktide.key_map k join slacktide.mover_move m using (move_no) "
+            "where m.name = %s and k.name = any (%s) and not k.outside",
+            [self.move.name, names],
+        ).fetchone()
+        return int(row[0]) if row else 0
 
     def wait_for_people(self, seconds: float) -> None:
         """Wait for what others have to do; it does not count as work."""

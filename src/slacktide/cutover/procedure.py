@@ -2,6 +2,9 @@
 
 The process that runs it does the steps of `step` in order and notes each; whoever takes it up after a kill goes on at
 the first one that is not done. An error stops it with both sides closed, and says how to go on.
+
+A procedure that was told to end, because its worker ends or was killed, stays wanted: another worker takes it up. It is
+no longer wanted only when it is open, waits for a go, or failed.
 """
 
 from __future__ import annotations
@@ -16,7 +19,7 @@ from slacktide.cutover.night import Night
 from slacktide.cutover.record import Record
 from slacktide.cutover.step import BarrierVoid, Ended, GoMissing, Step, steps_of
 from slacktide.postgres.connection import Unreachable
-from slacktide.postgres.stream import StreamEnded
+from slacktide.postgres.stream import SlotNotCreated, StreamEnded
 from slacktide.transfer.journal import OwnedElsewhere
 from slacktide.transfer.source import SourceBusy
 
@@ -26,7 +29,9 @@ if TYPE_CHECKING:
     from slacktide.transfer.journal import Journal
     from slacktide.transfer.move import Move
 
-_PASSING = (Unreachable, StreamEnded, SourceBusy, psycopg.OperationalError, OSError, OwnedElsewhere)
+_PASSING = (
+    Unreachable, StreamEnded, SlotNotCreated, SourceBusy, psycopg.OperationalError, OSError, OwnedElsewhere,
+)  # fmt: skip
 _RETRY_SECONDS = 0.3
 
 
@@ -40,7 +45,7 @@ def run(*, move: Move, journal: Journal, ended: Callable[[], bool]) -> None:
             with Night(move=move, journal=journal, ended=ended) as night:
                 _steps(night)
         except BarrierVoid:
-            continue
+            continue  # the record says where it begins anew
         except _PASSING as error:
             if journal.connection.closed or journal.connection.broken:
                 raise
@@ -50,8 +55,8 @@ def run(*, move: Move, journal: Journal, ended: Callable[[], bool]) -> None:
             return
         except SlacktideError as error:
             record.set_state("failed", error=str(error))
-    journal.want(journal.process, running=False)
-    journal.say("stopped")
+    if record.rest():
+        journal.say("stopped")
 
 
 def _steps(night: Night) -> None:

@@ -107,6 +107,10 @@ class Record:
         """Note the state of the attempt."""
         self._run("set_state", attempt=self.current().attempt, state=state, error=error)
 
+    def rest(self) -> bool:
+        """Say that the procedure is not wanted, unless it still runs or was just told to go on; tell which."""
+        return self._run("rest", attempt=self.current().attempt).rowcount == 1
+
     def set_final(self, batch: int, *, verification: Any) -> None:
         """Note the barrier's batch and what was verified at it."""
         encoded = msgspec.json.encode(verification).decode()

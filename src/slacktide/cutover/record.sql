@@ -42,6 +42,13 @@ update slacktide.procedure set state = %(state)s, error = %(error)s,
     opened_at = case when %(state)s = 'open' then clock_timestamp() else opened_at end
 where move_id = %(move_id)s and attempt = %(attempt)s
 
+-- name: rest
+-- The procedure is not wanted any more, unless the attempt runs: it may be told to go on at this very moment.
+update slacktide.move_process set wanted = 'stopped'
+where move_id = %(move_id)s and process = 'down time' and not exists (
+    select from slacktide.procedure p
+    where p.move_id = %(move_id)s and p.attempt = %(attempt)s and p.state = 'running')
+
 -- name: set_final
 -- Note the barrier's batch and what was verified at it.
 update slacktide.procedure set final_batch = %(batch)s, verification = %(verification)s::jsonb

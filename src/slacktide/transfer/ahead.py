@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from psycopg.rows import TupleRow
 
     from slacktide.plan.model import PropertyTable
-    from slacktide.transfer.journal import Batch, Journal
+    from slacktide.transfer.entry import Batch
+    from slacktide.transfer.journal import Journal
     from slacktide.transfer.move import Move
     from slacktide.transfer.source import Source
     from slacktide.transfer.verify import Verification

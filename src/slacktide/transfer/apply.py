@@ -13,7 +13,7 @@ The events that the order of the steps answers:
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -24,7 +24,7 @@ from slacktide.plan.order import closing_columns
 from slacktide.plan.parking import parking_columns
 from slacktide.postgres import sql
 from slacktide.transfer import target_sql
-from slacktide.transfer.journal import Problem
+from slacktide.transfer.entry import Problem
 from slacktide.transfer.message import Head, check_head
 from slacktide.transfer.source_sql import qualified
 from slacktide.transfer.sweep import Sweep
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from psycopg.rows import TupleRow
 
     from slacktide.plan.model import Plan
-    from slacktide.transfer.journal import Batch
+    from slacktide.transfer.entry import Batch
     from slacktide.transfer.message import BatchContent, BusinessObject, Present
 
 _STATEMENTS = sql.load(__package__, "target.sql")
@@ -57,7 +57,8 @@ class NotTheOwner(OutsideError):
 class ManyAbsent(OutsideError):
     """Of the {known} objects of {entity!r} at the target {absent} are absent at the source, in one key range.
 
-    If they were really deleted there, allow it and go on; if not, look at the source first. Nothing was deleted.
+    If they were really deleted there: `slacktide move processes start NAME --allow-absent`; if not, look at the source
+    first. Nothing was deleted.
     """
 
 
@@ -99,6 +100,7 @@ class Applier:
         self._parking = parking_columns(connection=connection, plan=plan)
         self._sequences = self._find_sequences()
         self._known_names: set[str] = set()
+        self._staged: Counter[str] = Counter()
         for table in plan.table.values():
             connection.execute(target_sql.create_stage(table))
 
@@ -267,7 +269,7 @@ class Applier:
         sweep = Sweep(self._connection, plan=self._plan, move_no=self._move_no, translation=translation)
         writing = Writing(
             self._connection, plan=self._plan, translation=translation, parking=self._parking, sweep=sweep,
-            move_no=self._move_no, batch=number,
+            move_no=self._move_no, batch=number, staged=self._staged,
         )  # fmt: skip
         sweep.remember(changed=work.changed, gone=work.gone)
         try:

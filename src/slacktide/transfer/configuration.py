@@ -166,12 +166,14 @@ class _Copying:
         """Copy a query's rows into a table; give how many were read and how many written."""
         self._target.execute(statement.make_stage(table, names))
         reader, writer = self._source.cursor(), self._target.cursor()
+        read = 0
         with reader.copy(statement.copy_out(query)) as rows, writer.copy(statement.copy_in(names)) as stage:
-            for piece in rows:
-                stage.write(piece)
+            for row in rows:
+                stage.write(row)
+                read += 1
         written = self._target.execute(statement.write(table, names, key)).rowcount
         self._target.execute(statement.drop_stage())
-        return writer.rowcount, written
+        return read, written
 
     def _columns(self, table: Identifier) -> list[str]:
         """Name the columns that both sides have; what only one has is not copied."""

@@ -25,7 +25,8 @@ from slacktide.core.errors import InputError, UsageError
 from slacktide.plan.document import nearest
 from slacktide.postgres import sql
 from slacktide.transfer import configuration_sql, conversion_sql
-from slacktide.transfer.journal import Journal, Touched
+from slacktide.transfer.entry import Touched
+from slacktide.transfer.journal import Journal
 from slacktide.transfer.move import set_fact
 
 if TYPE_CHECKING:

@@ -20,14 +20,15 @@ import msgspec
 from slacktide.core.duration import format_instant
 from slacktide.postgres.position import Snapshot, widen
 from slacktide.transfer.closure import Closure, Selection
-from slacktide.transfer.journal import Batch, Journal, Pending, Problem, Range
+from slacktide.transfer.entry import Batch, Pending, Problem, Range
+from slacktide.transfer.journal import Journal
 from slacktide.transfer.message import Head, Present, head_xml, tail_xml
 from slacktide.transfer.slot import plan_pass
 from slacktide.transfer.source import Instant, SchemaChanged, Source, await_stream, changed_tables
 
 if TYPE_CHECKING:
     from slacktide.plan.model import Plan
-    from slacktide.transfer.journal import Incarnation
+    from slacktide.transfer.entry import Incarnation
     from slacktide.transfer.spool import Spool
 
 _STREAM_LIMIT_SECONDS = 30.0
@@ -118,6 +119,8 @@ class Generator:
         A table whose files alone changed was emptied or rewritten: every object of its entity is read again.
         """
         number, before = incarnation.incarnation, incarnation.fingerprint
+        if incarnation.snapshot is None:
+            return False  # its slot is not made yet
         if before is None:
             self._journal.set_fingerprint(instant.fingerprint, incarnation=number)
         elif before != instant.fingerprint:
@@ -129,9 +132,7 @@ class Generator:
                 plan_pass(self._journal, self._source, plan=self._plan, incarnation=number, only=names)
                 self._journal.set_fingerprint(instant.fingerprint, incarnation=number)
             return False
-        if not ranges or incarnation.snapshot is None:
-            return True
-        return instant.snapshot.sees_all_that(Snapshot.parse(incarnation.snapshot))
+        return not ranges or instant.snapshot.sees_all_that(Snapshot.parse(incarnation.snapshot))
 
     def _read(self, instant: Instant, taken: list[Pending], ranges: list[Range]) -> Reading:
         following = ranges[:1]
@@ -188,7 +189,7 @@ class Generator:
             ordinals=[span.ordinal for span in reading.ranges],
             problems=reading.problems,
             outside=reading.outside,
-            own_objects=reading.own_objects + sum(not self._plan.entity[name].shared for name, _ in gone),
+            own_objects=reading.own_objects,
         )
         for name, key in reading.outside:
             self._outside.setdefault(name, set()).add(key)

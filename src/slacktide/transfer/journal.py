@@ -18,13 +18,13 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
-import msgspec
 import psycopg
 from psycopg.rows import TupleRow
 
 from slacktide.core.errors import OutsideError
 from slacktide.postgres import sql
 from slacktide.postgres.position import format_lsn, parse_lsn
+from slacktide.transfer.entry import Batch, Incarnation, Pending, Problem, Range, Touched, Transaction
 
 PROCESSES = ("synchronization", "generate", "transfer", "process")
 DOWN_TIME = "down time"
@@ -34,83 +34,6 @@ _STATEMENTS = sql.load(__package__, "journal.sql")
 
 class OwnedElsewhere(OutsideError):
     """The process {process!r} of the move {move!r} already runs elsewhere: it is left to its owner."""
-
-
-class Touched(msgspec.Struct, frozen=True, order=True, gc=False):
-    """An object that a transaction touched; `crossed` says that the property it belongs to may have changed."""
-
-    entity: str
-    key: str
-    crossed: bool = False
-
-
-class Transaction(msgspec.Struct, frozen=True):
-    """A committed transaction of the stream: the end of its commit, its 32-bit id, and the objects it touched."""
-
-    position: int
-    xid: int
-    committed_at: datetime
-    objects: tuple[Touched, ...]
-
-
-class Pending(msgspec.Struct, frozen=True):
-    """A transaction that belongs to no batch yet; without an id it is visible to every snapshot."""
-
-    sequence: int
-    xid: int | None
-    committed_at: datetime
-
-
-class Range(msgspec.Struct, frozen=True):
-    """A key range of the pass: keys behind `after` up to `upto`; None is open."""
-
-    ordinal: int
-    entity: str
-    after: str | None
-    upto: str | None
-    absence: bool
-    objects: int
-
-
-class Batch(msgspec.Struct, frozen=True):
-    """A stored batch: its identity, the instant it was read at, and its file."""
-
-    number: int
-    incarnation: int
-    snapshot: str
-    position: int
-    as_of: datetime
-    oldest_commit: datetime | None
-    file: str
-    checksum: str
-    bytes: int
-    objects: int
-
-
-class Incarnation(msgspec.Struct, frozen=True):
-    """A slot's life: everything that is known of it, and how far its stream is journalled."""
-
-    incarnation: int
-    slot: str
-    system_id: str | None
-    timeline: int | None
-    consistent_point: int
-    snapshot: str | None
-    fingerprint: dict[str, str] | None
-    reached: int
-
-
-ANYTHING = ("*", "*")  # what a failed object waits for that came into another one's way
-
-
-class Problem(msgspec.Struct, frozen=True):
-    """What stands in the way of one object: `failed`, `waiting` for another one, or a `warning`."""
-
-    entity: str
-    key: str
-    state: str
-    reason: str
-    waits_for: tuple[str, str] | None = None
 
 
 class Journal:

@@ -246,7 +246,7 @@ on conflict (move_id, process) do update set wanted = excluded.wanted,
 update slacktide.batch set state = 'generated' where move_id = %(move_id)s and number = %(number)s and state = 'transferred'
 
 -- name: own_objects
--- How many objects of the property itself a batch holds, those that are gone among them.
+-- How many objects of the property itself a batch holds; of those that are gone the source cannot tell whose they were.
 select own_objects from slacktide.batch where move_id = %(move_id)s and number = %(number)s
 
 -- name: is_processed
@@ -260,9 +260,3 @@ select count(*) from slacktide.batch where move_id = %(move_id)s and state <> 'p
 -- name: wanted
 -- Whether a process is wanted to run.
 select wanted from slacktide.move_process where move_id = %(move_id)s and process = %(process)s
-
--- name: purge
--- Forget transactions whose batch was processed long ago.
-delete from slacktide.journal j using slacktide.batch b
-where j.move_id = %(move_id)s and b.move_id = j.move_id and b.number = j.batch
-    and b.state = 'processed' and b.processed_at < clock_timestamp() - %(age)s::interval

@@ -63,6 +63,8 @@ def run(*, move: Move, journal: Journal, ended: Callable[[], bool]) -> None:
     nothing may be written.
     """
     journal.own()
+    if not journal.wanted():
+        return  # another one ended as failed meanwhile, and its reason stays
     work = work_of(journal.process, move=move, journal=journal)
     beat = Beat(journal)
     journal.say("running")

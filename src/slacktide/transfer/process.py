@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Protocol
 
 from slacktide.core import clock
 from slacktide.postgres.connection import connect
-from slacktide.postgres.stream import ReplicationStream
+from slacktide.postgres.stream import ReplicationStream, StreamEnded
 from slacktide.transfer import message, slot
 from slacktide.transfer.ahead import Ahead
 from slacktide.transfer.apply import Applier
 from slacktide.transfer.generate import Generator, Names
 from slacktide.transfer.prepare import publication
+from slacktide.transfer.restart import reconcile
 from slacktide.transfer.source import Source
 from slacktide.transfer.spool import CorruptFile, Spool
 from slacktide.transfer.synchronization import Synchronizer
@@ -65,6 +66,7 @@ class Synchronization:
         """Make sure of the slot and of the pass, and begin to stream."""
         move, journal = self._move, self._journal
         incarnation = slot.ensure(journal, address=move.source, move=move.name)
+        self._incarnation, self._slot = incarnation.incarnation, incarnation.slot
         self._source = Source(
             move.source, plan=move.plan, property_code=move.property_code, name=f"{move.name} position"
         )
@@ -97,6 +99,8 @@ class Synchronization:
     def lag_seconds(self) -> float:
         """Give for how long something of the source has not been journalled; 0 where all was at the last look."""
         assert self._source is not None  # noqa: S101 -- opened before it is stepped
+        if self._journal.incarnation().incarnation != self._incarnation:
+            raise StreamEnded(slot=self._slot, reason="a new incarnation has begun")
         position, at = self._seen
         if self._journal.reached() >= position:
             self._lag = 0.0
@@ -225,7 +229,9 @@ class Process:
             move=move.name,
             source_property=move.property_code,
             target_property=move.target_property,
+            allow_absent=bool(move.facts.get("allow_absent")),
         )
+        reconcile(self._journal, self._applier, move=move.name)
         self._journal.listen()
 
     def step(self) -> int:

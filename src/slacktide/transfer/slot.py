@@ -28,14 +28,15 @@ from slacktide.postgres import sql
 from slacktide.postgres.connection import connect
 from slacktide.postgres.position import format_lsn, parse_lsn
 from slacktide.postgres.stream import ReplicationStream, SlotNotCreated
-from slacktide.transfer.journal import Range
+from slacktide.transfer.entry import Range
 from slacktide.transfer.prepare import slot_stem
 
 if TYPE_CHECKING:
     from psycopg.rows import TupleRow
 
     from slacktide.plan.model import Plan
-    from slacktide.transfer.journal import Incarnation, Journal
+    from slacktide.transfer.entry import Incarnation
+    from slacktide.transfer.journal import Journal
     from slacktide.transfer.source import Source
 
 _STATEMENTS = sql.load(__package__, "slot.sql")

@@ -69,10 +69,13 @@ class Source:
     def __init__(self, address: str, *, plan: Plan, property_code: str, name: str) -> None:
         """Connect. Raises Unreachable."""
         self.plan, self.property_code = plan, property_code
-        self.connection = connect(address, name=name)
+        # Hidden rows are an error, not an absence; a table that somebody changes is waited for a moment only.
+        self.connection = connect(address, name=name, options=f"-c row_security=off -c lock_timeout={_LOCK_TIMEOUT}")
         self.connection.isolation_level = IsolationLevel.REPEATABLE_READ
         self._flushing = connect(address, name=f"{name} flush", options="-c synchronous_commit=local")
         self._tables = [table for entity in plan.moving for table in entity.tables]
+        self._sizes: TupleRow | None = None
+        self._known: tuple[str, dict[str, str]] = ("", {})
 
     def close(self) -> None:
         """Close the connections."""
@@ -84,13 +87,19 @@ class Source:
         """Read in one snapshot for as long as the block lasts. Raises SourceBusy."""
         with self.connection.transaction():
             self._lock()
-            text, as_of = self._first(_STATEMENTS["snapshot"])
-            fingerprint = {table: f"{schema} {files}" for table, schema, files in self._fingerprint()}
-            yield Instant(text, Snapshot.parse(text), as_of, self._insert_position(), fingerprint)
+            text, as_of, versions = self._first(_STATEMENTS["snapshot"], tables=self._names)
+            yield Instant(text, Snapshot.parse(text), as_of, self._insert_position(), self._fingerprint(versions))
 
-    def _fingerprint(self) -> list[TupleRow]:
-        tables = [table.qualified for table in self._tables]
-        return self.connection.execute(_STATEMENTS["fingerprint"], {"tables": tables}).fetchall()
+    @property
+    def _names(self) -> list[str]:
+        return [table.qualified for table in self._tables]
+
+    def _fingerprint(self, versions: str) -> dict[str, str]:
+        """Give the fingerprint, asked anew where a catalog row of these tables has another version."""
+        if versions != self._known[0]:
+            rows = self.connection.execute(_STATEMENTS["fingerprint"], {"tables": self._names})
+            self._known = versions, {table: f"{schema} {files}" for table, schema, files in rows}
+        return self._known[1]
 
     def position(self) -> int:
         """Give where the log ends now."""
@@ -102,8 +111,6 @@ class Source:
 
     def _lock(self) -> None:
         """Hold the plan's tables against DDL; no query comes before this one."""
-        self.connection.execute("set local row_security = off")
-        self.connection.execute(SQL("set local lock_timeout = {}").format(_LOCK_TIMEOUT))
         names = SQL(", ").join(source_sql.qualified(table) for table in self._tables)
         try:
             self.connection.execute(SQL("lock table {} in access share mode").format(names))
@@ -111,11 +118,12 @@ class Source:
             raise SourceBusy(reason=str(error).strip()) from error
 
     def _insert_position(self) -> int:
-        text, page, segment = self._first(_STATEMENTS["insert_position"])
+        page, segment = self._sizes = self._sizes or self._first(_STATEMENTS["sizes"])
+        (text,) = self._first(_STATEMENTS["insert_position"])
         return put_back(parse_lsn(text), page_bytes=page, segment_bytes=segment)
 
-    def _first(self, statement: Any) -> TupleRow:
-        row = self.connection.execute(statement).fetchone()
+    def _first(self, statement: Any, **values: Any) -> TupleRow:
+        row = self.connection.execute(statement, values).fetchone()
         assert row is not None  # noqa: S101 -- these statements always give a row
         return row
 

@@ -1,21 +1,35 @@
 -- name: snapshot
--- The snapshot of this transaction, and the instant it was taken at.
-select pg_current_snapshot()::text, clock_timestamp()
+-- The snapshot of this transaction, the instant it was taken at, and the versions of all catalog rows of the tables:
+-- whatever the fingerprint tells apart is written there, so that an equal version is an equal fingerprint.
+with recursive relation (oid) as (
+    select c.oid from pg_class c join pg_namespace n on n.oid = c.relnamespace
+    where n.nspname || '.' || c.relname = any (%(tables)s)
+    union all select h.inhrelid from pg_inherits h join relation on h.inhparent = relation.oid
+), version (kind, xmin) as (
+    select 1, c.xmin from relation join pg_class c using (oid)
+    union all select 2, a.xmin from relation join pg_attribute a on a.attrelid = oid
+    union all select 3, i.xmin from relation join pg_index i on i.indrelid = oid
+    union all select 4, k.xmin from relation join pg_constraint k on k.conrelid = relation.oid
+    union all select 5, t.xmin from relation join pg_trigger t on t.tgrelid = relation.oid
+    union all select 6, p.xmin from relation join pg_policy p on p.polrelid = relation.oid
+    union all select 7, x.xmin from relation join pg_index i on i.indrelid = relation.oid
+        join pg_class x on x.oid = i.indexrelid
+), summed as (
+    select kind, count(*), sum(xmin::text::bigint), max(xmin::text::bigint) from version group by kind
+)
+select pg_current_snapshot()::text, clock_timestamp(), (select string_agg(summed::text, ' ' order by kind) from summed)
 
 -- name: insert_position
--- Where the next record of the log will stand, and the sizes that say where its pages begin.
-select pg_current_wal_insert_lsn()::text, current_setting('wal_block_size')::int,
-    (select setting::bigint from pg_settings where name = 'wal_segment_size')
+-- Where the next record of the log will stand.
+select pg_current_wal_insert_lsn()::text
+
+-- name: sizes
+-- The sizes that say where the log's pages and segments begin.
+select current_setting('wal_block_size')::int, pg_size_bytes(current_setting('wal_segment_size'))
 
 -- name: flush
 -- Write and flush the log up to here. The message itself marks nothing.
 select pg_logical_emit_message(true, 'slacktide', '')
-
--- name: identity
--- Which server and database this is.
-select system_identifier::text, (select timeline_id from pg_control_checkpoint()), current_database(),
-    pg_is_in_recovery()
-from pg_control_system()
 
 -- name: fingerprint
 -- What of each table the stream does not say: columns, types, keys, identity, triggers, policies; and, apart, the files

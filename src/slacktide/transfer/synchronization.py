@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING
 from slacktide.postgres import pgoutput
 from slacktide.postgres.pgoutput import UNCHANGED
 from slacktide.postgres.stream import Keepalive, StreamEnded
-from slacktide.transfer.journal import Journal, Superseded, Touched, Transaction
+from slacktide.transfer.entry import Touched, Transaction
+from slacktide.transfer.journal import Journal, Superseded
 
 if TYPE_CHECKING:
     from slacktide.plan.model import Plan, Table

@@ -28,8 +28,8 @@ def columns(table: Table) -> Composed:
 
 
 def create_stage(table: Table) -> Composed:
-    """Make a staging table that is empty after every transaction."""
-    return SQL("create temporary table {} on commit delete rows as select {} from {} with no data").format(
+    """Make a staging table; who stages rows deletes them: `on commit delete rows` would empty all tables each time."""
+    return SQL("create temporary table {} as select {} from {} with no data").format(
         Identifier(f"stage_{table.name}"), columns(table), qualified(table)
     )
 
@@ -231,6 +231,12 @@ COPY_KEY_MAP = SQL(
 def empty_stage(table: Table) -> Composed:
     """Empty a staging table in the middle of a transaction."""
     return SQL("delete from {}").format(stage(table))
+
+
+@cache
+def renew_stage(table: Table) -> Composed:
+    """Empty a staging table and give its space back."""
+    return SQL("truncate {}").format(stage(table))
 
 
 @cache

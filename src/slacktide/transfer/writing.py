@@ -21,11 +21,12 @@ from psycopg import errors
 from slacktide.core.errors import BugError, OutsideError
 from slacktide.postgres import sql
 from slacktide.transfer import target_sql
-from slacktide.transfer.journal import ANYTHING, Problem
+from slacktide.transfer.entry import ANYTHING, Problem
 from slacktide.transfer.message import NULL, escape
 from slacktide.transfer.translation import plain
 
 if TYPE_CHECKING:
+    from collections import Counter
     from collections.abc import Callable, Iterator, Sequence
 
     import psycopg
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from slacktide.transfer.translation import Layout, Name, Translation
 
 _STATEMENTS = sql.load(__package__, "target.sql")
+_RENEW_FROM = 5000  # rows that were staged in a table and deleted again
 _ANALYZE_FROM = 500  # staged rows; below, a plan without statistics does as well
 _REFUSALS = (errors.IntegrityError, errors.DataError, errors.RaiseException, errors.CheckViolation)
 
@@ -94,9 +96,10 @@ class Writing:
 
     def __init__(
         self, connection: psycopg.Connection[TupleRow], *, plan: Plan, translation: Translation,
-        parking: Mapping[str, tuple[Parking, ...]], sweep: Sweep, move_no: int, batch: int,
+        parking: Mapping[str, tuple[Parking, ...]], sweep: Sweep, move_no: int, batch: int, staged: Counter[str],
     ) -> None:  # fmt: skip
-        """Take the connection, inside the batch's transaction."""
+        """Take the connection, inside the batch's transaction; `staged` counts rows until a stage is renewed."""
+        self._staged, self._used = staged, set[str]()
         self._connection, self._plan, self._translation, self._sweep = connection, plan, translation, sweep
         self._parking, self._move_no, self._batch = parking, move_no, batch
         self._tables = list(plan.table.values())
@@ -127,6 +130,7 @@ class Writing:
             self._map(new, changed)
             loose = self._sweep.loose(written=[*new, *changed], gone=gone, changed_roots=rows.changed_roots)
             self.delete(_both(gone, _left(loose, left_out)), changed_roots=rows.changed_roots)
+            self._unstage()
 
     # -- in pieces ---------------------------------------------------------------------------------------------------
 
@@ -236,8 +240,17 @@ class Writing:
                     missing |= {n: own for n in translation.provides(item) if n[1] in translation.fresh[n[0]]}
 
     def _unstage(self) -> None:
-        for table in self._tables:
-            self._connection.execute(target_sql.empty_stage(table))
+        """Empty the staging tables that the batch used; now and then with the space of what was deleted before.
+
+        All of them each time: the savepoint in which they were emptied may have been rolled back.
+        """
+        for name in self._used:
+            table = self._plan.table[name]
+            if self._staged[name] < _RENEW_FROM:
+                self._connection.execute(target_sql.empty_stage(table))
+            else:
+                self._connection.execute(target_sql.renew_stage(table))
+                self._staged[name] = 0
 
     # -- the steps ---------------------------------------------------------------------------------------------------
 
@@ -269,6 +282,8 @@ class Writing:
     def _stage(self, rows: _Gathered) -> None:
         for name, lines in rows.staged.items():
             table = self._plan.table[name]
+            self._used.add(name)
+            self._staged[name] += len(lines)
             self._copy(target_sql.copy_in(table, staged=True), lines)
             if len(lines) >= _ANALYZE_FROM:
                 self._connection.execute(target_sql.analyze_stage(table))
