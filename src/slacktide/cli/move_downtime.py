@@ -36,9 +36,18 @@ _Downtime = Annotated[str | None, Parameter(help="The downtime that it uses; def
 _BusinessDate = Annotated[
     date | None, Parameter(help="The business date it is done on; default: today's at the property.")
 ]
-_Go = Annotated[tuple[str, ...], Parameter(negative="", help="A go given beforehand, as ROLE=NAME.")]
+_Go = Annotated[
+    tuple[str, ...],
+    Parameter(consume_multiple=True, negative="", show_default=False, help="A go given beforehand, as ROLE=NAME."),
+]
 _Waive = Annotated[
-    tuple[str, ...], Parameter(negative="", help="A check that somebody takes on himself, as CHECK=NAME.")
+    tuple[str, ...],
+    Parameter(
+        consume_multiple=True,
+        negative="",
+        show_default=False,
+        help="A check that somebody takes on himself, as CHECK=NAME.",
+    ),
 ]
 _WATCH_SECONDS = 0.1
 
@@ -101,7 +110,7 @@ def _find(connection: psycopg.Connection[TupleRow], move: Move, wish: preconditi
 
 @app.command
 def check(
-    name: _Name, *, downtime: _Downtime = None, business_date: _BusinessDate = None, waive: _Waive = (),
+    name: _Name, /, *, downtime: _Downtime = None, business_date: _BusinessDate = None, waive: _Waive = (),
     options: Shown = SHOWN,
 ) -> int:  # fmt: skip
     """Show every precondition with its state, the reason and the way to mend it; exit 1 while one does not hold."""
@@ -124,6 +133,7 @@ def _mark(line: precondition.Precondition) -> str:
 @app.command
 def start(
     name: _Name,
+    /,
     *,
     downtime: _Downtime = None,
     business_date: _BusinessDate = None,
@@ -162,7 +172,7 @@ def start(
 
 
 @app.command
-def resume(name: _Name, *, options: Acting = ACTING) -> int:
+def resume(name: _Name, /, *, options: Acting = ACTING) -> int:
     """Go on with a procedure that is ready, paused or failed, and watch it."""
     with open_control() as control, control.connect(name="move downtime resume") as connection:
         move = load_move(connection, name=name)
@@ -185,6 +195,7 @@ def _go_on(connection: psycopg.Connection[TupleRow], move: Move, record: Record)
 
 def go(
     name: _Name,
+    /,
     *,
     role: Annotated[str, Parameter(help="The role that the go is given for.")],
     name_: Annotated[str, Parameter(name="--name", help="Who gives it.")],
@@ -251,6 +262,7 @@ def _say_result(connection: psycopg.Connection[TupleRow], move: Move, options: S
 
 def clean(
     name: _Name,
+    /,
     *,
     apply: Annotated[Flag, Parameter(help="Do it; else it is only shown.")] = False,
     all_: Annotated[

@@ -66,6 +66,7 @@ def _named(process: str | None) -> tuple[str, ...]:
 def start(
     name: _Name,
     process: _Process = None,
+    /,
     *,
     allow_absent: Annotated[Flag, Parameter(help="Delete at the target even a large share of an entity.")] = False,
     options: Acting = ACTING,
@@ -93,7 +94,7 @@ def start(
 
 
 @app.command
-def stop(name: _Name, process: _Process = None, *, options: Acting = ACTING) -> int:
+def stop(name: _Name, process: _Process = None, /, *, options: Acting = ACTING) -> int:
     """Stop processes, in order, each after the batch in hand; waits until they have."""
     listed = _named(process)
     with open_control() as control, control.connect(name="move processes stop") as connection:
@@ -125,6 +126,7 @@ def _refuse_in_down_time(connection: psycopg.Connection[TupleRow], move: Move) -
 
 def status(
     name: _Name,
+    /,
     *,
     watch: Annotated[Flag, Parameter(help="Show it again and again, until interrupted.")] = False,
     options: Shown = SHOWN,
@@ -153,6 +155,7 @@ def _down_time(connection: psycopg.Connection[TupleRow], move: Move) -> str:
 
 def messages(
     name: _Name,
+    /,
     *,
     state: Annotated[str | None, Parameter(help="Only those in this state: failed, waiting, warning.")] = None,
     entity: Annotated[str | None, Parameter(help="Only those of this entity.")] = None,
@@ -176,6 +179,7 @@ def messages(
 def message(
     name: _Name,
     id_: Annotated[int, Parameter(name="ID", help="The message's ID, as `move messages` shows it.")],
+    /,
     *,
     xml: Annotated[Flag, Parameter(help="Write the object's XML as it is in its batch.")] = False,
     options: Shown = SHOWN,
@@ -201,6 +205,7 @@ def show(
     name: _Name,
     entity: Annotated[str, Parameter(name="ENTITY", help="An entity of the plan.")],
     key: Annotated[str, Parameter(name="KEY", help="The object's key at the source, or at the target.")],
+    /,
     *,
     options: Shown = SHOWN,
 ) -> int:
@@ -218,6 +223,7 @@ def show(
 
 def reprocess(
     name: _Name,
+    /,
     *ids: Annotated[int, Parameter(name="ID", help="Messages; left out: all that failed or wait.")],
     options: Acting = ACTING,
 ) -> int:
@@ -236,7 +242,7 @@ def reprocess(
         return options.say({"move": name, "enqueued": len(objects)}, f"{len(objects)} objects are read again")
 
 
-def verify(name: _Name, *, options: Shown = SHOWN) -> int:
+def verify(name: _Name, /, *, options: Shown = SHOWN) -> int:
     """Show what the verification ahead found; exit 1 where both sides differ, or nothing was verified yet."""
     with open_control() as control, control.connect(name="move verify") as connection:
         found = load_move(connection, name=name).facts.get(FACT)
