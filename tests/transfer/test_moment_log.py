@@ -16,7 +16,7 @@ from slacktide.postgres import binaries
 from slacktide.postgres.server import Server
 from tests.transfer.conftest import SEED
 from tests.transfer.line import Databases, Line
-from tests.transfer.test_moment_stream import INSERT, until
+from tests.transfer.test_moment_stream import INSERT, Held, settings, until
 
 QUIET = {"fsync": "off", "wal_writer_delay": "10s", "autovacuum": "off", "checkpoint_timeout": "1h"}
 BOUND_SECONDS = 2.0
@@ -91,13 +91,12 @@ def test_epoch(databases, lone, tmp_path):
         line.drain()
         (xid,) = line.sql("select pg_current_xact_id()::text::bigint").fetchone()
         assert xid >> 32 == 1
-        with psycopg.connect(source) as early:
-            early.execute(INSERT, ["early"])
-            line.sql(INSERT, "late")
-            until(line.step)
-            early.commit()
-        until(line.step)
-        line.drain()
+        with settings(lone, synchronous_standby_names="nobody"):
+            held = Held(source, INSERT, "held").hold(line.trading)
+            until(lambda: line.synchronizer.step(wait_seconds=0.1))
+            assert line.step() is None
+        held.end()
+        assert line.drain() == 1
         line.check()
     finally:
         line.stop()

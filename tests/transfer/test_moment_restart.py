@@ -39,6 +39,18 @@ def test_slot_dropped(own_line, monkeypatch):
     assert own_line.problems() == []
 
 
+def test_conflicts_across_ranges(own_line, monkeypatch):
+    """What came into another one's way in a pass of many ranges is asked for once more when the pass ends."""
+    monkeypatch.setattr(slot, "RANGE_OBJECTS", 7)
+    own_line.halt()
+    own_line.checking.execute("select pg_drop_replication_slot(%s)", [own_line.incarnation.slot])
+    for key, number in ((1, "x"), (30, "N1"), (1, "N30")):
+        own_line.sql("update bare.booking set number = %s where booking_id = %s", number, key)
+    own_line.start()
+    own_line.drain()
+    assert own_line.problems() == []
+
+
 def test_slot_made_again(own_line):
     """A slot that was dropped and made again under its name is not taken for the old one."""
     own_line.halt()
