@@ -19,6 +19,8 @@ from slacktide.transfer.verify_carry import verify_ahead
 from slacktide.transfer.verify_read import Subject
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import psycopg
     from psycopg.rows import TupleRow
 
@@ -83,9 +85,11 @@ def _analyze(target: psycopg.Connection[TupleRow], move: Move) -> None:
 class Ahead:
     """The verification ahead of one move, inside Generate."""
 
-    def __init__(self, move: Move, journal: Journal, source: Source) -> None:
-        """Take what Generate has."""
-        self._move, self._journal, self._source = move, journal, source
+    def __init__(
+        self, move: Move, journal: Journal, source: Source, *, ended: Callable[[], bool] = lambda: False
+    ) -> None:
+        """Take what Generate has; `ended` tells that it has to end."""
+        self._move, self._journal, self._source, self._ended = move, journal, source, ended
         self._last: float | None = None
         self._analyzed = False
 
@@ -126,7 +130,7 @@ class Ahead:
     def _applied(self, batch: Batch) -> bool:
         limit = clock.monotonic_seconds() + _APPLIED_SECONDS
         while not self._journal.is_processed(batch.number):
-            if clock.monotonic_seconds() > limit or not self._journal.wanted():
+            if clock.monotonic_seconds() > limit or self._ended() or not self._journal.wanted():
                 return False
             self._journal.wait(0.05)
         return True

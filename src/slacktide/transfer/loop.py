@@ -65,7 +65,7 @@ def run(*, move: Move, journal: Journal, ended: Callable[[], bool]) -> None:
     journal.own()
     if not journal.wanted():
         return  # another one ended as failed meanwhile, and its reason stays
-    work = work_of(journal.process, move=move, journal=journal)
+    work = work_of(journal.process, move=move, journal=journal, ended=ended)
     beat = Beat(journal)
     journal.say("running")
     try:
@@ -97,6 +97,8 @@ def _once(work: Work, journal: Journal, beat: Beat, ended: Callable[[], bool]) -
     except _PASSING as error:
         if journal.connection.closed or journal.connection.broken:
             raise
+        if ended() or not journal.wanted():
+            return
         journal.say("waiting", waits_for=" ".join(str(error).split()))
         work.close()
         clock.sleep(_RETRY_SECONDS)

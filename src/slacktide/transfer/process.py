@@ -120,9 +120,16 @@ class Synchronization:
 class Generate:
     """From the journal to batches in the source's spool."""
 
-    def __init__(self, move: Move, journal: Journal, *, reached: Callable[[float], int] | None = None) -> None:
-        """Take the move; `reached` asks the stream, where that is stepped by the same owner."""
-        self._move, self._journal = move, journal
+    def __init__(
+        self,
+        move: Move,
+        journal: Journal,
+        *,
+        reached: Callable[[float], int] | None = None,
+        ended: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """Take the move; `reached` asks the stream, where that is stepped by the same owner; `ended` ends waiting."""
+        self._move, self._journal, self._ended = move, journal, ended
         self._reached = reached or self._ask
         self._source: Source | None = None
 
@@ -140,7 +147,7 @@ class Generate:
             names=Names(move.name, move.property_code),
             reached=self._reached,
         )
-        self._ahead = Ahead(move, self._journal, self._source)
+        self._ahead = Ahead(move, self._journal, self._source, ended=self._ended)
         self._journal.listen()
 
     @property
@@ -151,6 +158,8 @@ class Generate:
 
     def step(self) -> int:
         """Make a batch, if there is something to make one of; now and then verify ahead at its instant."""
+        if self._journal.current() is None:
+            return 0  # Synchronization has yet to begin the first incarnation
         queued = self._journal.batches_queued()
         if queued >= _LARGEST_QUEUE:
             return 0
@@ -173,6 +182,8 @@ class Generate:
             self._source.close()
 
     def _ask(self, seconds: float) -> int:
+        if self._ended() or not self._journal.wanted():
+            raise InterruptedError  # Synchronization, which would answer, is stopped before this one
         self._journal.wake("synchronization")
         self._journal.wait(seconds)
         return self._journal.reached()
@@ -264,11 +275,11 @@ class Process:
             self._connection.close()
 
 
-def work_of(process: str, *, move: Move, journal: Journal) -> Work:
-    """Give the work of one process by its name."""
+def work_of(process: str, *, move: Move, journal: Journal, ended: Callable[[], bool] = lambda: False) -> Work:
+    """Give the work of one process by its name; what it waits for inside a step ends with `ended`."""
     kinds: dict[str, Callable[[Move, Journal], Work]] = {
         "synchronization": Synchronization,
-        "generate": Generate,
+        "generate": lambda move, journal: Generate(move, journal, ended=ended),
         "transfer": Transfer,
         "process": Process,
     }
