@@ -20,7 +20,8 @@ from pathlib import Path
 from slacktide.postgres.server import Server
 with Server(Path(sys.argv[1])) as server:
     with psycopg.connect(server.address()) as connection:
-        print(connection.execute("select pg_postmaster_start_time()::text, current_setting('data_directory')").fetchone())
+        asked = "select pg_postmaster_start_time()::text, current_setting('data_directory')"
+        print(connection.execute(asked).fetchone())
     sys.stdout.flush()
     sys.stdin.readline()
 """

@@ -17,7 +17,8 @@ insert into bare.booking (property, number, person_id, amount, note, raw, share,
 insert into bare.night select booking_id, date '2026-01-01' + d, null, 10.50 from bare.booking, generate_series(0, 2) d;
 insert into bare.posting (booking_id, amount, reference) select booking_id, 1.25, 'R' || booking_id from bare.booking;
 insert into bare.account (property, name) values ('P', 'a'), ('P', 'b'), ('Q', 'c');
-insert into bare.invoice (account_id, number, issued) select account_id, 'I' || account_id, '2026-01-01' from bare.account;
+insert into bare.invoice (account_id, number, issued)
+    select account_id, 'I' || account_id, '2026-01-01' from bare.account;
 insert into bare.line (invoice_id, posting_id, amount) select invoice_id, invoice_id, 3 from bare.invoice;
 """
 

@@ -34,7 +34,8 @@ NATIVE = """
 insert into bare.property (code) values ('Z');
 insert into bare.person (name, email) select 'native ' || n, 'native ' || n from generate_series(1, 30) n;
 insert into bare.booking (property, number, person_id, amount) select 'Z', 'N' || n, n, n from generate_series(1, 25) n;
-insert into bare.posting (booking_id, amount, reference) select booking_id, 1, 'native ' || booking_id from bare.booking;
+insert into bare.posting (booking_id, amount, reference)
+    select booking_id, 1, 'native ' || booking_id from bare.booking;
 insert into bare.night select booking_id, '2026-01-01', 'native ' || booking_id, 1 from bare.booking;
 insert into bare.account (property, name) values ('Z', 'a');
 insert into bare.invoice (account_id, number, issued) values (1, 'native', '2026-01-01');

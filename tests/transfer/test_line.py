@@ -19,6 +19,7 @@ def test_changes(line):
     line.sql("update bare.booking set booking_id = 1000 where false")
     assert line.drain() > 0
     line.sql(
-        "delete from bare.night where booking_id = 5; update bare.line set posting_id = null; delete from bare.posting where booking_id = 5; delete from bare.booking where booking_id = 5"
+        "delete from bare.night where booking_id = 5; update bare.line set posting_id = null; "
+        "delete from bare.posting where booking_id = 5; delete from bare.booking where booking_id = 5"
     )
     assert line.drain() > 0

@@ -56,7 +56,8 @@ def test_object_leaves(line):
 def test_ring_outside(line):
     """Objects outside that refer to each other hold nobody: they go when the property does not reach them."""
     line.sql(
-        "update bare.booking set sharer_id = 8 where booking_id = 4; update bare.booking set sharer_id = 4 where booking_id = 8"
+        "update bare.booking set sharer_id = 8 where booking_id = 4; "
+        "update bare.booking set sharer_id = 4 where booking_id = 8"
     )
     line.sql("update bare.booking set sharer_id = 4 where booking_id = 1")
     line.drain()
@@ -130,7 +131,8 @@ def test_unique_value_handed_over(line):
 def test_profiles_merge(line):
     """A person is merged into another one that takes its unique value over."""
     line.sql("begin; update bare.booking set person_id = 2 where person_id = 3; "
-             "delete from bare.person where person_id = 3; update bare.person set email = 'p3@x' where person_id = 2; commit")  # fmt: skip
+             "delete from bare.person where person_id = 3; "
+             "update bare.person set email = 'p3@x' where person_id = 2; commit")  # fmt: skip
     line.drain()
     assert line.problems() == []
     assert len(at_target(line, "select 1 from bare.person where email = 'p3@x'")) == 1
