@@ -36,7 +36,8 @@ class Stage:
         self._running: list[subprocess.Popen[str]] = []
 
     def __enter__(self) -> Self:
-        """Set it up."""
+        """Set it up; a SIGTERM ends the demonstration as an interrupt does, so that nothing is left running."""
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
         return self
 
     def __exit__(self, *_: object) -> None:
