@@ -86,7 +86,7 @@ def test_streamed_before_visible(server, line):
     """A commit that is streamed before it is visible is asked again until it is, and then arrives."""
     with committing(server, line):
         held = Held(line.addresses[0], INSERT, "held").hold(line.checking)
-        line.listen(0.2)
+        line.catch_up()
         assert len(line.journal().pending()) == 1, "it is not streamed yet"
         assert line.step() is None
         assert len(line.journal().pending()) == 1
@@ -165,10 +165,14 @@ def test_page_border(line):
 def test_change_between_read_and_done(line):
     """What changes after a batch's snapshot and before the batch is stored belongs to the next one."""
     line.sql("update bare.booking set amount = 50 where booking_id = 1")
-    line.listen(0.2)
-    line.source.meanwhile = lambda: line.sql("update bare.booking set amount = 51 where booking_id = 1")
+    line.catch_up()
+
+    def once():
+        line.source.meanwhile = lambda: None
+        line.sql("update bare.booking set amount = 51 where booking_id = 1")
+
+    line.source.meanwhile = once
     assert line.step() is not None
-    line.source.meanwhile = lambda: None
     assert line.checking.execute("select 1 from bare.booking where amount = 50").fetchone()
     until(line.step)
     assert line.checking.execute("select 1 from bare.booking where amount = 51").fetchone()
