@@ -18,10 +18,11 @@ from slacktide.postgres.stream import SlotNotCreated, StreamEnded
 from slacktide.transfer.journal import PROCESSES, Journal
 from slacktide.transfer.move import Move
 from slacktide.transfer.process import Work, work_of
+from slacktide.transfer.slot import SlotWaits
 from slacktide.transfer.source import SourceBusy
 from slacktide.transfer.spool import CorruptFile
 
-_PASSING = (Unreachable, StreamEnded, SlotNotCreated, SourceBusy, CorruptFile, psycopg.OperationalError, OSError)
+_PASSING = (Unreachable, StreamEnded, SlotNotCreated, SlotWaits, SourceBusy, CorruptFile, psycopg.OperationalError, OSError)
 _BEAT_SECONDS = 0.5
 _IDLE_SECONDS = 0.5
 _RETRY_SECONDS = 0.5
