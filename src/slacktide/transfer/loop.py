@@ -22,7 +22,16 @@ from slacktide.transfer.slot import SlotWaits
 from slacktide.transfer.source import SourceBusy
 from slacktide.transfer.spool import CorruptFile
 
-_PASSING = (Unreachable, StreamEnded, SlotNotCreated, SlotWaits, SourceBusy, CorruptFile, psycopg.OperationalError, OSError)
+_PASSING = (
+    Unreachable,
+    StreamEnded,
+    SlotNotCreated,
+    SlotWaits,
+    SourceBusy,
+    CorruptFile,
+    psycopg.OperationalError,
+    OSError,
+)
 _BEAT_SECONDS = 0.5
 _IDLE_SECONDS = 0.5
 _RETRY_SECONDS = 0.5
