@@ -4,6 +4,7 @@ import os
 
 import pytest
 
+from slacktide.guard.install import make_schema
 from slacktide.postgres.connection import connect
 from slacktide.transfer.connection_test import run_tests
 from tests.transfer.moved import moving
@@ -49,6 +50,7 @@ def test_role_without_rights_is_refused(server, resort):
             f"grant usage on schema hotel to {role}; grant select on all tables in schema hotel to {role}"
         )
         connection.execute("alter table hotel.trace enable row level security")
+        make_schema(connection)
     passfile = server.folder / "weak.passfile"
     passfile.write_text(f"*:*:*:{role}:weak\n")
     passfile.chmod(0o600)
@@ -57,7 +59,7 @@ def test_role_without_rights_is_refused(server, resort):
     resort.control.execute("update slacktide.move set source = %s", [weak])
     found = results(resort)
     assert not found["source rights"].ok
-    for word in ("make a schema", "make roles", "stream", "does not own hotel.app_user"):
+    for word in ("make a schema", "act as slacktide_mover", "stream", "does not own hotel.app_user"):
         assert word in found["source rights"].reason
     assert "hotel.trace" in found["source row level security"].reason
     assert found["target rights"].ok

@@ -66,7 +66,11 @@ class Facts(msgspec.Struct, frozen=True):
     free_senders: int
     keep_size: str
     large_objects: int
-    guard_roles: bool
+    guard_roles: int
+    guard_roles_ours: int
+
+
+_GUARD_ROLES = 2  # slacktide_mover and slacktide_tester
 
 
 def run_tests(control: _Connection, *, move: Move) -> list[Test]:
@@ -137,7 +141,16 @@ def _rights(side: str, connection: _Connection, facts: Facts, tables: list[str])
         f"may not {what}: {grant}"
         for missing, what, grant in (
             (not facts.create, "make a schema", f"grant create on database ... to {facts.role}"),
-            (not (facts.create_role or facts.guard_roles), "make roles", f"alter role {facts.role} createrole"),
+            (
+                facts.guard_roles < _GUARD_ROLES and not facts.create_role,
+                "make roles",
+                f"alter role {facts.role} createrole",
+            ),
+            (
+                facts.guard_roles_ours < facts.guard_roles,
+                "act as slacktide_mover",
+                f"grant slacktide_mover, slacktide_tester to {facts.role}",
+            ),
             (side == "source" and not facts.replication, "stream", f"alter role {facts.role} replication"),
         )
         if missing

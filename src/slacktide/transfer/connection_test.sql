@@ -8,7 +8,9 @@ select current_setting('server_version_num')::int, current_setting('server_versi
     current_setting('max_wal_senders')::int - (select count(*) from pg_stat_replication),
     current_setting('max_slot_wal_keep_size'),
     (select count(*) from pg_largeobject_metadata),
-    (select count(*) = 2 from pg_roles where rolname in ('slacktide_mover', 'slacktide_tester'))
+    (select count(*) from pg_roles g where g.rolname in ('slacktide_mover', 'slacktide_tester')),
+    (select count(*) from pg_roles g where g.rolname in ('slacktide_mover', 'slacktide_tester')
+        and pg_has_role(g.oid, 'member'))
 from pg_roles r, pg_database d where r.rolname = current_user and d.datname = current_database()
 
 -- name: not_owned
