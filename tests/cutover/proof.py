@@ -119,7 +119,7 @@ def _others(target: psycopg.Connection[Any], plan: Plan) -> Iterator[str]:
 
 def not_refused(moving: Moving, *, role: str) -> list[str]:
     """Name the routes by which an ordinary role can still write the property at the source."""
-    moving.ask("source", _ROLE.format(role=role))
+    moving.ask("source", ROLE.format(role=role))
     return [
         f"{name} at the source: {got or 'was accepted'}"
         for name, statement in ROUTES.items()
@@ -127,7 +127,7 @@ def not_refused(moving: Moving, *, role: str) -> list[str]:
     ]
 
 
-_ROLE = """
+ROLE = """
 do $$ begin
     if not exists (select from pg_roles where rolname = '{role}') then create role {role}; end if;
 end $$;

@@ -1,0 +1,133 @@
+"""Every precondition of the down time, shown false with its reason and mend, and then true. One story, in order."""
+
+from __future__ import annotations
+
+import pytest
+
+from slacktide.postgres.connection import connect
+from tests.cutover.house import a_move
+from tests.cutover.moving import BUSINESS_DATE, NAME, PROPERTY, WAIVED
+
+STEPS = [
+    "closing", "quiet", "final_synchronization", "guest_balances", "open_ar_invoices", "s_and_c",
+    "telephone_book_messages_traces", "counters", "verify", "resync_inventory", "ready_to_open", "hand_over",
+]  # fmt: skip
+MOVER = "slacktide_mover"
+CLERK = "night_clerk"
+CLOSED = "ST001"
+
+
+@pytest.fixture(scope="module")
+def moving(server):
+    """Give a move of a hotel with 100 bookings each, nothing of it written down yet."""
+    with a_move(server, name="night", bookings=100) as moving:
+        yield moving
+
+
+def checks(moving, *more, date=BUSINESS_DATE, waived=WAIVED, status=1):
+    """Give the preconditions by name."""
+    said = moving.run("move", "downtime", "check", NAME, "--business-date", date, *waived, *more, accept=(0, 1))
+    assert said.status == status
+    return {line["name"]: line for line in said.json["checks"]}
+
+
+def fails(line):
+    """Tell whether a precondition fails with its reason and the way to mend it."""
+    return not line["ok"] and bool(line["reason"]) and bool(line["mend"])
+
+
+def run_as(address, statement, *values, role=MOVER):
+    with connect(address, name="test", role=role) as connection:
+        connection.execute(statement, [*values])
+
+
+# -- before Start ------------------------------------------------------------------------------------------------------
+
+
+def test_not_steady_then_steady(moving):
+    """Before the pass is through the transfer is not steady; afterwards it is, and its processes run."""
+    moving.create()
+    moving.run("move", "configure", NAME)
+    moving.run("move", "prepare", NAME, "--apply")
+    assert fails(checks(moving)["steady"])
+    moving.worker()
+    moving.run("move", "processes", "start", NAME)
+    moving.until_steady()
+    found = checks(moving)
+    assert found["steady"]["ok"]
+    assert fails(found["stopped"])
+    assert "processes stop" in found["stopped"]["mend"]
+
+
+def test_stopped(moving):
+    """Processes that were told to stop are stopped, and the transfer is judged as of that moment."""
+    moving.run("move", "processes", "stop", NAME)
+    found = checks(moving)
+    assert found["stopped"]["ok"]
+    assert found["steady"]["ok"]
+
+
+def test_downtime(moving):
+    """It takes a downtime of the property with users out; none, and one with users in, are refused."""
+    assert fails(checks(moving)["downtime"])
+    first = moving.schedule(users="in")
+    found = checks(moving)["downtime"]
+    assert fails(found)
+    assert "users in" in found["reason"]
+    moving.run("downtime", "end", first, "--reason", "a test")
+    moving.schedule()
+    assert checks(moving, status=0)["downtime"]["ok"]
+
+
+def test_business_date(moving):
+    """The business date has to be the one named, and no End of Day may be under way."""
+    found = checks(moving, date="2016-08-16")["business_date"]
+    assert fails(found)
+    assert BUSINESS_DATE in found["mend"]
+    rolling = "update hotel.property set end_of_day_running = %s where code = 'RESORT'"
+    moving.ask("source", rolling, True)  # noqa: FBT003 -- a value
+    assert "End of Day" in checks(moving)["business_date"]["reason"]
+    moving.ask("source", rolling, False)  # noqa: FBT003 -- a value
+    assert checks(moving, status=0)["business_date"]["ok"]
+
+
+def test_plan_checks(moving):
+    """What the plan checks is asked of the database it names: an open cashier, a user without an account."""
+    moving.ask(
+        "source", "update hotel.cashier set open_since = now() where property_code = 'RESORT' and cashier_no = 1"
+    )
+    found = checks(moving)["cashiers_closed"]
+    assert fails(found)
+    assert "Cashier 1" in found["reason"]
+    moving.run("hotel", "cashiers", "close", moving.source, "--property", PROPERTY)
+    (name, account), *_ = moving.ask(
+        "target", "select user_name, account from hotel.app_user where account is not null"
+    )
+    account_of = "update hotel.app_user set account = %s where property_code = 'RESORT' and user_name = %s"
+    moving.ask("target", account_of, None, name)
+    assert name in checks(moving)["users_ready"]["reason"]
+    moving.ask("target", account_of, account, name)
+    assert checks(moving, status=0)["users_ready"]["ok"]
+
+
+def test_waivers(moving):
+    """What was not made has to be waived by name, and nothing else can be waived."""
+    found = checks(moving, waived=())
+    assert all(fails(found[name]) for name in ("contingency", "prediction", "partners"))
+    assert checks(moving, status=0)["partners"]["waived_by"] == "Ada Night"
+    said = moving.run("move", "downtime", "check", NAME, "--waive", "steady=Ada", accept=(2,))
+    assert "contingency" in said.err
+
+
+def test_target_untouched(moving):
+    """A row of the property at the target that the mover did not write is listed, and stops Start."""
+    row = "insert into hotel.telephone_entry (property_code, category, name, number) values ('RESORT', 'x', 'y', '1')"
+    run_as(moving.target, row)
+    found = checks(moving)["target"]
+    assert fails(found)
+    assert "hotel.telephone_entry" in found["reason"]
+    refused = moving.run(*moving.start_arguments(), accept=(1,))
+    assert "hotel.telephone_entry" in refused.err
+    assert moving.procedure()[0] == "not started"
+    run_as(moving.target, "delete from hotel.telephone_entry where category = 'x'")
+    assert checks(moving, status=0)["target"]["ok"]
