@@ -8,13 +8,7 @@ from slacktide.postgres.connection import connect
 from tests.cutover.house import a_move
 from tests.cutover.moving import BUSINESS_DATE, NAME, PROPERTY, WAIVED
 
-STEPS = [
-    "closing", "quiet", "final_synchronization", "guest_balances", "open_ar_invoices", "s_and_c",
-    "telephone_book_messages_traces", "counters", "verify", "resync_inventory", "ready_to_open", "hand_over",
-]  # fmt: skip
 MOVER = "slacktide_mover"
-CLERK = "night_clerk"
-CLOSED = "ST001"
 
 
 @pytest.fixture(scope="module")
