@@ -12,6 +12,9 @@ import pytest
 
 from slacktide.postgres.server import Server
 
+# Their assertions are to be explained; here, because whichever tests come first may import them.
+pytest.register_assert_rewrite("tests.transfer.line", "tests.transfer.checker")
+
 _number = itertools.count(1)
 
 

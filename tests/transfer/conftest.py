@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-pytest.register_assert_rewrite("tests.transfer.line", "tests.transfer.checker")
-
-from tests.transfer.line import Databases, Line  # noqa: E402 -- its assertions are to be explained
+from tests.transfer.line import Databases, Line
 
 SEED = """
 insert into bare.person (name, email) select 'person ' || n, 'p' || n || '@x' from generate_series(1, 20) n;
