@@ -155,7 +155,9 @@ class Run:
         try:
             seen = self.moving.status()
             said = [f"{name}: {panel['state']} {panel['waits_for'] or ''}" for name, panel in seen["processes"].items()]
-            return [*said, *seen["errors"], f"down time: {self.moving.procedure()} {self.moving.steps()}"]
+            checks = self.moving.run(*self._check(), accept=(0, 1)).json["checks"]
+            unmet = [f"not met: {check['title']}: {check['reason']}" for check in checks if not check["ok"]]
+            return [*said, *seen["errors"], *unmet, f"down time: {self.moving.procedure()} {self.moving.steps()}"]
         except (AssertionError, SlacktideError, psycopg.Error) as error:
             return [f"nobody knows how it stands: {' '.join(str(error).split())}"]
 

@@ -122,7 +122,7 @@ def test_mandatory_code(bare_line):
     """A code without a mapping fails its object where it is mandatory, and names it; a mapping lets it arrive."""
     line, root = bare_line, PLAN.entity["booking"].root
     code = msgspec.structs.replace(root.codes[0], mandatory=True)
-    line.plan = _with_root(PLAN, msgspec.structs.replace(root, codes=(code,)))
+    line.plan = with_root(PLAN, msgspec.structs.replace(root, codes=(code,)))
     line.sql(SEED + "update bare.booking set rate = 'RACK' where booking_id = 10")
     line.start()
     line.drain()
@@ -136,7 +136,7 @@ def test_mandatory_code(bare_line):
     line.check()
 
 
-def _with_root(plan, root):
+def with_root(plan, root):
     entities = tuple(
         msgspec.structs.replace(entity, root=root) if entity.name == root.name else entity for entity in plan.entities
     )

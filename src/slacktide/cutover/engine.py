@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Self
 
-from slacktide.transfer.journal import PROCESSES, Journal
+from slacktide.core.errors import OutsideError
+from slacktide.transfer.journal import BATCH_STATES, PROCESSES, Journal
 from slacktide.transfer.process import Generate, Process, Synchronization, Transfer
 
 if TYPE_CHECKING:
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
     from slacktide.transfer.entry import Batch
     from slacktide.transfer.generate import Held
     from slacktide.transfer.move import Move
+
+
+class BatchLost(OutsideError):
+    """The file of batch {number} was lost in both spools before it was applied. It is made again."""
 
 
 class Engine:
@@ -58,10 +63,15 @@ class Engine:
                 return
 
     def batch(self, *, held: Held | None = None) -> Batch | None:
-        """Make one batch, empty or not, and bring it to the target; `held` is called while its instant lasts."""
+        """Make one batch, empty or not, and bring it to the target; `held` is called while its instant lasts.
+
+        Raises BatchLost; then `drain` makes it again.
+        """
 
         def carried(batch: Batch) -> None:
             self._through(1)
+            if self.journal.batch_state(batch.number) != BATCH_STATES[-1]:
+                raise BatchLost(number=batch.number)
             if held is not None:
                 held(batch)
 

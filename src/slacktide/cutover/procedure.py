@@ -15,6 +15,7 @@ import psycopg
 
 from slacktide.core import clock
 from slacktide.core.errors import SlacktideError
+from slacktide.cutover.engine import BatchLost
 from slacktide.cutover.night import Night
 from slacktide.cutover.record import Record
 from slacktide.cutover.step import BarrierVoid, Ended, GoMissing, Step, steps_of
@@ -30,7 +31,8 @@ if TYPE_CHECKING:
     from slacktide.transfer.move import Move
 
 _PASSING = (
-    Unreachable, StreamEnded, SlotNotCreated, SourceBusy, psycopg.OperationalError, OSError, OwnedElsewhere,
+    Unreachable, StreamEnded, SlotNotCreated, SourceBusy, BatchLost, psycopg.OperationalError, OSError,
+    OwnedElsewhere,
 )  # fmt: skip
 _RETRY_SECONDS = 0.3
 

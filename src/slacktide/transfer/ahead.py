@@ -129,8 +129,8 @@ class Ahead:
 
     def _applied(self, batch: Batch) -> bool:
         limit = clock.monotonic_seconds() + _APPLIED_SECONDS
-        while not self._journal.is_processed(batch.number):
-            if clock.monotonic_seconds() > limit or self._ended() or not self._journal.wanted():
+        while (state := self._journal.batch_state(batch.number)) != "processed":
+            if state == "lost" or clock.monotonic_seconds() > limit or self._ended() or not self._journal.wanted():
                 return False
             self._journal.wait(0.05)
         return True

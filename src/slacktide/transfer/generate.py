@@ -7,6 +7,8 @@ The events that a batch must survive:
 3. The process is killed after the file was written: no batch names the file; the next one gets the same number.
 4. It is killed after the batch was stored: the batch is there, and the next one begins behind it.
 5. The schema changes: the fingerprint of N is another one, and nothing is read.
+6. A file is lost in both spools before it is applied: its batch and those behind it are forgotten, and what they held
+   is read again, at a later instant, into a batch of the same number.
 """
 
 from __future__ import annotations
@@ -105,6 +107,11 @@ class Generator:
             if held is not None:
                 held(batch)
         return batch
+
+    def free_lost(self) -> None:
+        """Forget a batch that was lost in both spools, and those behind it, so that they are made again."""
+        for name in self._journal.free_lost():
+            self._spool.remove(name)
 
     def _is_planned(self, incarnation: Incarnation) -> bool:
         """Tell whether the pass of an incarnation is planned: before that, nothing is known to have arrived."""

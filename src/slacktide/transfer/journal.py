@@ -28,6 +28,7 @@ from slacktide.transfer.entry import Batch, Incarnation, Pending, Problem, Range
 
 PROCESSES = ("synchronization", "generate", "transfer", "process")
 DOWN_TIME = "down time"
+BATCH_STATES = ("lost", "generated", "transferred", "processed")
 LOCK_CLASS = 0x51AC
 _STATEMENTS = sql.load(__package__, "journal.sql")
 
@@ -259,9 +260,9 @@ class Journal:
     # -- what transfer and process read and write -----------------------------------------------------------------
 
     def next_batch(self, state: str) -> Batch | None:
-        """Give the oldest batch in this state."""
-        row = self._run("next_batch", state=state).fetchone()
-        return _batch(row) if row else None
+        """Give the oldest batch in this state, unless one before it has not come so far."""
+        row = self._run("next_batch", states=[*BATCH_STATES[: BATCH_STATES.index(state) + 1]]).fetchone()
+        return _batch(row[:-1]) if row and row[-1] == state else None
 
     def batch(self, number: int) -> Batch | None:
         """Give one batch."""
@@ -276,14 +277,36 @@ class Journal:
         """Give how many objects of the property itself a batch holds."""
         return int(self._one("own_objects", number=number) or 0)
 
-    def is_processed(self, number: int) -> bool:
-        """Tell whether a batch is committed at the target."""
-        return bool(self._one("is_processed", number=number))
+    def batch_state(self, number: int) -> str | None:
+        """Give how far a batch is, as one of BATCH_STATES; None where there is none of this number."""
+        state = self._one("batch_state", number=number)
+        return None if state is None else str(state)
 
     def fetch_again(self, number: int) -> None:
         """Have a batch brought over again."""
-        self._run("fetch_again", number=number)
-        self.wake("transfer")
+        with self.together():
+            self._run("fetch_again", number=number)
+            self.wake("transfer")
+
+    def lose(self, number: int, *, reason: str) -> None:
+        """Note that a batch is in neither spool any more: Generate makes it again."""
+        with self.together():
+            self._run("lose", number=number)
+            self.remember(f"batch {number} is made again: {reason}")
+            self.wake("generate")
+
+    def free_lost(self) -> list[str]:
+        """Forget a lost batch and all behind it, whose objects are then read again; give the names of their files.
+
+        Only the owner of Generate may do so, and no batch behind a lost one is applied.
+        """
+        number = self._one("first_lost")
+        if number is None:
+            return []
+        with self.together():
+            for name in ("free_transactions", "free_ranges", "free_messages"):
+                self._run(name, number=number)
+            return [file for (file,) in self._run("free_batches", number=number)]
 
     def transferred(self, number: int) -> None:
         """Note that a batch lies in the target spool."""

@@ -135,9 +135,9 @@ update slacktide.pass_range set batch = %(number)s
 where move_id = %(move_id)s and incarnation = %(incarnation)s and ordinal = any (%(ordinals)s)
 
 -- name: next_batch
--- The oldest batch that is in a state.
-select number, incarnation, snapshot, position::text, as_of, oldest_commit, file, checksum, bytes, objects
-from slacktide.batch where move_id = %(move_id)s and state = %(state)s order by number limit 1
+-- The oldest batch that has come no further than a state, and which that is: a later one has to wait for it.
+select number, incarnation, snapshot, position::text, as_of, oldest_commit, file, checksum, bytes, objects, state
+from slacktide.batch where move_id = %(move_id)s and state <> 'processed' and state = any (%(states)s) order by number limit 1
 
 -- name: batch
 -- One batch.
@@ -245,13 +245,37 @@ on conflict (move_id, process) do update set wanted = excluded.wanted,
 -- Have a batch brought over again.
 update slacktide.batch set state = 'generated' where move_id = %(move_id)s and number = %(number)s and state = 'transferred'
 
+-- name: lose
+-- Note that a batch is in neither spool any more.
+update slacktide.batch set state = 'lost' where move_id = %(move_id)s and number = %(number)s and state = 'generated'
+
+-- name: first_lost
+-- The number of the first batch that is lost, if there is one.
+select min(number) from slacktide.batch where move_id = %(move_id)s and state = 'lost'
+
+-- name: free_transactions
+-- Have the transactions of a batch and of those behind it belong to none.
+update slacktide.journal set batch = null where move_id = %(move_id)s and batch >= %(number)s
+
+-- name: free_ranges
+-- Have the ranges of the pass of a batch and of those behind it belong to none.
+update slacktide.pass_range set batch = null where move_id = %(move_id)s and batch >= %(number)s
+
+-- name: free_messages
+-- Let what stands about objects of the batches behind one be settled by that one, which will hold them.
+update slacktide.message set batch = %(number)s where move_id = %(move_id)s and batch > %(number)s
+
+-- name: free_batches
+-- Forget a batch and those behind it, none of which is applied; give their files.
+delete from slacktide.batch where move_id = %(move_id)s and number >= %(number)s returning file
+
 -- name: own_objects
 -- How many objects of the property itself a batch holds; of those that are gone the source cannot tell whose they were.
 select own_objects from slacktide.batch where move_id = %(move_id)s and number = %(number)s
 
--- name: is_processed
--- Whether a batch is committed at the target.
-select state = 'processed' from slacktide.batch where move_id = %(move_id)s and number = %(number)s
+-- name: batch_state
+-- How far a batch is.
+select state from slacktide.batch where move_id = %(move_id)s and number = %(number)s
 
 -- name: batches_queued
 -- How many batches are made and not applied.

@@ -1,7 +1,7 @@
 """Keep one process going: step it while it is wanted, show its panel, and begin again after what passes by itself.
 
-What passes: a database that restarts or cannot be reached, a table that is locked, a stream that breaks, a corrupt
-spool file. The panel says what is waited for, since when. What does not pass (a changed schema, a malformed or
+What passes: a database that restarts or cannot be reached, a table that is locked, a stream that breaks, a full disk.
+The panel says what is waited for, since when. What does not pass (a changed schema, a malformed or
 foreign batch, a lost ownership) ends the process as `failed`, with the reason; it starts again when it is told to.
 """
 
@@ -20,7 +20,6 @@ from slacktide.transfer.move import Move
 from slacktide.transfer.process import Work, work_of
 from slacktide.transfer.slot import SlotWaits
 from slacktide.transfer.source import SourceBusy
-from slacktide.transfer.spool import CorruptFile
 
 _PASSING = (
     Unreachable,
@@ -28,7 +27,6 @@ _PASSING = (
     SlotNotCreated,
     SlotWaits,
     SourceBusy,
-    CorruptFile,
     psycopg.OperationalError,
     OSError,
 )

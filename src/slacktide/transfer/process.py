@@ -19,7 +19,7 @@ from slacktide.transfer.generate import Generator, Names
 from slacktide.transfer.prepare import publication
 from slacktide.transfer.restart import reconcile
 from slacktide.transfer.source import Source
-from slacktide.transfer.spool import CorruptFile, Spool
+from slacktide.transfer.spool import CorruptFile, MissingFile, Spool
 from slacktide.transfer.synchronization import Synchronizer
 
 if TYPE_CHECKING:
@@ -160,6 +160,7 @@ class Generate:
         """Make a batch, if there is something to make one of; now and then verify ahead at its instant."""
         if self._journal.current() is None:
             return 0  # Synchronization has yet to begin the first incarnation
+        self.generator.free_lost()
         queued = self._journal.batches_queued()
         if queued >= _LARGEST_QUEUE:
             return 0
@@ -202,11 +203,15 @@ class Transfer:
         self._journal.listen()
 
     def step(self) -> int:
-        """Bring one batch over."""
+        """Bring one batch over; one that is lost here too is made again."""
         batch = self._journal.next_batch("generated")
         if batch is None:
             return 0
-        self._to.fetch(self._from, name=batch.file, checksum=batch.checksum)
+        try:
+            self._to.fetch(self._from, name=batch.file, checksum=batch.checksum)
+        except (CorruptFile, MissingFile) as error:
+            self._journal.lose(batch.number, reason=str(error))
+            return 1
         self._journal.transferred(batch.number)
         return max(batch.objects, 1)
 
@@ -246,13 +251,13 @@ class Process:
         self._journal.listen()
 
     def step(self) -> int:
-        """Apply one batch."""
+        """Apply one batch; one whose file is not what it was is brought over again."""
         batch = self._journal.next_batch("transferred")
         if batch is None:
             return 0
         try:
             content = message.read(self._spool.read(batch.file, checksum=batch.checksum), plan=self._move.plan)
-        except CorruptFile:
+        except (CorruptFile, MissingFile):
             self._spool.remove(batch.file)
             self._journal.fetch_again(batch.number)
             return 1

@@ -23,11 +23,11 @@ _LEVEL = 1
 
 
 class CorruptFile(OutsideError):
-    """The spool file {path} is not what was written: its SHA-256 is {found}, not {expected}. It is fetched again."""
+    """The spool file {path} is not what was written: its SHA-256 is {found}, not {expected}. It is made again."""
 
 
 class MissingFile(OutsideError):
-    """The spool file {path} is not there: the batch is made again with `slacktide move reprocess NAME`."""
+    """The spool file {path} is not there. It is made again."""
 
 
 class Written(msgspec.Struct, frozen=True):

@@ -92,7 +92,7 @@ create table if not exists slacktide.batch (
     move_id integer not null references slacktide.move,
     number integer not null,
     incarnation integer not null,
-    state text not null default 'generated' check (state in ('generated', 'transferred', 'processed')),
+    state text not null default 'generated' check (state in ('lost', 'generated', 'transferred', 'processed')),
     snapshot text not null,
     position pg_lsn not null,
     as_of timestamptz not null,
