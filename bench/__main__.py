@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from bench import down_time, initial_pass
+import sys
+
+from bench import down_time, initial_pass, memory
 
 if __name__ == "__main__":
     initial_pass.main()
     down_time.main()
+    sys.exit(memory.main())

@@ -20,6 +20,7 @@ import msgspec
 import psycopg
 
 from slacktide.core.errors import OutsideError
+from slacktide.core.piece import pieces
 from slacktide.plan.order import closing_columns
 from slacktide.plan.parking import parking_columns
 from slacktide.postgres import sql
@@ -32,7 +33,7 @@ from slacktide.transfer.translation import Name, Translation
 from slacktide.transfer.writing import Refused, Writing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator, Sequence
 
     from psycopg.rows import TupleRow
 
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
 _STATEMENTS = sql.load(__package__, "target.sql")
 
 
+_ASKED_TOGETHER = 5000  # objects of a batch whose keys are asked for at once
 _MOST_ABSENT = 1000  # objects of an entity that may go at once for being absent
 _FEW_ABSENT = 100  # above these, a fifth of the entity is too many
 
@@ -157,26 +159,35 @@ class Applier:
     def _sort(self, content: BatchContent, translation: Translation, applied: Applied) -> Work:
         """Tell what is new, what changed and what goes; leave out what stays the same, or has to wait."""
         asked = {(o.entity.name, o.key) for o in content.objects}
-        known = self._known(asked | set(content.gone))
         work = Work(gone=defaultdict(dict))
         writing: list[BusinessObject] = []
-        for item in content.objects:
-            there = known.get((item.entity.name, item.key))
-            if there and there[1] == item.hash and there[2] == item.outside:
-                applied.arrived.append((item.entity.name, item.key))
-                applied.problems += [warning(item)] if item.unmapped else []
-            else:
-                writing.append(item)
-        for (name, key), (target_key, _, _) in known.items():
-            translation.keys[name][key] = target_key
-            if (name, key) not in asked:
-                work.gone[name][key] = target_key
+        for some in pieces(content.objects, size=_ASKED_TOGETHER):
+            writing += self._differing(some, translation, applied)
+        for names in pieces(content.gone, size=_ASKED_TOGETHER):
+            for (name, key), (target_key, _, _) in self._known(set(names) - asked).items():
+                translation.keys[name][key] = work.gone[name][key] = target_key
         for span in content.present:
             self._absent(span, asked, work)
-        self._look_up(writing, translation)
+        for some in pieces(writing, size=_ASKED_TOGETHER):
+            self._look_up(some, translation)
         for item in self._resolvable(writing, translation, applied.problems):
-            (work.changed if (item.entity.name, item.key) in known else work.new).append(item)
+            (work.changed if item.key in translation.keys[item.entity.name] else work.new).append(item)
         return work
+
+    def _differing(
+        self, items: Sequence[BusinessObject], translation: Translation, applied: Applied
+    ) -> Iterator[BusinessObject]:
+        """Give those of some objects that are not at the target as they are here; keep the target's keys."""
+        known = self._known((o.entity.name, o.key) for o in items)
+        for item in items:
+            target_key, hash_, outside = known.get((item.entity.name, item.key), (None, None, None))
+            if target_key is not None:
+                translation.keys[item.entity.name][item.key] = target_key
+            if (hash_, outside) != (item.hash, item.outside):
+                yield item
+                continue
+            applied.arrived.append((item.entity.name, item.key))
+            applied.problems += [warning(item)] if item.unmapped else []
 
     def _known(self, names: Iterable[Name]) -> dict[Name, tuple[str, str | None, bool]]:
         """Ask the key map: target key, content hash, kept by reference."""
@@ -208,7 +219,7 @@ class Applier:
             raise ManyAbsent(entity=span.entity, absent=len(absent), known=len(known))
         work.gone[span.entity].update(absent)
 
-    def _look_up(self, writing: list[BusinessObject], translation: Translation) -> None:
+    def _look_up(self, writing: Sequence[BusinessObject], translation: Translation) -> None:
         """Find the target's keys of everything that these objects bring or refer to."""
         names: set[Name] = set()
         for item in writing:

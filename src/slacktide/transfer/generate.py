@@ -14,18 +14,20 @@ The events that a batch must survive:
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from slacktide.core.duration import format_instant
+from slacktide.core.piece import pieces
 from slacktide.postgres.position import Snapshot, widen
 from slacktide.transfer.closure import Closure, Selection
 from slacktide.transfer.entry import Batch, Pending, Problem, Range
 from slacktide.transfer.journal import Journal
 from slacktide.transfer.message import Head, Present, head_xml, tail_xml
-from slacktide.transfer.slot import plan_pass
+from slacktide.transfer.slot import RANGE_OBJECTS, plan_pass
 from slacktide.transfer.source import Instant, SchemaChanged, Source, await_stream, changed_tables
 
 if TYPE_CHECKING:
@@ -47,13 +49,12 @@ class Names(msgspec.Struct, frozen=True):
 
 
 class Reading(msgspec.Struct):
-    """What one batch was made of."""
+    """What one batch is made of; what is counted is known when the last of its XML was read."""
 
     instant: Instant
     taken: list[Pending]
     ranges: list[Range]
     selection: Selection
-    pieces: list[bytes] = []
     objects: int = 0
     problems: list[Problem] = []
     outside: list[tuple[str, str]] = []
@@ -150,17 +151,16 @@ class Generator:
         for span in following:
             entity = self._plan.entity[span.entity]
             closure.ranged(span.entity, self._source.range_keys(entity, after=span.after, upto=span.upto))
-        reading = Reading(instant, taken, following, closure.close())
-        self._read_objects(reading)
-        return reading
+        return Reading(instant, taken, following, closure.close())
 
-    def _read_objects(self, reading: Reading) -> None:
+    def _objects_xml(self, reading: Reading) -> Iterator[bytes]:
+        """Read the objects in the order of references, some at a time: a backlog may be larger than our memory."""
         codes = self._codes()
         for entity in self._plan.moving:
-            keys = reading.selection.include.get(entity.name)
-            if keys:
-                read = self._source.objects(entity, sorted(keys), codes=codes)
-                reading.pieces.append(read.xml + b"\n")
+            keys = sorted(reading.selection.include.get(entity.name, ()))
+            for some in pieces(keys, size=RANGE_OBJECTS):
+                read = self._source.objects(entity, list(some), codes=codes)
+                yield read.xml + b"\n"
                 reading.objects += read.count
                 reading.problems += [
                     Problem(entity.name, key, "failed", _unmapped(text)) for key, text in read.unmapped
@@ -182,8 +182,8 @@ class Generator:
             incarnation=incarnation.incarnation, number=number, as_of=format_instant(reading.instant.as_of),
             snapshot=reading.instant.text,
         )  # fmt: skip
-        pieces = [head_xml(head).encode(), *reading.pieces, tail_xml(gone=gone, present=present).encode()]
-        written = self._spool.write(pieces, number=number)
+        opening, closing = head_xml(head).encode(), tail_xml(gone=gone, present=present).encode()
+        written = self._spool.write(chain([opening], self._objects_xml(reading), [closing]), number=number)
         batch = Batch(
             number=number, incarnation=incarnation.incarnation, snapshot=reading.instant.text,
             position=reading.instant.position, as_of=reading.instant.as_of,

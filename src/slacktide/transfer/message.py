@@ -148,6 +148,7 @@ class _Reader:
         self.gone: list[tuple[str, str]] = []
         self.present: list[Present] = []
         self._depth = 0
+        self._same: dict[str, str] = {}
         self._current: BusinessObject | None = None
         self._entities = {entity.root.element: entity for entity in plan.moving}
         self._names = {table.name: [c.name for c in table.columns] for table in plan.table.values()}
@@ -169,6 +170,11 @@ class _Reader:
             _malformed(f"element {name!r} at depth {self._depth} is not of the plan")
         self._depth += 1
 
+    def _values(self, attributes: list[str], start: int = 0) -> list[str]:
+        """Give the values among attributes; equal ones are one text, as most of a large batch's are."""
+        keep = self._same.setdefault
+        return [keep(value, value) for value in attributes[start + 1 :: 2]]
+
     def end(self, _: str) -> None:
         """Take an element's end."""
         self._depth -= 1
@@ -184,7 +190,7 @@ class _Reader:
         while at < len(attributes) and attributes[at] in _OBJECT_ATTRIBUTES and attributes[at] not in own:
             own[attributes[at]] = attributes[at + 1]
             at += 2
-        values = attributes[at + 1 :: 2]
+        values = self._values(attributes, at)
         if attributes[at::2] != self._names[entity.root.name] or "h" not in own:
             _malformed(f"the attributes of {entity.name!r} are not the plan's")
         self._current = BusinessObject(
@@ -202,7 +208,7 @@ class _Reader:
         part = self._parts[current.entity.name].get(name)
         if part is None or attributes[::2] != self._names[part.name]:
             _malformed(f"the part {name!r} of {current.entity.name!r} is not the plan's")
-        current.parts.append(Row(part, attributes[1::2]))
+        current.parts.append(Row(part, self._values(attributes)))
 
     def _batch(self, attributes: list[str]) -> None:
         said = {k.replace("-", "_"): v for k, v in zip(attributes[::2], attributes[1::2], strict=True)}

@@ -114,12 +114,16 @@ class Spool:
     def _put(self, pieces: Iterable[bytes], *, number: int) -> Written:
         making = self.folder / f".{number:08d}.{os.getpid()}.part"
         digest, size = hashlib.sha256(), 0
-        with making.open("wb") as file:
-            for piece in pieces:
-                digest.update(piece)
-                size += file.write(piece)
-            file.flush()
-            os.fsync(file.fileno())
+        try:
+            with making.open("wb") as file:
+                for piece in pieces:
+                    digest.update(piece)
+                    size += file.write(piece)
+                file.flush()
+                os.fsync(file.fileno())
+        except BaseException:
+            making.unlink(missing_ok=True)
+            raise
         checksum = digest.hexdigest()
         name = f"{number:08d}-{checksum[:16]}.xml.zst"
         making.rename(self.path(name))

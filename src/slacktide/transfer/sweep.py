@@ -15,7 +15,7 @@ from slacktide.postgres import sql
 from slacktide.transfer import target_sql
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     import psycopg
     from psycopg.rows import TupleRow
@@ -66,7 +66,7 @@ class Sweep:
         edges: dict[Name, set[Name]] = defaultdict(set)
         frontier = found
         while frontier:
-            pairs = self._referred(_by_entity(frontier))
+            pairs = list(self._referred(_by_entity(frontier)))
             for one, other in pairs:
                 edges[one].add(other)
             further = self._outside(_by_entity(other for _, other in pairs))
@@ -84,9 +84,9 @@ class Sweep:
     def _key(self, item: BusinessObject) -> str:
         return self._translation.keys[item.entity.name][item.key]
 
-    def _referred(self, roots: Mapping[str, Iterable[str]]) -> list[tuple[Name, Name]]:
-        """Give what the rows of given objects refer to, each with who does."""
-        return [
+    def _referred(self, roots: Mapping[str, Iterable[str]]) -> Iterator[tuple[Name, Name]]:
+        """Give what the rows of given objects refer to, each with who does; of a large batch that is a lot."""
+        return (
             ((name, root), (reference.entity, key))
             for name, keys in roots.items()
             if keys
@@ -94,7 +94,7 @@ class Sweep:
             for root, key in self._connection.execute(
                 target_sql.referred_from(self._plan, table, reference), {"keys": list(keys)}
             )
-        ]
+        )
 
     def _outside(self, names: Mapping[str, Iterable[str]]) -> dict[Name, str]:
         """Give those of some objects that are kept by reference, with their source keys."""
@@ -122,11 +122,19 @@ class Sweep:
 
     def _held(self, written: list[BusinessObject]) -> set[Name]:
         """Give what objects of the property in this batch refer to, as far as the batch shows it; no parts."""
-        edges: dict[Name, set[Name]] = defaultdict(set)
+        held: set[Name] = set()
+        edges: dict[Name, set[Name]] = {}
         keys = self._translation.keys
         for item in written:
-            edges[item.entity.name, self._key(item)] = {(n, keys[n][k]) for n, k in self._translation.asks(item)}
-        return _reached({(i.entity.name, self._key(i)) for i in written if not i.outside}, edges)
+            own, refers = (
+                (item.entity.name, self._key(item)),
+                {(n, keys[n][k]) for n, k in self._translation.asks(item)},
+            )
+            if item.outside:
+                edges[own] = refers
+            else:
+                held |= {own, *refers}
+        return _reached(held, edges)
 
 
 def _by_entity(names: Iterable[Name]) -> dict[str, list[str]]:

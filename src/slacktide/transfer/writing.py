@@ -19,6 +19,7 @@ import msgspec
 from psycopg import errors
 
 from slacktide.core.errors import BugError, OutsideError
+from slacktide.core.piece import pieces
 from slacktide.postgres import sql
 from slacktide.transfer import target_sql
 from slacktide.transfer.entry import ANYTHING, Problem
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 
 _STATEMENTS = sql.load(__package__, "target.sql")
 _RENEW_FROM = 5000  # rows that were staged in a table and deleted again
+_COPIED_TOGETHER = 2000  # lines
 _ANALYZE_FROM = 500  # staged rows; below, a plan without statistics does as well
 _REFUSALS = (errors.IntegrityError, errors.DataError, errors.RaiseException, errors.CheckViolation)
 
@@ -290,7 +292,8 @@ class Writing:
 
     def _copy(self, statement: Composed, lines: list[str]) -> None:
         with self._connection.cursor().copy(statement) as copy:
-            copy.write(("\n".join(lines) + "\n").encode())
+            for some in pieces(lines, size=_COPIED_TOGETHER):
+                copy.write(("\n".join(some) + "\n").encode())
 
     def _park(self, rows: _Gathered, gone: Gone) -> None:
         for table in self._tables:
