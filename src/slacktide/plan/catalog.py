@@ -40,10 +40,15 @@ class CatalogColumn(msgspec.Struct, frozen=True):
 
 
 class Index(msgspec.Struct, frozen=True):
-    """An index: its `columns` in order (None for an expression), and all columns that it `uses`."""
+    """An index: its `columns` in order (None for an expression), and all columns that it `uses`.
+
+    `is_identity` says that the table was told to use it as its replica identity.
+    """
 
     name: str
     is_unique: bool
+    is_primary: bool
+    is_identity: bool
     exclusion: bool
     immediate: bool
     valid: bool
@@ -78,7 +83,10 @@ class Trigger(msgspec.Struct, frozen=True):
 
 
 class CatalogTable(msgspec.Struct, frozen=True):
-    """A table with all that stands on it. `top` is, for a partition, the table that the plan knows."""
+    """A table with all that stands on it. `top` is, for a partition, the table that the plan knows.
+
+    `persistence` and `identity` are as in pg_class: p, u or t; d, n, f or i.
+    """
 
     schema: str
     name: str

@@ -52,6 +52,8 @@ select
     i.indrelid::bigint as oid,
     x.relname as name,
     i.indisunique as is_unique,
+    i.indisprimary as is_primary,
+    i.indisreplident as is_identity,
     i.indisexclusion as exclusion,
     i.indimmediate as immediate,
     i.indisvalid as valid,

@@ -12,8 +12,6 @@ if TYPE_CHECKING:
     from slacktide.plan.model import Entity, Plan, Table
     from slacktide.plan.problem import Notes
 
-_PERSISTENCE = {"u": "unlogged", "t": "temporary"}
-
 
 def check_source(*, plan: Plan, catalog: Catalog, notes: Notes) -> None:
     """Note what the source lacks."""
@@ -60,8 +58,8 @@ def _stream(table: Table, at: CatalogTable, catalog: Catalog, notes: Notes) -> N
     """Every change is in the stream and leads to its object, on every partition."""
     for holding in catalog.holding_rows(at):
         field = f"{table.field}.table"
-        if holding.persistence in _PERSISTENCE:
-            kind = _PERSISTENCE[holding.persistence]
+        if holding.persistence in identity.UNLOGGED:
+            kind = identity.UNLOGGED[holding.persistence]
             notes.error(field, f"{holding.qualified} is {kind}, so its changes are not in the log")
         needed = ", ".join(sorted(identity.needed_columns(table)))
         refused = identity.full_refused(at=holding)
