@@ -1,5 +1,6 @@
--- Two databases whose tables are partitioned, some on two levels: a shared root, a root, and a part.
+-- Two databases whose tables are partitioned, some on two levels, one leaf in a schema that no plan names.
 create schema leaf;
+create schema other;
 create table leaf.property (code text primary key, zone text not null default 'UTC', today date not null default '2026-01-01', closing_day boolean not null default false);
 create table leaf.person (person_id bigserial, name text not null, primary key (person_id)) partition by range (person_id);
 create table leaf.person_low partition of leaf.person for values from (minvalue) to (5);
@@ -9,7 +10,7 @@ create table leaf.account (account_id bigserial, property text not null referenc
 create table leaf.account_low partition of leaf.account for values from (0) to (4);
 create table leaf.account_high partition of leaf.account for values from (4) to (maxvalue) partition by hash (account_id);
 create table leaf.account_even partition of leaf.account_high for values with (modulus 2, remainder 0);
-create table leaf.account_odd partition of leaf.account_high for values with (modulus 2, remainder 1);
+create table other.account_odd partition of leaf.account_high for values with (modulus 2, remainder 1);
 create table leaf.invoice (invoice_id bigserial primary key, account_id bigint not null references leaf.account, number text not null unique);
 create index on leaf.invoice (account_id);
 create table leaf.booking (booking_id bigserial primary key, property text not null references leaf.property, number text not null,

@@ -108,7 +108,7 @@ def identities(address):
             connection.execute(
                 "select c.relname, coalesce(x.relname, c.relreplident::text) from pg_class c left join pg_index i on "
                 "i.indrelid = c.oid and i.indisreplident left join pg_class x on x.oid = i.indexrelid "
-                "where c.relnamespace = 'leaf'::regnamespace and c.relkind in ('r', 'p')"
+                "where c.relnamespace in ('leaf'::regnamespace, 'other'::regnamespace) and c.relkind in ('r', 'p')"
             )
         )
 
@@ -154,7 +154,7 @@ def test_leaf_of_target_is_guarded(own_line):
         closing.prepare_target(target, organization="P", reason="test")
         for statement in (
             "update leaf.charge_rest set amount = 2",
-            "update leaf.account_odd set name = 'x'",
+            "update other.account_odd set name = 'x'",
             "truncate leaf.charge_room",
         ):
             with pytest.raises(psycopg.Error) as refused:
@@ -308,14 +308,15 @@ def test_described(leaves):
     leaves.server.create_database("leaf_described")
     with connect(leaves.server.address("leaf_described"), name="test") as connection:
         connection.execute(SCHEMA)
-        index = {leaf: f"index account_{leaf}_account_id_property_key" for leaf in ("even", "low", "odd")}
+        accounts = ("leaf.account_even", "leaf.account_low", "other.account_odd")
+        index = {leaf: f"index {leaf.partition('.')[2]}_account_id_property_key" for leaf in accounts}
         said = prepare.describe_source(connection, plan=PLAN, move="m")
         assert [text for text in said if "identity" in text] == [
             *(f"replica identity of leaf.person_{leaf}, a partition of leaf.person: index person_{leaf}_pkey"
               for leaf in ("high", "low")),
             "replica identity of leaf.booking: index booking_booking_id_property_key",
             *(f"replica identity of leaf.charge_{leaf}, a partition of leaf.charge: full" for leaf in CHARGES),
-            *(f"replica identity of leaf.account_{leaf}, a partition of leaf.account: {index[leaf]}" for leaf in index),
+            *(f"replica identity of {leaf}, a partition of leaf.account: {how}" for leaf, how in index.items()),
             "replica identity of leaf.invoice: index invoice_pkey",
         ]  # fmt: skip
         prepare.prepare_source(connection, plan=PLAN, move="m")

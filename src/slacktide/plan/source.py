@@ -55,9 +55,13 @@ def _columns(table: Table, at: CatalogTable, notes: Notes) -> None:
 
 
 def _stream(table: Table, at: CatalogTable, catalog: Catalog, notes: Notes) -> None:
-    """Every change is in the stream and leads to its object, on every partition."""
+    """Every change is in the stream under the table's name and leads to its object, on every partition."""
+    field = f"{table.field}.table"
+    if at.top and at.partitioned:
+        notes.error(field, f"{at.qualified} is a partition with partitions of its own: name {at.top}")
+    if at.child:
+        notes.error(field, f"{at.child} inherits from {at.qualified}: its rows are logged under its own name")
     for holding in catalog.holding_rows(at):
-        field = f"{table.field}.table"
         if holding.persistence in identity.UNLOGGED:
             kind = identity.UNLOGGED[holding.persistence]
             notes.error(field, f"{holding.qualified} is {kind}, so its changes are not in the log")
