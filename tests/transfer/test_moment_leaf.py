@@ -11,6 +11,7 @@ from slacktide.guard import closing
 from slacktide.plan.load import load_plan
 from slacktide.postgres.connection import connect
 from slacktide.transfer import prepare
+from slacktide.transfer.identity import UpdateWouldFail
 from slacktide.transfer.source import ChangesUnseen, SchemaChanged
 from tests.transfer import checker
 from tests.transfer.line import Databases, Line
@@ -358,3 +359,16 @@ def test_clean_gives_back_what_was_set_by_others(server):
         assert identities(server.address("leaf_others")) == before
         left = [text for text in checker.left_behind(connection) if not text.startswith("identity leaf.charge_")]
         assert left == []
+
+
+def test_update_of_a_leaf_would_fail(server):
+    """A table of which a leaf's updates would fail is not published, so that those who trade can go on writing it."""
+    server.create_database("leaf_fails")
+    with connect(server.address("leaf_fails"), name="test") as connection:
+        connection.execute(SCHEMA + SEED)
+        connection.execute("alter table leaf.charge add column twice numeric generated always as (amount * 2) stored")
+        with pytest.raises(UpdateWouldFail, match=r"leaf\.charge_2025"):
+            prepare.prepare_source(connection, plan=PLAN, move="m")
+        connection.execute("update leaf.charge set amount = amount + 1")
+        prepare.clean_source(connection, move="m")
+        assert set(identities(server.address("leaf_fails")).values()) == {"d"}

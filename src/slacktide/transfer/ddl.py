@@ -15,9 +15,10 @@ from slacktide.core import clock
 from slacktide.core.errors import OutsideError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import psycopg
     from psycopg.rows import TupleRow
-    from psycopg.sql import Composed
 
 TRIES = 60
 PAUSE_SECONDS = 0.5
@@ -27,16 +28,12 @@ class TableBusy(OutsideError):
     """The table {table!r} stayed locked by others: end what holds it, or run the command again."""
 
 
-def change(
-    connection: psycopg.Connection[TupleRow], *, table: str, statement: Composed, before: Composed | None = None
-) -> None:
-    """Run a statement that locks a table, and one before it in the same transaction. Raises TableBusy."""
+def change(connection: psycopg.Connection[TupleRow], *, table: str, work: Callable[[], object]) -> None:
+    """Do what locks a table in one transaction, once more where others hold it. Raises TableBusy."""
     for _ in range(TRIES):
         with contextlib.suppress(errors.LockNotAvailable, errors.DeadlockDetected), connection.transaction():
             connection.execute("set local lock_timeout = '500ms'")
-            if before is not None:
-                connection.execute(before)
-            connection.execute(statement)
+            work()
             return
         clock.sleep(PAUSE_SECONDS)
     raise TableBusy(table=table)

@@ -14,6 +14,7 @@ The events:
 from __future__ import annotations
 
 import contextlib
+from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     import psycopg
     from psycopg.rows import TupleRow
 
+    from slacktide.plan.catalog import Catalog
     from slacktide.plan.model import Plan, Table
 
 _STATEMENTS = load(__package__, "identity.sql")
@@ -37,7 +39,7 @@ _WAYS = {"d": "default", "n": "nothing", "f": "full", "i": "using_index"}
 
 
 class UpdateWouldFail(InputError):
-    """An update of {table!r} would fail with this publication and identity: {reason}. Nothing was left changed."""
+    """An update of {table!r} would fail with this publication and identity: {reason}. It is not published."""
 
 
 class Identity(msgspec.Struct, frozen=True):
@@ -68,32 +70,33 @@ def _identity(table: Table, at: CatalogTable) -> Identity:
 
 def give(connection: psycopg.Connection[TupleRow], *, plan: Plan) -> None:
     """Give every table and leaf the identity that it lacks, and write down what it had. Raises TableBusy."""
-    lacking = [identity for identity in identities(connection, plan=plan) if not identity.given]
-    for identity in lacking:
-        relation = Identifier(identity.at.schema, identity.at.name)
-        remember = SQL(_STATEMENTS["remember"]).format(relation=Literal(relation.as_string(connection)))
-        how = _how(relation, "i" if identity.index else "f", identity.index)
-        ddl.change(connection, table=identity.at.qualified, before=remember, statement=how)
+    for identity in identities(connection, plan=plan):
+        if not identity.given:
+            ddl.change(connection, table=identity.at.qualified, work=partial(_give_one, connection, identity))
+
+
+def _give_one(connection: psycopg.Connection[TupleRow], identity: Identity) -> None:
+    relation = Identifier(identity.at.schema, identity.at.name)
+    name = Literal(relation.as_string(connection))
+    connection.execute(SQL(_STATEMENTS["remember"]).format(relation=name))
+    connection.execute(_how(relation, "i" if identity.index else "f", identity.index))
 
 
 def _how(relation: Identifier, identity: str, index: str | None) -> Composed:
     return SQL(_STATEMENTS[_WAYS[identity]]).format(relation=relation, index=Identifier(index or ""))
 
 
-def prove(connection: psycopg.Connection[TupleRow], *, plan: Plan) -> None:
-    """Update a row of each table and leaf and roll it back: what would make it fail is seen here.
+def prove(connection: psycopg.Connection[TupleRow], *, table: Table, catalog: Catalog) -> None:
+    """Update a row of a table, or of each of its leaves, and take it back: what would make it fail is seen here.
 
     Raises UpdateWouldFail.
     """
-    catalog = read_catalog(connection=connection, plan=plan)
-    for table, at in holding(plan=plan, catalog=catalog):
-        touch = SQL(_STATEMENTS["touch"]).format(
-            relation=Identifier(at.schema, at.name), column=Identifier(table.key[0])
-        )
+    for at in catalog.holding_rows(catalog.tables[table.qualified]):
+        relation, column = Identifier(at.schema, at.name), Identifier(table.key[0])
         try:
             with connection.transaction(force_rollback=True):
-                connection.execute(touch)
-        except errors.ObjectNotInPrerequisiteState as error:
+                connection.execute(SQL(_STATEMENTS["touch"]).format(relation=relation, column=column))
+        except (errors.ObjectNotInPrerequisiteState, errors.InvalidColumnReference) as error:
             raise UpdateWouldFail(table=at.qualified, reason=str(error).strip()) from error
 
 
@@ -103,4 +106,4 @@ def put_back(connection: psycopg.Connection[TupleRow]) -> None:
         way = "d" if identity == "i" and index is None else identity  # the index is gone meanwhile
         how = _how(Identifier(schema, name), way, index)
         with contextlib.suppress(errors.UndefinedTable):  # as is the table
-            ddl.change(connection, table=f"{schema}.{name}", statement=how)
+            ddl.change(connection, table=f"{schema}.{name}", work=partial(connection.execute, how))

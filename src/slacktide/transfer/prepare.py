@@ -9,6 +9,7 @@ No row filter and no column list: with either, the source's own updates can fail
 from __future__ import annotations
 
 import contextlib
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from psycopg import errors
@@ -18,6 +19,7 @@ from slacktide.core import clock
 from slacktide.guard import install as guard_install
 from slacktide.guard import right as guard_right
 from slacktide.guard.table import GuardedTable
+from slacktide.plan.catalog import read_catalog
 from slacktide.postgres.sql import script
 from slacktide.transfer import ddl, identity
 from slacktide.transfer.source_sql import property_of, qualified
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     import psycopg
     from psycopg.rows import TupleRow
 
+    from slacktide.plan.catalog import Catalog
     from slacktide.plan.model import Entity, Plan, Table
 
 _OWN_TABLES = (("slacktide", "mover_move"), ("slacktide", "key_map"))
@@ -69,26 +72,32 @@ def describe_source(connection: psycopg.Connection[TupleRow], *, plan: Plan, mov
 
 
 def prepare_source(connection: psycopg.Connection[TupleRow], *, plan: Plan, move: str) -> None:
-    """Put guard, identities and publication into the source. It can be run again."""
+    """Put guard, identities and publication into the source. It can be run again. Raises TableBusy, UpdateWouldFail."""
     connection.execute(script(__package__, "source_schema.sql"))
     guard_install.install(connection, tables=guarded_tables(plan))
     identity.give(connection, plan=plan)
     _publish(connection, plan=plan, move=move)
-    identity.prove(connection, plan=plan)
 
 
 def _publish(connection: psycopg.Connection[TupleRow], *, plan: Plan, move: str) -> None:
     name = Identifier(publication(move))
     if not connection.execute("select 1 from pg_publication where pubname = %s", [publication(move)]).fetchone():
         connection.execute(SQL("create publication {} with (publish_via_partition_root = true)").format(name))
+    catalog = read_catalog(connection=connection, plan=plan)
     for table in plan.table.values():
-        there = connection.execute(
-            "select 1 from pg_publication_tables where pubname = %s and schemaname = %s and tablename = %s",
-            [publication(move), table.schema, table.table],
-        ).fetchone()
-        if not there:
-            add = SQL("alter publication {} add table {}").format(name, qualified(table))
-            ddl.change(connection, table=table.qualified, statement=add)
+        ddl.change(connection, table=table.qualified, work=partial(_publish_one, connection, table, catalog, move))
+
+
+def _publish_one(connection: psycopg.Connection[TupleRow], table: Table, catalog: Catalog, move: str) -> None:
+    """Add a table to the publication, unless that would make its updates fail: then those who trade could not write."""
+    there = connection.execute(
+        "select 1 from pg_publication_tables where pubname = %s and schemaname = %s and tablename = %s",
+        [publication(move), table.schema, table.table],
+    ).fetchone()
+    if not there:
+        name = Identifier(publication(move))
+        connection.execute(SQL("alter publication {} add table {}").format(name, qualified(table)))
+    identity.prove(connection, table=table, catalog=catalog)
 
 
 def clean_source(connection: psycopg.Connection[TupleRow], *, move: str) -> None:
