@@ -178,6 +178,14 @@ class Line:
             assert time.monotonic() < ends, "the slot is still used"
             time.sleep(0.01)
 
+    def end(self):
+        """Close everything for good, and leave no slot behind: a server has only so many."""
+        self.halt()
+        self.trading.execute(
+            "select pg_drop_replication_slot(slot_name) from pg_replication_slots where database = current_database()"
+        )
+        self.stop()
+
     def stop(self):
         self.halt()
         for each in (self.control, self.checking, self.trading):

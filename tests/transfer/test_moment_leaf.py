@@ -71,7 +71,7 @@ def own_line(leaves, tmp_path):
         if line.open:
             settle(line)
     finally:
-        line.stop()
+        line.end()
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +82,7 @@ def kept(leaves, tmp_path_factory):
     line.start()
     line.drain()
     yield line
-    line.stop()
+    line.end()
 
 
 def settle(line):
@@ -258,7 +258,7 @@ def test_poor_leaf_between_prepare_and_first_batch(leaves, tmp_path):
         line.prepare_again()
         settle(line)
     finally:
-        line.stop()
+        line.end()
 
 
 @pytest.mark.parametrize(
