@@ -37,7 +37,7 @@ _LEFT = """
 select 'slot ' || slot_name from pg_replication_slots where database = current_database()
 union all select 'publication ' || pubname from pg_publication
 union all select 'identity of ' || oid::regclass from pg_class
-    where relkind in ('r', 'p') and relreplident <> 'd' and relnamespace = 'hotel'::regnamespace
+    where relkind in ('r', 'p') and relreplident <> 'd' and relnamespace::regnamespace::text !~ '^(pg_|information_)'
 union all select 'trigger ' || t.tgname || ' of ' || t.tgrelid::regclass from pg_trigger t
     where not t.tgisinternal and t.tgname like '%%slacktide%%' and not %(guarded)s
 union all select 'relation ' || oid::regclass from pg_class

@@ -209,9 +209,29 @@ def test_partitions(shop_plan, shop_database):
     """)
     both = {"source": shop_database, "target": shop_database}
     assert check_plan(plan=shop_plan(), **both).errors == ()
-    shop_database.execute("alter table shop.night_old set unlogged")
+    shop_database.execute("create schema old; alter table shop.night_old set schema old")
+    shop_database.execute("alter table old.night_old set unlogged")
     [error] = check_plan(plan=shop_plan(), **both).errors
-    assert "shop.night_old is unlogged" in error.message
+    assert "old.night_old is unlogged" in error.message
+
+
+def test_tables_that_are_logged_under_other_names(shop_plan, shop_database):
+    """A table with children that are no partitions, or a partition with partitions of its own, is refused."""
+    shop_database.execute("""
+        create table shop.booking_old () inherits (shop.booking);
+        drop table shop.night;
+        create table shop.stay (
+            booking_id bigint not null,
+            stay date not null,
+            amount numeric(12, 2) not null,
+            primary key (booking_id, stay)
+        ) partition by range (stay);
+        create table shop.night partition of shop.stay for values from (minvalue) to (maxvalue)
+            partition by range (stay);
+    """)
+    messages = [error.message for error in check_plan(plan=shop_plan(), source=shop_database).errors]
+    assert "source: shop.booking_old inherits from shop.booking: its rows are logged under its own name" in messages
+    assert "source: shop.night is a partition with partitions of its own: name shop.stay" in messages
 
 
 def test_encodings(shop_plan, shop_database, server):

@@ -155,7 +155,7 @@ LEFT_BEHIND = """
 select 'slot ' || slot_name from pg_replication_slots where database = current_database()
 union all select 'publication ' || pubname from pg_publication
 union all select 'identity ' || oid::regclass from pg_class
-    where relkind in ('r', 'p') and relreplident <> 'd' and relnamespace = 'bare'::regnamespace
+    where relkind in ('r', 'p') and relreplident <> 'd' and relnamespace::regnamespace::text !~ '^(pg_|information_)'
 union all select 'table ' || oid::regclass from pg_class
     where relkind in ('r', 'p', 'v', 'S') and relnamespace = to_regnamespace('slacktide')
 union all select 'trigger ' || tgname from pg_trigger where not tgisinternal

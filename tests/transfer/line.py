@@ -15,7 +15,7 @@ from slacktide.plan.load import load_plan
 from slacktide.postgres.connection import connect
 from slacktide.postgres.position import parse_lsn
 from slacktide.postgres.stream import ReplicationStream
-from slacktide.transfer import message, prepare, slot
+from slacktide.transfer import message, preparation, prepare, slot
 from slacktide.transfer.apply import Applier
 from slacktide.transfer.generate import Generator, Names
 from slacktide.transfer.journal import Journal
@@ -178,10 +178,24 @@ class Line:
             assert time.monotonic() < ends, "the slot is still used"
             time.sleep(0.01)
 
+    def end(self):
+        """Close everything for good, and leave no slot behind: a server has only so many."""
+        self.halt()
+        self.trading.execute(
+            "select pg_drop_replication_slot(slot_name) from pg_replication_slots where database = current_database()"
+        )
+        self.stop()
+
     def stop(self):
         self.halt()
         for each in (self.control, self.checking, self.trading):
             each.close()
+
+    def prepare_again(self):
+        """Prepare the source once more, as the operator does after a change of its tables."""
+        with connect(self.addresses[0], name="prepare") as connection:
+            preparation.take_as_it_is(self.journal(), connection, plan=self.plan)
+            prepare.prepare_source(connection, plan=self.plan, move=self.move)
 
     def reached(self, seconds):
         self.synchronizer.ask()
@@ -289,7 +303,7 @@ class Line:
         """Take everything away, and hold that nothing of ours stays but the guard."""
         self.halt()
         with connect(self.addresses[0], name="clean") as source, connect(self.addresses[1], name="clean") as target:
-            prepare.clean_source(source, plan=self.plan, move=self.move)
+            prepare.clean_source(source, move=self.move)
             prepare.clean_target(target, plan=self.plan, move=self.move)
             assert checker.left_behind(source) == []
             assert checker.left_behind(target) == []

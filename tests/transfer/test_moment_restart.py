@@ -168,7 +168,7 @@ def test_source_restored(own_line):
 def test_clean_with_a_live_stream(started):
     """Clean takes the slot away even while somebody is streaming from it."""
     with psycopg.connect(started.addresses[0], autocommit=True) as connection:
-        prepare.clean_source(connection, plan=started.plan, move="m")
+        prepare.clean_source(connection, move="m")
         assert (
             connection.execute("select 1 from pg_replication_slots where database = current_database()").fetchall()
             == []

@@ -10,7 +10,9 @@ from slacktide.guard.state import State
 from slacktide.postgres.connection import connect
 from slacktide.transfer import preparation
 from slacktide.transfer.emptiness import TargetNotEmpty
+from slacktide.transfer.journal import Journal
 from slacktide.transfer.prepare import guarded_tables
+from slacktide.transfer.source import fingerprint_of
 from tests.transfer.moved import moving
 
 
@@ -95,3 +97,18 @@ def test_prepare_again(resort):
     ensure(resort)
     first = resort.move.facts["prepared"]["checksum"]
     assert preparation.apply(resort.control, move=resort.move, who="test").checksum == first
+
+
+def test_prepare_again_after_a_change(resort):
+    """Prepared again after a table of the source was changed, that one is taken as it is and read again, no other."""
+    move = ensure(resort)
+    journal = Journal(resort.control, move_id=move.move_id, process="")
+    incarnation = journal.begin_incarnation(slot="none").incarnation
+    looks = fingerprint_of(resort.source, tables=[table.qualified for table in move.plan.table.values()])
+    journal.set_fingerprint(looks, before=None, incarnation=incarnation)
+    preparation.apply(resort.control, move=move, who="test")
+    assert journal.incarnation().fingerprint == looks
+    resort.source.execute("alter table hotel.trace replica identity default")
+    preparation.apply(resort.control, move=move, who="test")
+    assert looks.keys() - journal.incarnation().fingerprint.keys() == {"hotel.trace"}
+    assert fingerprint_of(resort.source, tables=["hotel.trace"])["hotel.trace"] == looks["hotel.trace"]

@@ -43,7 +43,7 @@ def clean(connection: psycopg.Connection[TupleRow], *, move: Move, is_open: bool
     alone = not any(other.name != move.name for other in list_moves(connection))
     tables = prepare.guarded_tables(move.plan)
     with connect(move.source, name="clean") as source:
-        prepare.clean_source(source, plan=move.plan, move=move.name)
+        prepare.clean_source(source, move=move.name)
         if everything or not is_open:
             closing.release(source, organization=move.property_code, reason="clean")
             if alone:

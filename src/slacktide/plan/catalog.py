@@ -40,10 +40,15 @@ class CatalogColumn(msgspec.Struct, frozen=True):
 
 
 class Index(msgspec.Struct, frozen=True):
-    """An index: its `columns` in order (None for an expression), and all columns that it `uses`."""
+    """An index: its `columns` in order (None for an expression), and all columns that it `uses`.
+
+    `is_identity` says that the table was told to use it as its replica identity.
+    """
 
     name: str
     is_unique: bool
+    is_primary: bool
+    is_identity: bool
     exclusion: bool
     immediate: bool
     valid: bool
@@ -78,7 +83,11 @@ class Trigger(msgspec.Struct, frozen=True):
 
 
 class CatalogTable(msgspec.Struct, frozen=True):
-    """A table with all that stands on it. `top` is, for a partition, the table that the plan knows."""
+    """A table with all that stands on it. `top` is, for a partition, the table that the plan knows.
+
+    `child` is one that inherits from it without being a partition.
+    `persistence` and `identity` are as in pg_class: p, u or t; d, n, f or i.
+    """
 
     schema: str
     name: str
@@ -86,6 +95,7 @@ class CatalogTable(msgspec.Struct, frozen=True):
     persistence: str
     identity: str
     top: str | None
+    child: str | None
     columns: dict[str, CatalogColumn]
     indexes: tuple[Index, ...]
     foreign_keys: tuple[ForeignKey, ...]
@@ -138,9 +148,11 @@ def read_catalog(*, connection: psycopg.Connection[TupleRow], plan: Plan) -> Cat
 class _Reader:
     def __init__(self, connection: psycopg.Connection[TupleRow], schemas: list[str]) -> None:
         self._connection, self._schemas = connection, schemas
+        self._tables: list[int] = []
 
     def catalog(self, plan: Plan) -> Catalog:
         rows = self._rows("tables")
+        self._tables = [row["oid"] for row in rows]
         name = {row["oid"]: f"{row['schema']}.{row['name']}" for row in rows}
         stands_on = {
             kind: self._by_table(kind)
@@ -156,7 +168,7 @@ class _Reader:
 
     def _rows(self, statement: str) -> list[dict[str, Any]]:
         with self._connection.cursor(row_factory=dict_row) as cursor:
-            return cursor.execute(_SQL[statement], {"schemas": self._schemas}).fetchall()
+            return cursor.execute(_SQL[statement], {"schemas": self._schemas, "tables": self._tables}).fetchall()
 
     def _by_table(self, statement: str) -> dict[int, list[dict[str, Any]]]:
         found: dict[int, list[dict[str, Any]]] = {}
@@ -188,6 +200,7 @@ def _table(row: dict[str, Any], name: dict[int, str], on: dict[str, list[dict[st
         persistence=row["persistence"],
         identity=row["identity"],
         top=name.get(row["top"]),
+        child=row["child"],
         columns={column["name"]: msgspec.convert(column, CatalogColumn) for column in on["columns"]},
         indexes=tuple(msgspec.convert(index, Index) for index in on["indexes"]),
         foreign_keys=tuple(msgspec.convert(key, ForeignKey) for key in keys),

@@ -1,5 +1,5 @@
 -- name: tables
--- The tables of some schemas; a partition names the table at its top.
+-- The tables of some schemas, and their partitions, which may lie in any; a partition names the table at its top.
 select
     c.oid::bigint,
     n.nspname as schema,
@@ -7,14 +7,23 @@ select
     c.relkind = 'p' as partitioned,
     c.relpersistence as persistence,
     c.relreplident as identity,
-    case when c.relispartition then pg_partition_root(c.oid)::oid::bigint end as top
+    case when c.relispartition then pg_partition_root(c.oid)::oid::bigint end as top,
+    (
+        select min(h.inhrelid::regclass::text)
+        from pg_inherits h
+        join pg_class k on k.oid = h.inhrelid
+        where h.inhparent = c.oid and not k.relispartition
+    ) as child
 from pg_class c
 join pg_namespace n on n.oid = c.relnamespace
-where n.nspname = any(%(schemas)s) and c.relkind in ('r', 'p')
+left join pg_class t on c.relispartition and t.oid = pg_partition_root(c.oid)
+left join pg_namespace s on s.oid = t.relnamespace
+where c.relkind in ('r', 'p') and (n.nspname = any(%(schemas)s) or s.nspname = any(%(schemas)s))
 order by n.nspname, c.relname;
 
 -- name: columns
--- The columns of the tables of some schemas; a type can be compared if it has an equality of its own.
+-- The columns of some tables; a type can be compared if it has an equality of its own. The mover may write partitions
+-- through the table above them in schemas that it must not use.
 select
     a.attrelid::bigint as oid,
     a.attname as name,
@@ -23,7 +32,10 @@ select
     not a.attnotnull as nullable,
     a.attgenerated <> '' as generated,
     a.attidentity <> '' or a.atthasdef as filled,
-    pg_get_serial_sequence(format('%%I.%%I', n.nspname, c.relname), a.attname) as sequence,
+    case
+        when has_schema_privilege(n.oid, 'usage')
+            then pg_get_serial_sequence(format('%%I.%%I', n.nspname, c.relname), a.attname)
+    end as sequence,
     e.typtype in ('e', 'r', 'm', 'c') or exists (
         select
         from pg_opclass o
@@ -43,15 +55,17 @@ join pg_namespace n on n.oid = c.relnamespace
 join pg_type t on t.oid = a.atttypid
 join pg_type b on b.oid = coalesce(nullif(t.typbasetype, 0), t.oid)
 join pg_type e on e.oid = case when b.typcategory = 'A' then coalesce(nullif(b.typelem, 0), b.oid) else b.oid end
-where n.nspname = any(%(schemas)s) and c.relkind in ('r', 'p') and a.attnum > 0 and not a.attisdropped
+where a.attrelid = any(%(tables)s::bigint[]::oid[]) and a.attnum > 0 and not a.attisdropped
 order by a.attrelid, a.attnum;
 
 -- name: indexes
--- The indexes of the tables of some schemas: a column that is an expression is null, `uses` has all that they rest on.
+-- The indexes of some tables: a column that is an expression is null, `uses` has all that they rest on.
 select
     i.indrelid::bigint as oid,
     x.relname as name,
     i.indisunique as is_unique,
+    i.indisprimary as is_primary,
+    i.indisreplident as is_identity,
     i.indisexclusion as exclusion,
     i.indimmediate as immediate,
     i.indisvalid as valid,
@@ -73,13 +87,11 @@ select
     ) as uses
 from pg_index i
 join pg_class x on x.oid = i.indexrelid
-join pg_class c on c.oid = i.indrelid
-join pg_namespace n on n.oid = c.relnamespace
-where n.nspname = any(%(schemas)s) and c.relkind in ('r', 'p')
+where i.indrelid = any(%(tables)s::bigint[]::oid[])
 order by i.indrelid, not i.indisprimary, x.relname;
 
 -- name: foreign_keys
--- The foreign keys of the tables of some schemas, without those that partitions inherit.
+-- The foreign keys of some tables, without those that partitions inherit.
 select
     k.conrelid::bigint as oid,
     k.conname as name,
@@ -100,9 +112,7 @@ select
         order by c.place
     ) as referred_columns
 from pg_constraint k
-join pg_class c on c.oid = k.conrelid
-join pg_namespace n on n.oid = c.relnamespace
-where n.nspname = any(%(schemas)s) and k.contype = 'f' and k.conparentid = 0
+where k.conrelid = any(%(tables)s::bigint[]::oid[]) and k.contype = 'f' and k.conparentid = 0
 order by k.conrelid, k.conname;
 
 -- name: check_constraints
@@ -114,9 +124,7 @@ select
         select a.attname::text from pg_attribute a where a.attrelid = k.conrelid and a.attnum = any(k.conkey)
     ) as columns
 from pg_constraint k
-join pg_class c on c.oid = k.conrelid
-join pg_namespace n on n.oid = c.relnamespace
-where n.nspname = any(%(schemas)s) and k.contype = 'c'
+where k.conrelid = any(%(tables)s::bigint[]::oid[]) and k.contype = 'c'
 order by k.conrelid, k.conname;
 
 -- name: triggers
@@ -126,10 +134,8 @@ select
     t.tgname as name,
     p.pronamespace::regnamespace || '.' || p.proname as function
 from pg_trigger t
-join pg_class c on c.oid = t.tgrelid
-join pg_namespace n on n.oid = c.relnamespace
 join pg_proc p on p.oid = t.tgfoid
-where n.nspname = any(%(schemas)s) and not t.tgisinternal and t.tgenabled in ('O', 'A')
+where t.tgrelid = any(%(tables)s::bigint[]::oid[]) and not t.tgisinternal and t.tgenabled in ('O', 'A')
     and p.pronamespace::regnamespace::text <> 'slacktide'
 order by t.tgrelid, t.tgname;
 

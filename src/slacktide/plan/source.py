@@ -12,8 +12,6 @@ if TYPE_CHECKING:
     from slacktide.plan.model import Entity, Plan, Table
     from slacktide.plan.problem import Notes
 
-_PERSISTENCE = {"u": "unlogged", "t": "temporary"}
-
 
 def check_source(*, plan: Plan, catalog: Catalog, notes: Notes) -> None:
     """Note what the source lacks."""
@@ -57,11 +55,15 @@ def _columns(table: Table, at: CatalogTable, notes: Notes) -> None:
 
 
 def _stream(table: Table, at: CatalogTable, catalog: Catalog, notes: Notes) -> None:
-    """Every change is in the stream and leads to its object, on every partition."""
+    """Every change is in the stream under the table's name and leads to its object, on every partition."""
+    field = f"{table.field}.table"
+    if at.top and at.partitioned:
+        notes.error(field, f"{at.qualified} is a partition with partitions of its own: name {at.top}")
+    if at.child:
+        notes.error(field, f"{at.child} inherits from {at.qualified}: its rows are logged under its own name")
     for holding in catalog.holding_rows(at):
-        field = f"{table.field}.table"
-        if holding.persistence in _PERSISTENCE:
-            kind = _PERSISTENCE[holding.persistence]
+        if holding.persistence in identity.UNLOGGED:
+            kind = identity.UNLOGGED[holding.persistence]
             notes.error(field, f"{holding.qualified} is {kind}, so its changes are not in the log")
         needed = ", ".join(sorted(identity.needed_columns(table)))
         refused = identity.full_refused(at=holding)

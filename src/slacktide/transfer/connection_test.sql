@@ -14,10 +14,12 @@ select current_setting('server_version_num')::int, current_setting('server_versi
 from pg_roles r, pg_database d where r.rolname = current_user and d.datname = current_database()
 
 -- name: not_owned
--- The tables that our role does not own, by itself or by a role that it is a member of.
+-- The tables, partitions too, that our role does not own, by itself or by a role that it is a member of.
 select format('%%I.%%I', n.nspname, c.relname)
 from pg_class c join pg_namespace n on n.oid = c.relnamespace
-where c.oid = any (array(select to_regclass(t) from unnest(%(tables)s::text[]) t))
+where c.oid = any (array(
+    select coalesce(p.relid, to_regclass(t))
+    from unnest(%(tables)s::text[]) t left join lateral pg_partition_tree(to_regclass(t)) p on true))
     and not pg_has_role(c.relowner, 'usage')
 order by 1
 
@@ -38,8 +40,9 @@ where s.srrelid = any (array(
 order by 1
 
 -- name: size
--- How large the plan's tables are.
-select coalesce(sum(pg_table_size(c)), 0)::bigint from unnest(%(tables)s::text[]) t, to_regclass(t) c where c is not null
+-- How large the plan's tables are, partitions too.
+select coalesce(sum(pg_table_size(coalesce(p.relid, c))), 0)::bigint
+from unnest(%(tables)s::text[]) t, to_regclass(t) c left join lateral pg_partition_tree(c) p on true where c is not null
 
 -- name: kept
 -- The slots of this move, the log that each keeps, and whether the source no longer keeps what it needs.

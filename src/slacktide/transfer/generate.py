@@ -9,6 +9,7 @@ The events that a batch must survive:
 5. The schema changes: the fingerprint of N is another one, and nothing is read.
 6. A file is lost in both spools before it is applied: its batch and those behind it are forgotten, and what they held
    is read again, at a later instant, into a batch of the same number.
+7. A leaf comes whose changes do not name their objects: it stops Generate, and after `prepare` all is read again.
 """
 
 from __future__ import annotations
@@ -28,11 +29,12 @@ from slacktide.transfer.entry import Batch, Pending, Problem, Range
 from slacktide.transfer.journal import Journal
 from slacktide.transfer.message import Head, Present, head_xml, tail_xml
 from slacktide.transfer.slot import RANGE_OBJECTS, plan_pass
-from slacktide.transfer.source import Instant, SchemaChanged, Source, await_stream, changed_tables
+from slacktide.transfer.source import ChangesUnseen, Instant, SchemaChanged, Source, await_stream, changed_tables
 
 if TYPE_CHECKING:
     from slacktide.plan.model import Plan
     from slacktide.transfer.entry import Incarnation
+    from slacktide.transfer.source import Fingerprint
     from slacktide.transfer.spool import Spool
 
 _STREAM_LIMIT_SECONDS = 30.0
@@ -129,18 +131,33 @@ class Generator:
         number, before = incarnation.incarnation, incarnation.fingerprint
         if incarnation.snapshot is None:
             return False  # its slot is not made yet
+        filed = self._filed(instant, before)
         if before is None:
-            self._journal.set_fingerprint(instant.fingerprint, incarnation=number)
-        elif before != instant.fingerprint:
-            defined, filed = changed_tables(before=before, now=instant.fingerprint)
-            if defined:
-                raise SchemaChanged(table=defined[0], what="its definition is another one than at `prepare`")
-            names = sorted({self._entity_of[table] for table in filed})
+            self._journal.set_fingerprint(instant.fingerprint, before=None, incarnation=number)
+        elif filed:
             with self._journal.together():
-                plan_pass(self._journal, self._source, plan=self._plan, incarnation=number, only=names)
-                self._journal.set_fingerprint(instant.fingerprint, incarnation=number)
+                plan_pass(self._journal, self._source, plan=self._plan, incarnation=number, only=filed)
+                self._journal.set_fingerprint(instant.fingerprint, before=before, incarnation=number)
             return False
         return not ranges or instant.snapshot.sees_all_that(Snapshot.parse(incarnation.snapshot))
+
+    def _filed(self, instant: Instant, before: Fingerprint | None) -> list[str]:
+        """Name the entities to be read again. Raises SchemaChanged, ChangesUnseen.
+
+        Who refers to a shared object brings it along: where one of those is to be read again, all are.
+        """
+        defined, filed = changed_tables(
+            before=instant.fingerprint if before is None else before, now=instant.fingerprint
+        )
+        for name, top in defined:
+            leaf = f"a partition of {top}: " if name != top else ""
+            raise SchemaChanged(table=name, what=f"{leaf}its definition is another one than at `prepare`")
+        for name, reason in instant.unseen.items():
+            raise ChangesUnseen(table=name, reason=reason)
+        names = {self._entity_of[table] for table in filed}
+        if any(self._plan.entity[name].shared for name in names):
+            names = {entity.name for entity in self._plan.moving}
+        return sorted(names)
 
     def _read(self, instant: Instant, taken: list[Pending], ranges: list[Range]) -> Reading:
         following = ranges[:1]

@@ -146,9 +146,16 @@ class Journal:
         """Write down a slot that has just been made: incarnation, system_id, timeline, consistent_point, snapshot."""
         self._run("slot_made", **facts)
 
-    def set_fingerprint(self, fingerprint: Mapping[str, str], *, incarnation: int) -> None:
-        """Write down what the plan's tables look like in this incarnation."""
-        self._run("set_fingerprint", incarnation=incarnation, fingerprint=json.dumps(fingerprint))
+    def set_fingerprint(
+        self, fingerprint: Mapping[str, str], *, before: Mapping[str, str] | None, incarnation: int
+    ) -> None:
+        """Write down what the plan's tables look like in this incarnation, unless it stands there otherwise by now."""
+        was = None if before is None else json.dumps(before)
+        self._run("set_fingerprint", incarnation=incarnation, fingerprint=json.dumps(fingerprint), before=was)
+
+    def forget_fingerprint(self, tables: list[str]) -> None:
+        """Have Generate take tables and leaves as they are next, and read their objects again."""
+        self._run("forget_fingerprint", tables=tables)
 
     def remember(self, text: str) -> None:
         """Keep a sentence for the operator."""

@@ -41,9 +41,14 @@ set system_id = %(system_id)s, timeline = %(timeline)s, consistent_point = %(con
 where move_id = %(move_id)s and incarnation = %(incarnation)s
 
 -- name: set_fingerprint
--- Write down what the plan's tables look like.
+-- Write down what the plan's tables look like, unless something of what was written down was forgotten meanwhile.
 update slacktide.move_incarnation set fingerprint = %(fingerprint)s::jsonb
-where move_id = %(move_id)s and incarnation = %(incarnation)s
+where move_id = %(move_id)s and incarnation = %(incarnation)s and fingerprint is not distinct from %(before)s::jsonb
+
+-- name: forget_fingerprint
+-- Forget what some tables looked like: whatever they look like next is taken, and their objects are read again.
+update slacktide.move_incarnation set fingerprint = fingerprint - %(tables)s::text[]
+where move_id = %(move_id)s and fingerprint is not null
 
 -- name: remember
 -- Keep a sentence for the operator.

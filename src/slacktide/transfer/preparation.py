@@ -27,7 +27,9 @@ from slacktide.plan.problem import PlanError
 from slacktide.postgres.connection import connect
 from slacktide.transfer import configuration, connection_test, conversion, emptiness, prepare
 from slacktide.transfer.configuration_property import business_dates
+from slacktide.transfer.journal import Journal
 from slacktide.transfer.move import load_move, set_fact, set_task
+from slacktide.transfer.source import changed_tables, fingerprint_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     import psycopg
     from psycopg.rows import TupleRow
 
+    from slacktide.plan.model import Plan
     from slacktide.transfer.move import Move
 
     _Connection = psycopg.Connection[TupleRow]
@@ -153,7 +156,9 @@ def configure(control: _Connection, *, move: Move, who: str, reason: str = "") -
 
 
 def apply(control: _Connection, *, move: Move, who: str, reason: str = "") -> Preparation:
-    """Prepare both databases, once the gates of tasks 1 to 4 hold, and record both sides. It can be run again.
+    """Prepare both databases, once the gates of tasks 1 to 4 hold, and record both sides.
+
+    It can be run again: then the source's tables are taken as they are, and what had changed is read again.
 
     Raises what the gates raise, PropertyElsewhere, TargetWritten.
     """
@@ -163,12 +168,25 @@ def apply(control: _Connection, *, move: Move, who: str, reason: str = "") -> Pr
         require_property(control, source, target, move=move)
         require_converted(control, source, target, move=move, who=who, reason=reason)
         shown = describe(source, move=move)
+        take_as_it_is(Journal(control, move_id=move.move_id, process=""), source, plan=move.plan)
         prepare.prepare_source(source, plan=move.plan, move=move.name)
         prepare.prepare_target(target, plan=move.plan, move=move.name, target_property=move.target_property)
         _close_target(target, move=move, again=again)
     with control.transaction():
         _record(control, move=move, who=who, reason=reason, shown=shown, again=again)
     return shown
+
+
+def take_as_it_is(journal: Journal, source: _Connection, *, plan: Plan) -> None:
+    """Have Generate take the source's tables as they are next, and read again what has changed.
+
+    Before anything is mended: afterwards a leaf whose changes were logged with too little looks as it did before.
+    """
+    current = journal.current()
+    if current is not None and current.fingerprint is not None:
+        now = fingerprint_of(source, tables=[table.qualified for table in plan.table.values()])
+        defined, _ = changed_tables(before=current.fingerprint, now=now)
+        journal.forget_fingerprint([name for name, _ in defined])
 
 
 def _require_here(source: _Connection, target: _Connection, *, move: Move, again: bool) -> None:

@@ -1,8 +1,7 @@
 """What a move puts into both databases before anything is carried, and takes away when it is over.
 
 Identities and the publication are in place before the slot: a change that is logged with a poorer identity does not
-lead to its object. Each table is one transaction with a short lock timeout and another try, because DDL on several
-tables at once deadlocks with those who trade. `describe` says everything first.
+lead to its object (`identity`). Each table is one transaction (`ddl`). `describe` says everything first.
 
 No row filter and no column list: with either, the source's own updates can fail.
 """
@@ -10,51 +9,29 @@ No row filter and no column list: with either, the source's own updates can fail
 from __future__ import annotations
 
 import contextlib
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 from psycopg import errors
-from psycopg.sql import SQL, Composed, Identifier, Literal
+from psycopg.sql import SQL, Identifier
 
 from slacktide.core import clock
-from slacktide.core.errors import InputError, OutsideError
 from slacktide.guard import install as guard_install
 from slacktide.guard import right as guard_right
 from slacktide.guard.table import GuardedTable
-from slacktide.plan.catalog import CatalogTable, read_catalog
-from slacktide.plan.identity import usable_index
+from slacktide.plan.catalog import read_catalog
 from slacktide.postgres.sql import script
+from slacktide.transfer import ddl, identity
 from slacktide.transfer.source_sql import property_of, qualified
 
 if TYPE_CHECKING:
     import psycopg
     from psycopg.rows import TupleRow
 
+    from slacktide.plan.catalog import Catalog
     from slacktide.plan.model import Entity, Plan, Table
 
-_TRIES = 60
-_PAUSE_SECONDS = 0.5
 _OWN_TABLES = (("slacktide", "mover_move"), ("slacktide", "key_map"))
-
-
-class TableBusy(OutsideError):
-    """The table {table!r} stayed locked by others: end what holds it, or run the command again."""
-
-
-class UpdateWouldFail(InputError):
-    """An update of {table!r} would fail with this publication and identity: {reason}. Nothing was left changed."""
-
-
-class Identity(msgspec.Struct, frozen=True):
-    """The replica identity that a table needs: an index, or FULL where there is none; `given` says that it has it."""
-
-    table: Table
-    index: str | None
-    given: bool
-
-    def __str__(self) -> str:
-        """Say it as the operator reads it."""
-        return f"replica identity of {self.table.qualified}: {f'index {self.index}' if self.index else 'full'}"
 
 
 def publication(move: str) -> str:
@@ -85,98 +62,59 @@ def _guarded(plan: Plan, entity: Entity, table: Table) -> GuardedTable:
 # -- the source ------------------------------------------------------------------------------------------------
 
 
-def identities(connection: psycopg.Connection[TupleRow], *, plan: Plan) -> list[Identity]:
-    """Work out the replica identity of every table that moves."""
-    catalog = read_catalog(connection=connection, plan=plan)
-    return [_identity(table, catalog.tables[table.qualified]) for table in plan.table.values()]
-
-
-def _identity(table: Table, at: CatalogTable) -> Identity:
-    index = usable_index(table=table, at=at)
-    return Identity(table, index.name if index else None, given=False)
-
-
 def describe_source(connection: psycopg.Connection[TupleRow], *, plan: Plan, move: str) -> list[str]:
     """Say what `prepare_source` will do, a line each."""
     return [
         *guard_install.describe(tables=guarded_tables(plan)),
-        *(str(identity) for identity in identities(connection, plan=plan)),
+        *(str(each) for each in identity.identities(connection, plan=plan)),
         f"publication {publication(move)} of {len(plan.table)} tables, and a replication slot",
     ]
 
 
 def prepare_source(connection: psycopg.Connection[TupleRow], *, plan: Plan, move: str) -> None:
-    """Put guard, identities and publication into the source. It can be run again."""
+    """Put guard, identities and publication into the source. It can be run again. Raises TableBusy, UpdateWouldFail."""
     connection.execute(script(__package__, "source_schema.sql"))
     guard_install.install(connection, tables=guarded_tables(plan))
-    for identity in identities(connection, plan=plan):
-        _one_table(connection, identity.table, _identity_statements(identity))
+    identity.give(connection, plan=plan)
     _publish(connection, plan=plan, move=move)
-    _prove_updates(connection, plan=plan)
-
-
-def _identity_statements(identity: Identity) -> list[Composed]:
-    table = identity.table
-    how = SQL("using index {}").format(Identifier(identity.index)) if identity.index else SQL("full").format()
-    return [
-        SQL(
-            "insert into slacktide.identity_before select {}, c.relreplident, "
-            "(select i.indexrelid::regclass::text from pg_index i where i.indrelid = c.oid and i.indisreplident) "
-            "from pg_class c where c.oid = {}::regclass on conflict do nothing"
-        ).format(Literal(table.qualified), Literal(qualified(table).as_string(None))),
-        SQL("alter table {} replica identity {}").format(qualified(table), how),
-    ]
-
-
-def _one_table(connection: psycopg.Connection[TupleRow], table: Table, statements: list[Composed]) -> None:
-    for _ in range(_TRIES):
-        with contextlib.suppress(errors.LockNotAvailable, errors.DeadlockDetected), connection.transaction():
-            connection.execute("set local lock_timeout = '500ms'")
-            for statement in statements:
-                connection.execute(statement)
-            return
-        clock.sleep(_PAUSE_SECONDS)
-    raise TableBusy(table=table.qualified)
 
 
 def _publish(connection: psycopg.Connection[TupleRow], *, plan: Plan, move: str) -> None:
     name = Identifier(publication(move))
     if not connection.execute("select 1 from pg_publication where pubname = %s", [publication(move)]).fetchone():
         connection.execute(SQL("create publication {} with (publish_via_partition_root = true)").format(name))
+    catalog = read_catalog(connection=connection, plan=plan)
     for table in plan.table.values():
-        there = connection.execute(
-            "select 1 from pg_publication_tables where pubname = %s and schemaname = %s and tablename = %s",
-            [publication(move), table.schema, table.table],
-        ).fetchone()
-        if not there:
-            _one_table(connection, table, [SQL("alter publication {} add table {}").format(name, qualified(table))])
+        ddl.change(connection, table=table.qualified, work=partial(_publish_one, connection, table, catalog, move))
 
 
-def _prove_updates(connection: psycopg.Connection[TupleRow], *, plan: Plan) -> None:
-    """Update a row of each table and roll it back: an identity or publication that makes it fail is seen here."""
-    for table in plan.table.values():
-        column = Identifier(table.key[0])
-        statement = SQL("update {t} set {c} = {c} where ctid = (select ctid from {t} limit 1 for update skip locked)")
-        try:
-            with connection.transaction(force_rollback=True):
-                connection.execute(statement.format(t=qualified(table), c=column))
-        except errors.ObjectNotInPrerequisiteState as error:
-            raise UpdateWouldFail(table=table.qualified, reason=str(error).strip()) from error
+def _publish_one(connection: psycopg.Connection[TupleRow], table: Table, catalog: Catalog, move: str) -> None:
+    """Add a table to the publication, unless that would make its updates fail: then those who trade could not write."""
+    there = connection.execute(
+        "select 1 from pg_publication_tables where pubname = %s and schemaname = %s and tablename = %s",
+        [publication(move), table.schema, table.table],
+    ).fetchone()
+    if not there:
+        name = Identifier(publication(move))
+        connection.execute(SQL("alter publication {} add table {}").format(name, qualified(table)))
+    identity.prove(connection, table=table, catalog=catalog)
 
 
-def clean_source(connection: psycopg.Connection[TupleRow], *, plan: Plan, move: str) -> None:
-    """Take publication and slots away, and put the identities back. The guard stays: it is taken away by its own."""
+def clean_source(connection: psycopg.Connection[TupleRow], *, move: str) -> None:
+    """Take publication and slots away, and with the last move's the identities; the guard is taken away by its own."""
     _drop_slots(connection, pattern=f"^slacktide_{slot_stem(move)}_[0-9a-f]{{8}}$")
     connection.execute(SQL("drop publication if exists {}").format(Identifier(publication(move))))
-    for table in plan.table.values():
-        _put_back(connection, table)
+    if connection.execute("select 1 from pg_publication where starts_with(pubname, 'slacktide_')").fetchone():
+        return
+    if connection.execute("select to_regclass('slacktide.identity_before')").fetchone() != (None,):
+        identity.put_back(connection)
     connection.execute("drop table if exists slacktide.identity_before")
     connection.execute("drop function if exists slacktide.escape(text)")
 
 
 def _drop_slots(connection: psycopg.Connection[TupleRow], *, pattern: str) -> None:
     """End whoever streams from a move's slots, and drop them; a walsender takes a moment to leave."""
-    for _ in range(_TRIES):
+    for _ in range(ddl.TRIES):
         found = connection.execute(
             "select slot_name, case when active_pid is not null then pg_terminate_backend(active_pid) end "
             "from pg_replication_slots where slot_name ~ %s and database = current_database()",
@@ -188,18 +126,7 @@ def _drop_slots(connection: psycopg.Connection[TupleRow], *, pattern: str) -> No
             for slot, _ in found:
                 connection.execute("select pg_drop_replication_slot(%s)", [slot])
             return
-        clock.sleep(_PAUSE_SECONDS / 5)
-
-
-def _put_back(connection: psycopg.Connection[TupleRow], table: Table) -> None:
-    row = connection.execute(
-        "select identity::text, index from slacktide.identity_before where relation = %s", [table.qualified]
-    ).fetchone()
-    if row is None:
-        return
-    ways = {"d": SQL("default"), "n": SQL("nothing"), "f": SQL("full")}
-    how = ways.get(row[0]) or SQL("using index {}").format(Identifier(row[1].rpartition(".")[2].strip('"')))
-    _one_table(connection, table, [SQL("alter table {} replica identity {}").format(qualified(table), how)])
+        clock.sleep(ddl.PAUSE_SECONDS / 5)
 
 
 def slot_stem(move: str) -> str:

@@ -18,11 +18,14 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
+import psycopg
 from psycopg import IsolationLevel, errors
 from psycopg.rows import TupleRow
 from psycopg.sql import SQL, Composed
 
 from slacktide.core.errors import OutsideError
+from slacktide.plan import identity
+from slacktide.plan.catalog import read_catalog
 from slacktide.plan.model import Entity, Plan, Unknown
 from slacktide.postgres import sql
 from slacktide.postgres.connection import connect
@@ -31,6 +34,8 @@ from slacktide.transfer import source_sql
 
 _STATEMENTS = sql.load(__package__, "source.sql")
 _LOCK_TIMEOUT = "2s"
+# By table or partition: its definition, its files, and the plan's table, with a blank between.
+Fingerprint = dict[str, str]
 
 
 class SourceBusy(OutsideError):
@@ -44,14 +49,25 @@ class SchemaChanged(OutsideError):
     """
 
 
+class ChangesUnseen(OutsideError):
+    """Changes of {table!r} in the source cannot be followed: {reason}.
+
+    Run `slacktide move prepare NAME --apply`, which sets identities and has their objects read again; then start again.
+    """
+
+
 class Instant(msgspec.Struct, frozen=True):
-    """One instant of the source: its snapshot, the time, the log's position behind all that it sees."""
+    """One instant of the source: its snapshot, the time, the log's position behind all that it sees.
+
+    `unseen` gives the tables and leaves whose changes do not lead to their objects, with the reason.
+    """
 
     text: str
     snapshot: Snapshot
     as_of: datetime
     position: int
-    fingerprint: dict[str, str]
+    fingerprint: Fingerprint
+    unseen: dict[str, str]
 
 
 class ReadObjects(msgspec.Struct, frozen=True):
@@ -75,7 +91,7 @@ class Source:
         self._flushing = connect(address, name=f"{name} flush", options="-c synchronous_commit=local")
         self._tables = [table for entity in plan.moving for table in entity.tables]
         self._sizes: TupleRow | None = None
-        self._known: tuple[str, dict[str, str]] = ("", {})
+        self._known: tuple[str, Fingerprint, dict[str, str]] = ("", {}, {})
 
     def close(self) -> None:
         """Close the connections."""
@@ -88,18 +104,21 @@ class Source:
         with self.connection.transaction():
             self._lock()
             text, as_of, versions = self._first(_STATEMENTS["snapshot"], tables=self._names)
-            yield Instant(text, Snapshot.parse(text), as_of, self._insert_position(), self._fingerprint(versions))
+            position = self._insert_position()
+            yield Instant(text, Snapshot.parse(text), as_of, position, *self._fingerprint(versions))
 
     @property
     def _names(self) -> list[str]:
         return [table.qualified for table in self._tables]
 
-    def _fingerprint(self, versions: str) -> dict[str, str]:
-        """Give the fingerprint, asked anew where a catalog row of these tables has another version."""
+    def _fingerprint(self, versions: str) -> tuple[Fingerprint, dict[str, str]]:
+        """Give the fingerprint and what is unseen, asked anew where a catalog row has another version."""
         if versions != self._known[0]:
-            rows = self.connection.execute(_STATEMENTS["fingerprint"], {"tables": self._names})
-            self._known = versions, {table: f"{schema} {files}" for table, schema, files in rows}
-        return self._known[1]
+            fingerprint = fingerprint_of(self.connection, tables=self._names)
+            catalog = read_catalog(connection=self.connection, plan=self.plan)
+            poor = {at.qualified: reason for at, reason in identity.unseen(plan=self.plan, catalog=catalog)}
+            self._known = versions, fingerprint, poor
+        return self._known[1:]
 
     def position(self) -> int:
         """Give where the log ends now."""
@@ -209,8 +228,28 @@ def await_stream(
     return True
 
 
-def changed_tables(*, before: dict[str, str], now: dict[str, str]) -> tuple[list[str], list[str]]:
-    """Name the tables whose definition is another one, and those whose files alone are."""
-    differ = sorted(table for table in before.keys() | now.keys() if before.get(table) != now.get(table))
-    defined = [t for t in differ if before.get(t, "").split(" ")[0] != now.get(t, "").split(" ")[0]]
-    return defined, [table for table in differ if table not in defined]
+def fingerprint_of(connection: psycopg.Connection[TupleRow], *, tables: list[str]) -> Fingerprint:
+    """Say what tables and their leaves look like: what the stream does not tell of them."""
+    rows = connection.execute(_STATEMENTS["fingerprint"], {"tables": tables})
+    return {name: f"{definition} {files} {top}" for name, definition, files, top in rows}
+
+
+def changed_tables(*, before: Fingerprint, now: Fingerprint) -> tuple[list[tuple[str, str]], list[str]]:
+    """Name the tables and leaves whose definition is another one, and the tables of the plan whose files alone are.
+
+    Of the first each comes with its table of the plan, that itself before its leaves. A leaf that comes, goes or takes
+    another one's place changes the files only, as does whatever was forgotten because `prepare` ran again.
+    """
+    differ = {name: now.get(name) or before[name] for name in before | now if before.get(name) != now.get(name)}
+    top = {name: text.split(" ", 2)[2] for name, text in differ.items()}
+    defined = [name for name in differ if _is_defined_anew(before.get(name), now.get(name), leaf=name != top[name])]
+    defined.sort(key=lambda name: (name != top[name], name))
+    return [(name, top[name]) for name in defined], sorted({top[name] for name in differ if name not in defined})
+
+
+def _is_defined_anew(before: str | None, now: str | None, *, leaf: bool) -> bool:
+    if before is None or (leaf and now is None):
+        return False
+    was, files, _ = before.split(" ", 2)
+    definition, filed, _ = (now or "  ").split(" ", 2)
+    return definition != was and not (leaf and filed != files)

@@ -1,10 +1,10 @@
 -- name: snapshot
 -- The snapshot of this transaction, the instant it was taken at, and the versions of all catalog rows of the tables:
 -- whatever the fingerprint tells apart is written there, so that an equal version is an equal fingerprint.
-with recursive relation (oid) as (
-    select c.oid from pg_class c join pg_namespace n on n.oid = c.relnamespace
+with recursive relation (oid, attached) as (
+    select c.oid, '0'::xid from pg_class c join pg_namespace n on n.oid = c.relnamespace
     where n.nspname || '.' || c.relname = any (%(tables)s)
-    union all select h.inhrelid from pg_inherits h join relation on h.inhparent = relation.oid
+    union all select h.inhrelid, h.xmin from pg_inherits h join relation on h.inhparent = relation.oid
 ), version (kind, xmin) as (
     select 1, c.xmin from relation join pg_class c using (oid)
     union all select 2, a.xmin from relation join pg_attribute a on a.attrelid = oid
@@ -14,6 +14,7 @@ with recursive relation (oid) as (
     union all select 6, p.xmin from relation join pg_policy p on p.polrelid = relation.oid
     union all select 7, x.xmin from relation join pg_index i on i.indrelid = relation.oid
         join pg_class x on x.oid = i.indexrelid
+    union all select 8, attached from relation
 ), summed as (
     select kind, count(*), sum(xmin::text::bigint), max(xmin::text::bigint) from version group by kind
 )
@@ -32,8 +33,13 @@ select current_setting('wal_block_size')::int, pg_size_bytes(current_setting('wa
 select pg_logical_emit_message(true, 'slacktide', '')
 
 -- name: fingerprint
--- What of each table the stream does not say: columns, types, keys, identity, triggers, policies; and, apart, the files
--- of the table and its leaves, which a TRUNCATE or a rewrite changes.
+-- What of each table and its partitions the stream does not say: columns, types, keys, identity, triggers, policies;
+-- apart, what a TRUNCATE, a rewrite, an ATTACH or a DETACH changes: number, file, and who attached it; and the plan's table.
+with recursive relation (oid, attached, top) as (
+    select c.oid, '0'::xid, n.nspname || '.' || c.relname from pg_class c join pg_namespace n on n.oid = c.relnamespace
+    where n.nspname || '.' || c.relname = any (%(tables)s)
+    union all select h.inhrelid, h.xmin, relation.top from pg_inherits h join relation on h.inhparent = relation.oid
+)
 select n.nspname || '.' || c.relname, md5(jsonb_build_object(
     'kind', c.relkind, 'persistence', c.relpersistence, 'identity', c.relreplident,
     'security', array[c.relrowsecurity, c.relforcerowsecurity],
@@ -43,16 +49,11 @@ select n.nspname || '.' || c.relname, md5(jsonb_build_object(
     'indexes', (select jsonb_agg(array[pg_get_indexdef(i.indexrelid), i.indisreplident::text] order by i.indexrelid)
         from pg_index i where i.indrelid = c.oid and (i.indisunique or i.indisreplident)),
     'constraints', (select jsonb_agg(pg_get_constraintdef(k.oid) order by k.oid)
-        from pg_constraint k where k.conrelid = c.oid),
+        from pg_constraint k where k.conrelid = c.oid and k.conparentid = 0),
     'triggers', (select jsonb_agg(array[pg_get_triggerdef(t.oid), t.tgenabled::text] order by t.oid)
         from pg_trigger t where t.tgrelid = c.oid and not t.tgisinternal and t.tgname not like 'slacktide%%'),
     'policies', (select jsonb_agg(array[p.polname, pg_get_expr(p.polqual, p.polrelid)] order by p.oid)
         from pg_policy p where p.polrelid = c.oid)
     )::text),
-    md5((select jsonb_agg(array[l.oid::text, l.relfilenode::text] order by l.oid)
-        from pg_class l where l.oid = c.oid or l.oid in (
-            with recursive leaf (oid) as (select inhrelid from pg_inherits where inhparent = c.oid
-                union all select h.inhrelid from pg_inherits h join leaf on h.inhparent = leaf.oid)
-            select oid from leaf))::text)
-from pg_class c join pg_namespace n on n.oid = c.relnamespace
-where n.nspname || '.' || c.relname = any (%(tables)s)
+    md5(array[c.oid::text, c.relfilenode::text, attached::text]::text), top
+from relation join pg_class c using (oid) join pg_namespace n on n.oid = c.relnamespace

@@ -1,11 +1,11 @@
 -- What a source keeps of ours besides the guard. Made by `prepare`, taken away by `clean`.
 create schema if not exists slacktide;
 
--- Replica identities as they were before `prepare` set them, so that `clean` can put them back.
+-- Replica identities as they were before `prepare` set them, of tables and leaves, so that `clean` can put them back.
 create table if not exists slacktide.identity_before (
-    relation text primary key,
+    relation regclass primary key,
     identity "char" not null,
-    index text
+    index regclass
 );
 
 -- A text in COPY's form, and that in XML's: what XML alters or cannot hold is written with backslashes.

@@ -9,6 +9,8 @@ The events:
 4. An object changes hands: its old identity holds another property.
 5. A keepalive comes between two commits: everything before its end was received, and is journalled first.
 6. A table is emptied: the stream names no object. The entry has none; Generate sees the table's new file.
+7. A leaf came after `prepare`: an old row of it may not name its object. The entry stands all the same, so that
+   Generate looks at the source: it sees the leaf.
 """
 
 from __future__ import annotations
@@ -38,10 +40,10 @@ class _Layout:
         self.key_at = names.index(table.root or table.key[0])
         self.property_at = names.index(table.property_column) if table.property_column else None
 
-    def key(self, values: Values) -> str:
+    def key(self, values: Values) -> str | None:
+        """Give the key of a row's object; None where the identity that the row was logged with does not show it."""
         value = values[self.key_at]
-        assert isinstance(value, bytes)  # noqa: S101 -- keys are not null and never TOASTed
-        return value.decode()
+        return value.decode() if isinstance(value, bytes) else None
 
     def crossed(self, old: Values, new: Values) -> bool:
         at = self.property_at
@@ -61,7 +63,7 @@ class Collector:
         self._xid: int | None = None
         self._touched: dict[tuple[str, str], bool] = {}
         self.transactions: list[Transaction] = []
-        self._emptied = False
+        self._unnamed = False
         self.reached = 0
         self.size = 0
 
@@ -84,7 +86,7 @@ class Collector:
                 if old is not None:
                     self._touch_old(oid, old, new)
             case pgoutput.Truncate():
-                self._emptied = True
+                self._unnamed = True
             case _:
                 pass  # origins, types and messages say nothing about objects
 
@@ -102,23 +104,27 @@ class Collector:
         """Note a row's object. A root that comes or goes may stand for another one of the same key before or after."""
         layout = self._layouts.get(oid)
         if layout is not None:
-            name = layout.entity, layout.key(values)
-            self._touched[name] = self._touched.get(name, False) or (crossed and layout.property_at is not None)
+            self._note(layout, values, crossed=crossed and layout.property_at is not None)
 
     def _touch_old(self, oid: int, old: Values, new: Values) -> None:
         layout = self._layouts.get(oid)
-        if layout is None:
-            return
-        self._touched.setdefault((layout.entity, layout.key(old)), False)
-        if layout.crossed(old, new):
-            self._touched[layout.entity, layout.key(new)] = True
+        if layout is not None:
+            self._note(layout, old, crossed=False)
+            self._note(layout, new, crossed=layout.crossed(old, new))
+
+    def _note(self, layout: _Layout, values: Values, *, crossed: bool) -> None:
+        key = layout.key(values)
+        if key is None:
+            self._unnamed = True
+        else:
+            self._touched[layout.entity, key] = self._touched.get((layout.entity, key), False) or crossed
 
     def _commit(self, commit: pgoutput.Commit) -> None:
-        if self._xid is not None and commit.end_lsn > self._drop_upto and (self._touched or self._emptied):
+        if self._xid is not None and commit.end_lsn > self._drop_upto and (self._touched or self._unnamed):
             objects = tuple(Touched(entity, key, crossed) for (entity, key), crossed in sorted(self._touched.items()))
             self.transactions.append(Transaction(commit.end_lsn, self._xid, commit.committed_at, objects))
             self.size += len(objects)
-        self._xid, self._touched, self._emptied = None, {}, False
+        self._xid, self._touched, self._unnamed = None, {}, False
         self.reached = max(self.reached, commit.end_lsn)
 
 
