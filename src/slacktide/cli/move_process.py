@@ -1,4 +1,4 @@
-"""`slacktide move processes`, `status`, `messages`, `message`, `show`, `reprocess`, `verify`: the four processes."""
+"""`slacktide move processes`, `status`, `messages`, `message`, `show`, `reprocess`: the four processes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ from slacktide.control.setting import control_now
 from slacktide.core import clock
 from slacktide.core.errors import OutsideError, UsageError
 from slacktide.transfer import panel
-from slacktide.transfer.ahead import FACT
 from slacktide.transfer.entry import Touched
 from slacktide.transfer.journal import PROCESSES, Journal
 from slacktide.transfer.move import Move, load_move, set_fact
@@ -240,21 +239,3 @@ def reprocess(
         record_audit(connection, who=options.who, what="move reprocess", object=name,
                      after={"messages": [p.id for p in found]}, reason=options.reason or "")  # fmt: skip
         return options.say({"move": name, "enqueued": len(objects)}, f"{len(objects)} objects are read again")
-
-
-def verify(name: _Name, /, *, options: Shown = SHOWN) -> int:
-    """Show what the verification ahead found; exit 1 where both sides differ, or nothing was verified yet."""
-    with open_control() as control, control.connect(name="move verify") as connection:
-        found = load_move(connection, name=name).facts.get(FACT)
-        if found is None:
-            options.say(
-                {"verified": None}, "Nothing was verified yet: that begins by itself when the pass is complete."
-            )
-            return 1
-        counted = f"{found['read']:,} objects read, {found['carried']:,} carried forward"
-        lines = [
-            f"as of batch {found['batch']} ({found['at']}): {counted}",
-            *(found["differences"] or ["no difference"]),
-        ]
-        options.say({"verified": found}, "\n".join(lines))
-        return 0 if found["equal"] else 1

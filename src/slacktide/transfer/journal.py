@@ -252,6 +252,18 @@ class Journal:
             self._put(problems, batch=batch.number)
             self.wake("transfer")
 
+    def ask_verification(self) -> int:
+        """Ask Generate to verify ahead now; give the number of the request."""
+        with self.together():
+            number = int(self._one("ask_verification"))
+            self.wake("generate")
+        return number
+
+    def verification_asked(self) -> tuple[int, int]:
+        """Give the number of the last request to verify ahead, and of the last one that was answered."""
+        asked, answered = self._run("verification_asked").fetchone() or (0, 0)
+        return asked, answered
+
     def conversions(self) -> dict[str, dict[str, str | None]]:
         """Give the mappings of codes, list by list."""
         return dict(self._run("conversions").fetchall())

@@ -205,6 +205,17 @@ on conflict do nothing
 select list, jsonb_object_agg(source_code, target_code) from slacktide.conversion
 where move_id = %(move_id)s group by list
 
+-- name: ask_verification
+-- Ask for a verification ahead.
+update slacktide.move
+set facts = jsonb_set(facts, '{verify_asked}', to_jsonb(coalesce((facts ->> 'verify_asked')::int, 0) + 1))
+where move_id = %(move_id)s returning (facts ->> 'verify_asked')::int
+
+-- name: verification_asked
+-- The last request to verify ahead, and the last one that was answered.
+select coalesce((facts ->> 'verify_asked')::int, 0), coalesce((facts #>> '{verified,answers}')::int, 0)
+from slacktide.move where move_id = %(move_id)s
+
 -- name: say
 -- Note what a process does now, for its panel.
 insert into slacktide.move_process (move_id, process, state, since, pid, host, waits_for, error, beat_at)

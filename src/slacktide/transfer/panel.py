@@ -119,7 +119,7 @@ def _panels(
         name, wanted, state, since, pid, host, waits_for, error, done, rate, lag, _, owned = row
         if name not in panels:
             continue
-        if not owned and state in ("running", "waiting"):
+        if not owned if state in ("running", "waiting") else wanted == "running":
             state, waits_for = ("waiting", "a worker") if wanted == "running" else ("stopped", None)
         panels[name] = Panel(state, pid if owned else None, host if owned else None, 0, done, 0,
                              rate if owned else 0.0, lag or 0.0, waits_for, since)  # fmt: skip
