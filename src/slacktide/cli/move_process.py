@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
@@ -229,13 +230,26 @@ def reprocess(
     """Read and convert objects anew: one message, some, or all that failed or wait."""
     with open_control() as control, control.connect(name="move reprocess") as connection:
         move = load_move(connection, name=name)
-        found = [p for p in panel.problems(connection, move=move, limit=1_000_000) if not ids or p.id in ids]
-        missing = set(ids) - {p.id for p in found}
+        listed = panel.problems(connection, move=move, limit=1_000_000)
+        missing = set(ids) - {p.id for p in listed}
         if missing:
             raise UnknownMessage(move=name, message=min(missing))
+        found = [p for p in listed if (p.id in ids if ids else p.state in ("failed", "waiting"))]
         objects = [Touched(p.entity, p.key) for p in found]
         if objects:
             Journal(connection, move_id=move.move_id).enqueue(objects, now=control_now(connection))
         record_audit(connection, who=options.who, what="move reprocess", object=name,
                      after={"messages": [p.id for p in found]}, reason=options.reason or "")  # fmt: skip
-        return options.say({"move": name, "enqueued": len(objects)}, f"{len(objects)} objects are read again")
+        left = 0 if ids else len(listed) - len(found)
+        return options.say({"move": name, "enqueued": len(objects)}, _read_again(name, found, left=left))
+
+
+def _read_again(name: str, found: list[panel.Problem], *, left: int) -> str:
+    """Say how many objects are read again, by state, and how many that were only warned about are not."""
+    states = Counter(p.state for p in found)
+    counted = ", ".join(f"{count:,} {state}" for state, count in sorted(states.items()))
+    said = f"{len(found):,} objects are read again" + (f" ({counted})" if counted else "")
+    if not left:
+        return said
+    are = "1 that was warned about is" if left == 1 else f"{left:,} that were warned about are"
+    return f"{said}; {are} not, but by ID: `slacktide move messages {name} --state warning` lists them"
