@@ -29,6 +29,7 @@ from slacktide.transfer.entry import Batch, Incarnation, Pending, Problem, Range
 PROCESSES = ("synchronization", "generate", "transfer", "process")
 DOWN_TIME = "down time"
 LOCK_CLASS = 0x51AC
+_ENDED = {"stopped": "is stopped", "failed": "has failed"}
 _STATEMENTS = sql.load(__package__, "journal.sql")
 
 
@@ -76,14 +77,19 @@ class Journal:
         self._run("beat", process=self.process, done=done, rate_per_second=rate_per_second, lag_seconds=lag_seconds,
                   waits_for=waits_for, pid=os.getpid(), host=socket.gethostname())  # fmt: skip
 
+    def note_uncounted(self, found: str) -> None:
+        """Write down, as JSON, what this process saw that Steady does not count."""
+        self._run("note_uncounted", process=self.process, uncounted=found)
+
     def fail(self, error: str) -> None:
         """Say that this process ended for a reason that does not pass."""
         self._run("fail", process=self.process, error=error)
 
-    def state_of(self, process: str) -> str | None:
-        """Give the state of another process."""
-        state = self._one("state_of", process=process)
-        return None if state is None else str(state)
+    def earlier_ended(self) -> str | None:
+        """Say that the process before this one is stopped or has failed, if that is so."""
+        at = PROCESSES.index(self.process)
+        state = self._one("state_of", process=PROCESSES[at - 1]) if at else None
+        return f"{PROCESSES[at - 1]}, which {_ENDED[state]}" if state in _ENDED else None
 
     def want(self, process: str, *, running: bool) -> None:
         """Say whether a process is wanted to run, and wake it and the workers."""

@@ -230,11 +230,16 @@ set state = excluded.state, pid = excluded.pid, host = excluded.host, error = ex
 -- Write the panel of a process that runs.
 update slacktide.move_process
 set done = done + %(done)s, rate_per_second = %(rate_per_second)s, beat_at = clock_timestamp(),
+    rates = (rates || %(rate_per_second)s::real)[greatest(cardinality(rates) - 238, 1):],
     lag_seconds = %(lag_seconds)s, error = null, pid = %(pid)s, host = %(host)s,
     since = case when waits_for is distinct from %(waits_for)s or state not in ('running', 'waiting')
             then clock_timestamp() else since end,
     state = case when %(waits_for)s::text is null then 'running' else 'waiting' end, waits_for = %(waits_for)s
 where move_id = %(move_id)s and process = %(process)s
+
+-- name: note_uncounted
+-- Write down what a process saw that Steady does not count.
+update slacktide.move_process set uncounted = %(uncounted)s::jsonb where move_id = %(move_id)s and process = %(process)s
 
 -- name: fail
 -- Say that a process ended for a reason that does not pass; it is not wanted until it is started again.
