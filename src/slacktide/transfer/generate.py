@@ -126,7 +126,9 @@ class Generator:
         elif before != instant.fingerprint:
             defined, filed = changed_tables(before=before, now=instant.fingerprint)
             if defined:
-                raise SchemaChanged(table=defined[0], what="its definition is another one than at `prepare`")
+                raise SchemaChanged(
+                    table=defined[0], what="its definition is another one than at `prepare`", move=self._names.move
+                )
             names = sorted({self._entity_of[table] for table in filed})
             with self._journal.together():
                 plan_pass(self._journal, self._source, plan=self._plan, incarnation=number, only=names)
@@ -156,7 +158,8 @@ class Generator:
                 reading.pieces.append(read.xml + b"\n")
                 reading.objects += read.count
                 reading.problems += [
-                    Problem(entity.name, key, "failed", _unmapped(text)) for key, text in read.unmapped
+                    Problem(entity.name, key, "failed", _unmapped(text, move=self._names.move))
+                    for key, text in read.unmapped
                 ]
                 reading.own_objects += read.count + len(read.unmapped) - len(read.outside)
                 if not entity.shared:
@@ -200,6 +203,6 @@ def _visible(pending: Pending, snapshot: Snapshot) -> bool:
     return pending.xid is None or snapshot.sees(widen(pending.xid, near=snapshot.xmax))
 
 
-def _unmapped(text: str) -> str:
+def _unmapped(text: str, *, move: str) -> str:
     missing = ", ".join(f"{c.lstrip('!').replace('=', ' ')!r}" for c in text.split(";") if c.startswith("!"))
-    return f"the code {missing} has no mapping: add one with `slacktide move convert`, then `slacktide move reprocess`"
+    return f"the code {missing} has no mapping: give it one with `slacktide move convert {move} --mappings FILE.csv`"

@@ -65,7 +65,7 @@ class Journal:
         """Take the lock of this process. Raises OwnedElsewhere."""
         ordinal = (*PROCESSES, DOWN_TIME).index(self.process)
         if not self._one("lock", **{"class": LOCK_CLASS, "ordinal": ordinal}):
-            raise OwnedElsewhere(process=self.process, move=self.move_id)
+            raise OwnedElsewhere(process=self.process, move=self._one("name"))
 
     def say(self, state: str, *, waits_for: str | None = None, error: str | None = None) -> None:
         """Note the state of this process for its panel, and for what it waits."""
@@ -131,7 +131,7 @@ class Journal:
         """Give the current incarnation. Raises NotPrepared."""
         current = self.current()
         if current is None:
-            raise NotPrepared(move=self.move_id)
+            raise NotPrepared(move=self._one("name"))
         return current
 
     def begin_incarnation(self, *, slot: str, behind: int = 0, floor: int = 0) -> Incarnation:
@@ -344,7 +344,7 @@ class Superseded(OutsideError):
 
 
 class NotPrepared(OutsideError):
-    """The move {move!r} is not prepared: run `slacktide move prepare NAME --apply`."""
+    """The move {move!r} is not prepared: run `slacktide move prepare {move} --apply`."""
 
 
 def _batch(row: TupleRow) -> Batch:

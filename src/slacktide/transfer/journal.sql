@@ -2,6 +2,10 @@
 -- Take the process's own lock for as long as this connection lives.
 select pg_try_advisory_lock(%(class)s, %(move_id)s * 8 + %(ordinal)s)
 
+-- name: name
+-- What the move is called.
+select name from slacktide.move where move_id = %(move_id)s
+
 -- name: incarnation
 -- The current incarnation and what is known of its slot.
 select i.incarnation, i.slot, i.system_id, i.timeline, i.consistent_point::text, i.snapshot, i.fingerprint, i.reached::text

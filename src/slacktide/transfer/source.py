@@ -40,7 +40,7 @@ class SourceBusy(OutsideError):
 class SchemaChanged(OutsideError):
     """The table {table!r} of the source was changed ({what}).
 
-    Mend the plan, then run `slacktide move prepare NAME --apply`.
+    Mend the plan, then run `slacktide move prepare {move} --apply`.
     """
 
 

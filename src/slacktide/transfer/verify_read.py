@@ -41,7 +41,7 @@ Lines = Generator[bytes, None, None]
 
 
 class MoveUnknown(UsageError):
-    """The target knows no move {move!r}: run `slacktide move prepare NAME --apply`."""
+    """The target knows no move {move!r}: run `slacktide move prepare {move} --apply`."""
 
 
 class Subject(msgspec.Struct, frozen=True):
