@@ -125,12 +125,12 @@ def test_the_log_that_the_source_keeps(moving, text, monkeypatch):
         assert f"session {writer.info.backend_pid} of" in error
         assert error.partition(": ")[2] in moving.move().facts["remembered"][-1]["text"]
         assert moving.ask("source", KEPT) == []
-        writer.rollback()
-    until(lambda: waits_for(moving, "generate") == "synchronization, which has failed")
-    moving.end(worker)
-    monkeypatch.delenv(LIMIT)
-    moving.worker()
-    moving.run("move", "processes", "start", NAME)
+        until(lambda: waits_for(moving, "generate") == "synchronization, which has failed")
+        moving.end(worker)
+        monkeypatch.delenv(LIMIT)
+        moving.worker()
+        moving.run("move", "processes", "start", NAME)
+        until(lambda: f"{writer.info.backend_pid} of" in waits_for(moving, "synchronization"), what="the slot's wait")
     until(lambda: moving.ask("control", "select incarnation from slacktide.move")[0][0] == 2, what="a new slot")
     until(lambda: moving.status()["pass_ranges"] and moving.status()["steady"], what="steadiness")
     assert moving.run("move", "verify", NAME).json["verified"]["equal"] is True

@@ -88,7 +88,7 @@ class Journal:
     def earlier_ended(self) -> str | None:
         """Say that the process before this one is stopped or has failed, if that is so."""
         at = PROCESSES.index(self.process)
-        state = self._one("state_of", process=PROCESSES[at - 1]) if at else None
+        state = self._one("ended_as", process=PROCESSES[at - 1]) if at else None
         return f"{PROCESSES[at - 1]}, which {_ENDED[state]}" if state in _ENDED else None
 
     def want(self, process: str, *, running: bool) -> None:

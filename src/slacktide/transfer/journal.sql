@@ -251,9 +251,9 @@ update slacktide.move_process
 set state = 'failed', wanted = 'stopped', error = %(error)s, waits_for = null, since = clock_timestamp(), beat_at = clock_timestamp()
 where move_id = %(move_id)s and process = %(process)s
 
--- name: state_of
--- The state of a process.
-select state from slacktide.move_process where move_id = %(move_id)s and process = %(process)s
+-- name: ended_as
+-- The state of a process that is not wanted.
+select state from slacktide.move_process where wanted = 'stopped' and move_id = %(move_id)s and process = %(process)s
 
 -- name: want
 -- Say whether a process is wanted to run.

@@ -142,7 +142,7 @@ def _snapshot(connection: psycopg.Connection[TupleRow], name: str) -> str:
 
 def writers(connection: psycopg.Connection[TupleRow]) -> list[str]:
     """List the transactions of the whole cluster that have written and are open, for which a new slot waits."""
-    return [text for (text,) in connection.execute(_STATEMENTS["writers"])]
+    return [text for (text,) in connection.execute(_STATEMENTS["writers"], {})]  # so that %% becomes %
 
 
 # -- the pass --------------------------------------------------------------------------------------------------------
