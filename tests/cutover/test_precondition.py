@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
+
 import pytest
 
 from slacktide.postgres.connection import connect
 from tests.cutover.house import a_move
-from tests.cutover.moving import BUSINESS_DATE, NAME, PROPERTY, WAIVED
+from tests.cutover.moving import BUSINESS_DATE, NAME, WAIVED
 
 MOVER = "slacktide_mover"
 
@@ -93,7 +95,7 @@ def test_plan_checks(moving):
     found = checks(moving)["cashiers_closed"]
     assert fails(found)
     assert "Cashier 1" in found["reason"]
-    moving.run("hotel", "cashiers", "close", moving.source, "--property", PROPERTY)
+    moving.run(*shlex.split(found["mend"])[1:])
     (name, account), *_ = moving.ask(
         "target", "select user_name, account from hotel.app_user where account is not null"
     )

@@ -22,14 +22,14 @@ from slacktide.core.duration import parse_duration
 from slacktide.core.errors import ExitStatus, UsageError
 from slacktide.hotel import day, inventory, loading, promise_check, schema
 from slacktide.hotel.trade import trade as trade_in
-from slacktide.postgres.connection import connect, shown
+from slacktide.postgres.connection import connect, copyable, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 
 class CheckOrResync(UsageError):
-    """--check only compares and --resync makes anew: run `slacktide hotel inventory URL --property {property}` with one of them."""  # noqa: E501 -- the message is one sentence
+    """--check only compares and --resync makes anew: run `slacktide hotel inventory {url} --property {property}` with one of them."""  # noqa: E501 -- the message is one sentence
 
 
 app = App(name="hotel", help="The hotel: load a property and let it trade.")
@@ -163,7 +163,7 @@ def inventory_(
 ) -> int:
     """Compare a property's inventory with what it derives from, or make it anew."""
     if check and resync:
-        raise CheckOrResync(property=property_)
+        raise CheckOrResync(property=property_, url=copyable(url))
     with reachable(url):
         return (_resync if resync else _compare)(url, property_, options)
 

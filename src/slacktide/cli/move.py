@@ -19,7 +19,7 @@ for _name, _where in {
     "message": "slacktide.cli.move_process:message",
     "show": "slacktide.cli.move_process:show",
     "reprocess": "slacktide.cli.move_process:reprocess",
-    "verify": "slacktide.cli.move_process:verify",
+    "verify": "slacktide.cli.move_verify:verify",
     "downtime": "slacktide.cli.move_downtime:app",
     "go": "slacktide.cli.move_downtime:go",
     "clean": "slacktide.cli.move_downtime:clean",

@@ -1,8 +1,9 @@
-"""`slacktide move processes`, `status`, `messages`, `message`, `show`, `reprocess`, `verify`: the four processes."""
+"""`slacktide move processes`, `status`, `messages`, `message`, `show`, `reprocess`: the four processes."""
 
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
@@ -17,7 +18,6 @@ from slacktide.control.setting import control_now
 from slacktide.core import clock
 from slacktide.core.errors import OutsideError, UsageError
 from slacktide.transfer import panel
-from slacktide.transfer.ahead import FACT
 from slacktide.transfer.entry import Touched
 from slacktide.transfer.journal import PROCESSES, Journal
 from slacktide.transfer.move import Move, load_move, set_fact
@@ -230,31 +230,26 @@ def reprocess(
     """Read and convert objects anew: one message, some, or all that failed or wait."""
     with open_control() as control, control.connect(name="move reprocess") as connection:
         move = load_move(connection, name=name)
-        found = [p for p in panel.problems(connection, move=move, limit=1_000_000) if not ids or p.id in ids]
-        missing = set(ids) - {p.id for p in found}
+        listed = panel.problems(connection, move=move, limit=1_000_000)
+        missing = set(ids) - {p.id for p in listed}
         if missing:
             raise UnknownMessage(move=name, message=min(missing))
+        found = [p for p in listed if (p.id in ids if ids else p.state in ("failed", "waiting"))]
         objects = [Touched(p.entity, p.key) for p in found]
         if objects:
             Journal(connection, move_id=move.move_id).enqueue(objects, now=control_now(connection))
         record_audit(connection, who=options.who, what="move reprocess", object=name,
                      after={"messages": [p.id for p in found]}, reason=options.reason or "")  # fmt: skip
-        return options.say({"move": name, "enqueued": len(objects)}, f"{len(objects)} objects are read again")
+        left = 0 if ids else len(listed) - len(found)
+        return options.say({"move": name, "enqueued": len(objects)}, _read_again(name, found, left=left))
 
 
-def verify(name: _Name, /, *, options: Shown = SHOWN) -> int:
-    """Show what the verification ahead found; exit 1 where both sides differ, or nothing was verified yet."""
-    with open_control() as control, control.connect(name="move verify") as connection:
-        found = load_move(connection, name=name).facts.get(FACT)
-        if found is None:
-            options.say(
-                {"verified": None}, "Nothing was verified yet: that begins by itself when the pass is complete."
-            )
-            return 1
-        counted = f"{found['read']:,} objects read, {found['carried']:,} carried forward"
-        lines = [
-            f"as of batch {found['batch']} ({found['at']}): {counted}",
-            *(found["differences"] or ["no difference"]),
-        ]
-        options.say({"verified": found}, "\n".join(lines))
-        return 0 if found["equal"] else 1
+def _read_again(name: str, found: list[panel.Problem], *, left: int) -> str:
+    """Say how many objects are read again, by state, and how many that were only warned about are not."""
+    states = Counter(p.state for p in found)
+    counted = ", ".join(f"{count:,} {state}" for state, count in sorted(states.items()))
+    said = f"{len(found):,} objects are read again" + (f" ({counted})" if counted else "")
+    if not left:
+        return said
+    are = "1 that was warned about is" if left == 1 else f"{left:,} that were warned about are"
+    return f"{said}; {are} not, but by ID: `slacktide move messages {name} --state warning` lists them"

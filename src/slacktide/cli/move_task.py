@@ -278,7 +278,7 @@ def convert(
 
 def _convert(codes: Conversion, move: Move, file: Path | None, defaults: tuple[str, ...]) -> list[Changed]:
     """Map what is named, then what is the same on both sides, then the rest to the defaults."""
-    given = conversion_file.read(file) if file is not None else []
+    given = conversion_file.read(file, move=move.name) if file is not None else []
     changed = [codes.put(given), codes.map_same()]
     for text in defaults:
         name, equals, code = text.partition("=")

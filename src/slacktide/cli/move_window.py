@@ -7,12 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 from slacktide.cli.output import table
 from slacktide.core.duration import format_instant
+from slacktide.core.size import format_size
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from slacktide.cutover.record import Attempt, StepRecord
     from slacktide.transfer.panel import MoveStatus
 
 _MOST_LABELS = 12
+_BARS = "▁▂▃▄▅▆▇█"
 _TITLES = {
     "synchronization": "Synchronization",
     "generate": "Generate XML",
@@ -31,13 +35,20 @@ def panels(status: MoveStatus, facts: dict[str, Any]) -> str:
             f"{panel.done:,}",
             f"{panel.failed:,}",
             f"{panel.rate_per_second:,.0f}/s",
+            _sparkline(panel.chart),
             f"{panel.lag_seconds:.1f} s",
+            _second(panel.since) if panel.since else "",
             panel.waits_for or "",
         ]
         for name, panel in status.processes.items()
     ]
-    head = ["process", "state", "queued", "done", "failed", "rate", "lag", "waits for"]
-    lines = [f"{status.name}: task {status.task}, {status.state}", table(rows, head=head), _summary(status)]
+    head = ["process", "state", "queued", "done", "failed", "rate", "last 2 minutes", "lag", "since", "waits for"]
+    lines = [
+        f"{status.name}: task {status.task}, {status.state}",
+        table(rows, head=head),
+        _summary(status),
+        *_uncounted(status),
+    ]
     verified = facts.get("verified")
     if verified:
         how = "no difference" if verified["equal"] else f"{verified['different']} objects differ"
@@ -58,6 +69,35 @@ def _summary(status: MoveStatus) -> str:
     )
     left = f"; the pass has about {status.pass_left:,} objects left" if status.pass_left else ""
     return f"{steady}{left}; the target is the source as of {as_of}; messages: {listed}"
+
+
+def _uncounted(status: MoveStatus) -> list[str]:
+    """Write what Steady does not count at the source; and since when nobody looks, where that is so."""
+    found = status.uncounted
+    if found is None:
+        return []
+    kept, limit = format_size(found.log_kept_bytes), format_size(found.log_limit_bytes)
+    seen = "" if status.processes["synchronization"].state == "running" else f", as of {_second(found.at)}"
+    oldest = found.oldest_transaction or "none"
+    lines = [
+        f"not counted{seen}: the oldest open transaction that writes at the source: {oldest}",
+        f"not counted{seen}: the source keeps {kept} of log for us; at {limit} the slot is given up",
+    ]
+    if found.log_warning:
+        lines.append(
+            "WARNING: that is half of the limit or more: end what holds it, or raise SLACKTIDE_SOURCE_LOG_LIMIT"
+        )
+    return lines
+
+
+def _second(instant: datetime) -> str:
+    return format_instant(instant.replace(microsecond=0))
+
+
+def _sparkline(rates: list[float]) -> str:
+    """Draw rates as bars, the highest one full."""
+    top = max(rates, default=0.0) or 1.0
+    return "".join(_BARS[round(rate / top * (len(_BARS) - 1))] for rate in rates)
 
 
 def totals(found: dict[str, dict[str, str]]) -> str:

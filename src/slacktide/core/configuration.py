@@ -10,9 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from slacktide.core.errors import UsageError
+from slacktide.core.size import parse_size
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+
+_SOURCE_LOG_LIMIT = "8GB"
 
 
 class UnknownReference(UsageError):
@@ -34,6 +38,11 @@ def data_folder(environment: Mapping[str, str] = os.environ) -> Path:
 def control_address(environment: Mapping[str, str] = os.environ) -> str | None:
     """Give SLACKTIDE_DATABASE_URL, the control database's address; None means the embedded server."""
     return environment.get("SLACKTIDE_DATABASE_URL") or None
+
+
+def source_log_limit(environment: Mapping[str, str] = os.environ) -> int:
+    """Give SLACKTIDE_SOURCE_LOG_LIMIT: the bytes of log that a source may keep for a move. Raises BadSize."""
+    return parse_size(environment.get("SLACKTIDE_SOURCE_LOG_LIMIT") or _SOURCE_LOG_LIMIT)
 
 
 def resolve_address(address: str, environment: Mapping[str, str] = os.environ) -> str:

@@ -5,6 +5,7 @@ Each is shown with its state, the reason and the way to mend it. Looking changes
 
 from __future__ import annotations
 
+import shlex
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -16,6 +17,7 @@ from slacktide.control import downtime as control_downtime
 from slacktide.core.errors import InputError
 from slacktide.downtime.setting import Setting
 from slacktide.guard import presence
+from slacktide.postgres.connection import copyable
 from slacktide.transfer import emptiness, panel
 from slacktide.transfer.journal import PROCESSES
 from slacktide.transfer.prepare import guarded_tables
@@ -164,12 +166,15 @@ def _business_date(sides: Sides, move: Move, named: date) -> Precondition:
 
 
 def _plan_check(sides: Sides, move: Move, check: Check) -> Precondition:
-    of_source = check.database == "source"
-    connection = sides.source if of_source else sides.target
-    code = move.property_code if of_source else move.target_property
+    connection, address, code = (
+        (sides.source, move.source, move.property_code)
+        if check.database == "source"
+        else (sides.target, move.target, move.target_property)
+    )
     rows = [row[0] for row in connection.execute(check.sql, {"property": code})]
     shown = " ".join(rows[:5]) + (f" And {len(rows) - 5} more." if len(rows) > 5 else "")  # noqa: PLR2004 -- as many as are read
-    return Precondition(7, check.name, check.title, not rows, shown, check.mend)
+    mend = check.mend.replace("{address}", copyable(address)).replace("{property}", shlex.quote(code))
+    return Precondition(7, check.name, check.title, not rows, shown, mend)
 
 
 def _missing(number: int, name: str, title: str, wish: Wish) -> Precondition:

@@ -50,7 +50,7 @@ class BarrierVoid(OutsideError):
 
 
 class GoMissing(InputError):
-    """The go of {roles} is missing: `slacktide move go {move} --role ROLE --name NAME`."""
+    """The go of {roles} is missing: `slacktide move go {move} --role {role} --name NAME`."""
 
 
 class Ended(OutsideError):
@@ -165,7 +165,7 @@ def require_gos(night: Night) -> Any:
     given = night.record.current().gos
     missing = [role for role in night.move.plan.roles if role not in given]
     if missing:
-        raise GoMissing(roles=", ".join(missing), move=night.move.name)
+        raise GoMissing(roles=", ".join(missing), role=missing[0], move=night.move.name)
     return {"gos": given}
 
 

@@ -125,7 +125,7 @@ def _until_steady(stage: Stage, window: Callable[[dict[str, Any]], None], worker
 
 def _verified(stage: Stage) -> bool:
     found = stage.run("move", "verify", _NAME, show=False, accept=(0, 1))
-    return bool(found["verified"])
+    return bool(found.get("verified"))
 
 
 def _down_time(stage: Stage, here: str) -> dict[str, Any]:

@@ -28,7 +28,7 @@ from slacktide.hotel.sample import sample
 from slacktide.hotel.schema import SchemaMissing
 from slacktide.hotel.spool import Spool
 from slacktide.hotel.stay import Hotel, Profiles, Reservations, Stay, groups
-from slacktide.postgres.connection import connect, shown
+from slacktide.postgres.connection import connect, copyable, shown
 from slacktide.postgres.sql import load as load_sql
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def load(
 
 def _require_empty(connection: Connection[Any], address: str) -> None:
     if connection.execute("select to_regclass('hotel.property') is null").fetchone() == (True,):
-        raise SchemaMissing(address=shown(address))
+        raise SchemaMissing(address=shown(address), url=copyable(address))
     connection.execute(
         "lock table hotel.property in exclusive mode"
     )  # two loads at once: the second one finds the first

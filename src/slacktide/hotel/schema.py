@@ -12,7 +12,7 @@ class SchemaExists(InputError):
 
 
 class SchemaMissing(InputError):
-    """The database {address} has no hotel. Make it with: slacktide hotel create URL."""
+    """The database {address} has no hotel. Make it with `slacktide hotel create {url}`."""
 
 
 def create(*, address: str) -> None:

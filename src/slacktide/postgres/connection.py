@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Any
 
 import psycopg
@@ -34,6 +35,11 @@ def shown(address: str) -> str:
 def has_password(address: str) -> bool:
     """Tell whether an address contains a password itself."""
     return not address.startswith(("env:", "file:")) and "password" in conninfo_to_dict(address)
+
+
+def copyable(address: str) -> str:
+    """Give an address as a command in a text takes it, quoted for the shell; `URL` where it contains a password."""
+    return "URL" if has_password(address) else shlex.quote(address)
 
 
 def connect(

@@ -1,14 +1,22 @@
-"""Verification ahead: now and then, at the border between two batches, while the property trades.
+"""Verification ahead: now and then, or asked for, at the border between two batches, while the property trades.
 
 It is done where the border is made: Generate keeps the instant of its last batch open until that batch is applied,
-and makes no other one meanwhile. The first time everything is read; then only what changed.
+and makes no other one meanwhile. The first time everything is read; then only what changed. The events:
+
+1. Somebody asks for one (`move verify`): the request has a number in the control database, and stays until a
+   verification that began after it has answered with that number, whoever was killed meanwhile.
+2. Generate has to end while a long comparison runs: the statements of both sides are cancelled, and nothing of it is
+   written down.
 """
 
 from __future__ import annotations
 
+import contextlib
+import threading
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
+import psycopg
 from psycopg.sql import SQL, Identifier
 
 from slacktide.core import clock
@@ -19,9 +27,8 @@ from slacktide.transfer.verify_carry import verify_ahead
 from slacktide.transfer.verify_read import Subject
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
-    import psycopg
     from psycopg.rows import TupleRow
 
     from slacktide.plan.model import PropertyTable
@@ -34,6 +41,7 @@ if TYPE_CHECKING:
 _EVERY_SECONDS = 20.0
 _APPLIED_SECONDS = 60.0
 _MOST_QUEUED = 3
+_LOOK_SECONDS = 0.2
 FACT = "verified"
 
 
@@ -60,8 +68,8 @@ def business_date(connection: Any, table: PropertyTable, *, property_code: str) 
     return found
 
 
-def summary(verification: Verification, *, seconds: float) -> dict[str, Any]:
-    """Give what is kept of a verification for the panel."""
+def summary(verification: Verification, *, seconds: float, answers: int) -> dict[str, Any]:
+    """Give what is kept of a verification for the panel; `answers` is the last request that it answers."""
     listed = [f"{d.entity} {d.key}: {d.what}" for d in verification.differences[:20]]
     return {
         "batch": verification.batch,
@@ -72,6 +80,7 @@ def summary(verification: Verification, *, seconds: float) -> dict[str, Any]:
         "differences": listed,
         "seconds": round(seconds, 3),
         "at": clock.now().isoformat(),
+        "answers": answers,
     }
 
 
@@ -80,6 +89,27 @@ def _analyze(target: psycopg.Connection[TupleRow], move: Move) -> None:
     for table in move.plan.table.values():
         target.execute(SQL("analyze {}").format(qualified(table)))
     target.execute("analyze slacktide.key_map")
+
+
+@contextlib.contextmanager
+def _left_when(ended: Callable[[], bool], *connections: psycopg.Connection[TupleRow]) -> Iterator[None]:
+    """Cancel what is done in the block over these connections, again and again, once it has to end."""
+    done = threading.Event()
+
+    def watch() -> None:
+        while not done.wait(_LOOK_SECONDS):
+            if ended():
+                for each in connections:
+                    with contextlib.suppress(psycopg.Error):
+                        each.cancel_safe()
+
+    watching = threading.Thread(target=watch, daemon=True)
+    watching.start()
+    try:
+        yield
+    finally:
+        done.set()
+        watching.join()
 
 
 class Ahead:
@@ -94,9 +124,11 @@ class Ahead:
         self._analyzed = False
 
     def is_due(self, queued: int) -> bool:
-        """Tell whether it is time: the pass is complete, little is queued, and the last time is long enough ago."""
+        """Tell whether it is time: the pass is complete, little is queued, and it is asked for or long enough ago."""
         if self._last is not None and clock.monotonic_seconds() - self._last < _EVERY_SECONDS:
-            return False
+            asked, answered = self._journal.verification_asked()
+            if asked == answered:
+                return False
         incarnation = self._journal.incarnation().incarnation
         return (
             queued <= _MOST_QUEUED
@@ -107,10 +139,15 @@ class Ahead:
     def verify(self, batch: Batch) -> None:
         """Verify at a batch's instant, as soon as it is applied; give it up where that takes too long."""
         begun = self._last = clock.monotonic_seconds()
+        asked, _ = self._journal.verification_asked()
         if not self._applied(batch):
             return
         move = self._move
-        with connect(move.target, name=f"{move.name} verify") as target:
+        self._journal.say("waiting", waits_for=f"the comparison of both sides as of batch {batch.number}")
+        with (
+            connect(move.target, name=f"{move.name} verify") as target,
+            _left_when(self._ended, self._source.connection, target),
+        ):
             if FACT not in move.facts and not self._analyzed:
                 _analyze(target, move)
                 self._analyzed = True
@@ -125,10 +162,15 @@ class Ahead:
                 ),
             )
         now = self._last = clock.monotonic_seconds()
-        set_fact(self._journal.connection, move=move, name=FACT, value=summary(found, seconds=now - begun))
+        set_fact(
+            self._journal.connection, move=move, name=FACT, value=summary(found, seconds=now - begun, answers=asked)
+        )
 
     def _applied(self, batch: Batch) -> bool:
         limit = clock.monotonic_seconds() + _APPLIED_SECONDS
+        self._journal.say(
+            "waiting", waits_for=f"Process to apply batch {batch.number}, so that both sides can be compared"
+        )
         while (state := self._journal.batch_state(batch.number)) != "processed":
             if state == "lost" or clock.monotonic_seconds() > limit or self._ended() or not self._journal.wanted():
                 return False

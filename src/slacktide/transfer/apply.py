@@ -59,8 +59,8 @@ class NotTheOwner(OutsideError):
 class ManyAbsent(OutsideError):
     """Of the {known} objects of {entity!r} at the target {absent} are absent at the source, in one key range.
 
-    If they were really deleted there: `slacktide move processes start NAME --allow-absent`; if not, look at the source
-    first. Nothing was deleted.
+    If they were really deleted there: `slacktide move processes start {move} --allow-absent`; if not, look at the
+    source first. Nothing was deleted.
     """
 
 
@@ -216,7 +216,7 @@ class Applier:
         known = self._run("known_in_range", name=span.entity).fetchall()
         absent = {key: target for key, target in known if (span.entity, key) not in asked and within(key)}
         if not self._allow_absent and _is_large(len(absent), of=len(known)):
-            raise ManyAbsent(entity=span.entity, absent=len(absent), known=len(known))
+            raise ManyAbsent(entity=span.entity, absent=len(absent), known=len(known), move=self._move)
         work.gone[span.entity].update(absent)
 
     def _look_up(self, writing: Sequence[BusinessObject], translation: Translation) -> None:

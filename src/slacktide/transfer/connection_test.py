@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from slacktide.core import clock
+from slacktide.core.size import format_size
 from slacktide.plan.catalog import read_catalog
 from slacktide.plan.identity import full_refused, needed_columns, usable_index
 from slacktide.postgres import sql
@@ -222,7 +223,9 @@ def _log_kept(source: _Connection, facts: Facts, move: Move) -> Test:
     """Say how much log the source keeps for us, and how much it would: its disk comes before the move."""
     ours = source.execute(_STATEMENTS["kept"], {"prefix": f"slacktide_{slot_stem(move.name)}_"}).fetchall()
     limit = "without a limit" if facts.keep_size == "-1" else f"up to {facts.keep_size}"
-    kept = ", ".join(f"{slot} keeps {_size(kept)}" for slot, kept, _ in ours) or "no slot of this move is there yet"
+    kept = (
+        ", ".join(f"{slot} keeps {format_size(kept)}" for slot, kept, _ in ours) or "no slot of this move is there yet"
+    )
     reason = f"the source keeps log {limit} (max_slot_wal_keep_size); {kept}"
     if any(lost for _, _, lost in ours):
         mend = "raise max_slot_wal_keep_size; the next start makes a new slot and reads everything again"
@@ -266,19 +269,11 @@ def _spool(move: Move, *, size: int) -> Iterator[Test]:
         if not (there.is_dir() and os.access(there, os.W_OK | os.X_OK)):
             yield Test(f"{side} spool", ok=False, reason=f"{there} cannot be written", mend=f"let us write {there}")
             continue
-        reason = f"{_size(free)} free for {folder}, {_size(needed)} wanted"
-        mend = "" if free >= needed else f"free {_size(needed - free)} on the disk of {_top(there)}"
+        reason = f"{format_size(free)} free for {folder}, {format_size(needed)} wanted"
+        mend = "" if free >= needed else f"free {format_size(needed - free)} on the disk of {_top(there)}"
         yield Test(f"{side} spool", ok=free >= needed, reason=reason, mend=mend)
 
 
 def _top(path: Path) -> Path:
     """Give the folder where a path's disk is mounted."""
     return next(folder for folder in (path, *path.parents) if folder.is_mount())
-
-
-def _size(count: float) -> str:
-    for unit in ("B", "kB", "MB", "GB"):
-        if abs(count) < 1024:  # noqa: PLR2004 -- a unit is 1024 of the one before it
-            return f"{count:.0f} {unit}"
-        count /= 1024
-    return f"{count:.1f} TB"

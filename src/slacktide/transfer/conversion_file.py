@@ -21,26 +21,28 @@ _COLUMNS = ("list", "source_code", "target_code")
 
 
 class MappingsUnreadable(UsageError):
-    """The mappings {file} cannot be read: {reason}. Give a CSV file with the columns list,source_code,target_code, as `slacktide move convert NAME --list` writes it."""  # noqa: E501 -- the message is one sentence
+    """The mappings {file} cannot be read: {reason}. Give a CSV file with the columns list,source_code,target_code, as `slacktide move convert {move} --list` writes it."""  # noqa: E501 -- the message is one sentence
 
 
-def read(path: Path) -> list[tuple[str, CodeMapping]]:
+def read(path: Path, *, move: str) -> list[tuple[str, CodeMapping]]:
     """Read mappings, each with its place (`FILE:LINE: `). Raises MappingsUnreadable."""
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise MappingsUnreadable(file=path, reason=str(error)) from error
+        raise MappingsUnreadable(file=path, move=move, reason=str(error)) from error
     # a remark stays as an empty line, so that the numbers of the lines are right
     reader = csv.reader("\n" if line.startswith("#") else line for line in io.StringIO(text, newline=""))
     rows = [(reader.line_num, row) for row in reader if row]
     if not rows or tuple(name.strip() for name in rows[0][1]) != _COLUMNS:
-        raise MappingsUnreadable(file=path, reason=f"its first line is not {','.join(_COLUMNS)}")
-    return [(f"{path}:{line}: ", _mapping(path, line, row)) for line, row in rows[1:]]
+        raise MappingsUnreadable(file=path, move=move, reason=f"its first line is not {','.join(_COLUMNS)}")
+    return [(f"{path}:{line}: ", _mapping(path, line, row, move)) for line, row in rows[1:]]
 
 
-def _mapping(path: Path, line: int, row: list[str]) -> CodeMapping:
+def _mapping(path: Path, line: int, row: list[str], move: str) -> CodeMapping:
     if len(row) != len(_COLUMNS) or not row[0] or not row[1]:
-        raise MappingsUnreadable(file=path, reason=f"line {line} has no list, no source code, or not three columns")
+        raise MappingsUnreadable(
+            file=path, move=move, reason=f"line {line} has no list, no source code, or not three columns"
+        )
     return CodeMapping(row[0], row[1], row[2] or None)
 
 

@@ -151,9 +151,10 @@ class Generator:
         )
         for name, top in defined:
             leaf = f"a partition of {top}: " if name != top else ""
-            raise SchemaChanged(table=name, what=f"{leaf}its definition is another one than at `prepare`")
+            what = f"{leaf}its definition is another one than at `prepare`"
+            raise SchemaChanged(table=name, what=what, move=self._names.move)
         for name, reason in instant.unseen.items():
-            raise ChangesUnseen(table=name, reason=reason)
+            raise ChangesUnseen(table=name, reason=reason, move=self._names.move)
         names = {self._entity_of[table] for table in filed}
         if any(self._plan.entity[name].shared for name in names):
             names = {entity.name for entity in self._plan.moving}
@@ -180,7 +181,8 @@ class Generator:
                 yield read.xml + b"\n"
                 reading.objects += read.count
                 reading.problems += [
-                    Problem(entity.name, key, "failed", _unmapped(text)) for key, text in read.unmapped
+                    Problem(entity.name, key, "failed", _unmapped(text, move=self._names.move))
+                    for key, text in read.unmapped
                 ]
                 reading.own_objects += read.count + len(read.unmapped) - len(read.outside)
                 if not entity.shared:
@@ -224,6 +226,6 @@ def _visible(pending: Pending, snapshot: Snapshot) -> bool:
     return pending.xid is None or snapshot.sees(widen(pending.xid, near=snapshot.xmax))
 
 
-def _unmapped(text: str) -> str:
+def _unmapped(text: str, *, move: str) -> str:
     missing = ", ".join(f"{c.lstrip('!').replace('=', ' ')!r}" for c in text.split(";") if c.startswith("!"))
-    return f"the code {missing} has no mapping: add one with `slacktide move convert`, then `slacktide move reprocess`"
+    return f"the code {missing} has no mapping: give it one with `slacktide move convert {move} --mappings FILE.csv`"

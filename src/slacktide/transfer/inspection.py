@@ -11,6 +11,7 @@ from psycopg.sql import SQL, Identifier
 from slacktide.core.errors import UsageError
 from slacktide.postgres import sql
 from slacktide.postgres.connection import connect
+from slacktide.transfer import source_sql
 from slacktide.transfer.journal import Journal
 from slacktide.transfer.message import unescape
 from slacktide.transfer.source_sql import qualified, type_of
@@ -59,21 +60,34 @@ def xml_of(connection: psycopg.Connection[TupleRow], *, move: Move, entity: str,
 
 
 def both_sides(move: Move, *, entity: str, key: str) -> dict[str, Any] | None:
-    """Give an object's rows on both sides, by its key at the source or at the target; None where neither knows it."""
+    """Give an object's rows on both sides, by its key at the source or at the target; None where neither knows it.
+
+    A key may be one object's at the source and another one's at the target: then that one is given as `also`.
+    """
     kind = entity_of(move, entity)
     with connect(move.source, name="show") as source, connect(move.target, name="show") as target:
-        row = target.execute(
-            "select source_key, target_key from slacktide.key_map join slacktide.mover_move m using (move_no) "
-            "where m.name = %s and key_map.name = %s and (source_key = %s or target_key = %s) "
-            "order by source_key = %s desc limit 1",
-            [move.name, entity, key, key, key],
-        ).fetchone()
-        old, new = row or (key, None)
-        here = _rows(source, kind, old)
-        there = _rows(target, kind, new) if new is not None else {}
-    if not any(here.values()) and not any(there.values()):
-        return None
-    return {"entity": entity, "source_key": old, "target_key": new, "source": here, "target": there}
+        found = []
+        for old, new in _matches(move, kind, key, source, target):
+            here, there = _rows(source, kind, old), _rows(target, kind, new) if new is not None else {}
+            if any(here.values()) or any(there.values()):
+                found.append({"entity": entity, "source_key": old, "target_key": new, "source": here, "target": there})
+    return found[0] | {"also": found[1] if found[1:] else None} if found else None
+
+
+def _matches(
+    move: Move, entity: Entity, key: str, source: psycopg.Connection[TupleRow], target: psycopg.Connection[TupleRow]
+) -> list[tuple[str, str | None]]:
+    """Give both keys of the object that has this key at the source, then of the one that has it at the target."""
+    by_source, by_target = (
+        target.execute(_STATEMENTS[name], {"move": move.name, "name": entity.name, "key": key}).fetchall()
+        for name in ("known_by_source_key", "known_by_target_key")
+    )
+    if not by_source:
+        standing = source.execute(
+            source_sql.standing(move.plan, entity), {"property": move.property_code, "keys": [key]}
+        ).fetchall()
+        by_source = [(key, None) for _, present, inside in standing if present and inside]
+    return [*by_source, *(pair for pair in by_target if pair not in by_source)]
 
 
 def _rows(connection: psycopg.Connection[TupleRow], entity: Entity, key: str) -> dict[str, list[dict[str, Any]]]:
@@ -90,8 +104,15 @@ def _table(connection: psycopg.Connection[TupleRow], entity: Entity, table: Tabl
 
 
 def as_text(found: dict[str, Any]) -> str:
-    """Write an object's rows of both sides, one under the other."""
-    lines = [f"{found['entity']}: source key {found['source_key']}, target key {found['target_key'] or 'none yet'}"]
+    """Write an object's rows of both sides, one under the other, and then the other one's whose key is the same."""
+    lines = [f"{found['entity']}: {_one_as_text(found)}"]
+    if found["also"]:
+        lines += [f"also the target key of another {found['entity']}: {_one_as_text(found['also'])}"]
+    return "\n".join(lines)
+
+
+def _one_as_text(found: dict[str, Any]) -> str:
+    lines = [f"source key {found['source_key']}, target key {found['target_key'] or 'none yet'}"]
     for name, rows in found["source"].items():
         for side, listed in (("source", rows), ("target", found["target"].get(name, []))):
             lines += [f"  {side} {name}: {json.dumps(row, ensure_ascii=False)}" for row in listed]

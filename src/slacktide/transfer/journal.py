@@ -30,6 +30,7 @@ PROCESSES = ("synchronization", "generate", "transfer", "process")
 DOWN_TIME = "down time"
 BATCH_STATES = ("lost", "generated", "transferred", "processed")
 LOCK_CLASS = 0x51AC
+_ENDED = {"stopped": "is stopped", "failed": "has failed"}
 _STATEMENTS = sql.load(__package__, "journal.sql")
 
 
@@ -65,7 +66,7 @@ class Journal:
         """Take the lock of this process. Raises OwnedElsewhere."""
         ordinal = (*PROCESSES, DOWN_TIME).index(self.process)
         if not self._one("lock", **{"class": LOCK_CLASS, "ordinal": ordinal}):
-            raise OwnedElsewhere(process=self.process, move=self.move_id)
+            raise OwnedElsewhere(process=self.process, move=self._one("name"))
 
     def say(self, state: str, *, waits_for: str | None = None, error: str | None = None) -> None:
         """Note the state of this process for its panel, and for what it waits."""
@@ -77,14 +78,19 @@ class Journal:
         self._run("beat", process=self.process, done=done, rate_per_second=rate_per_second, lag_seconds=lag_seconds,
                   waits_for=waits_for, pid=os.getpid(), host=socket.gethostname())  # fmt: skip
 
+    def note_uncounted(self, found: str) -> None:
+        """Write down, as JSON, what this process saw that Steady does not count."""
+        self._run("note_uncounted", process=self.process, uncounted=found)
+
     def fail(self, error: str) -> None:
         """Say that this process ended for a reason that does not pass."""
         self._run("fail", process=self.process, error=error)
 
-    def state_of(self, process: str) -> str | None:
-        """Give the state of another process."""
-        state = self._one("state_of", process=process)
-        return None if state is None else str(state)
+    def earlier_ended(self) -> str | None:
+        """Say that the process before this one is stopped or has failed, if that is so."""
+        at = PROCESSES.index(self.process)
+        state = self._one("ended_as", process=PROCESSES[at - 1]) if at else None
+        return f"{PROCESSES[at - 1]}, which {_ENDED[state]}" if state in _ENDED else None
 
     def want(self, process: str, *, running: bool) -> None:
         """Say whether a process is wanted to run, and wake it and the workers."""
@@ -126,7 +132,7 @@ class Journal:
         """Give the current incarnation. Raises NotPrepared."""
         current = self.current()
         if current is None:
-            raise NotPrepared(move=self.move_id)
+            raise NotPrepared(move=self._one("name"))
         return current
 
     def begin_incarnation(self, *, slot: str, behind: int = 0, floor: int = 0) -> Incarnation:
@@ -260,6 +266,18 @@ class Journal:
             self._put(problems, batch=batch.number)
             self.wake("transfer")
 
+    def ask_verification(self) -> int:
+        """Ask Generate to verify ahead now; give the number of the request."""
+        with self.together():
+            number = int(self._one("ask_verification"))
+            self.wake("generate")
+        return number
+
+    def verification_asked(self) -> tuple[int, int]:
+        """Give the number of the last request to verify ahead, and of the last one that was answered."""
+        asked, answered = self._run("verification_asked").fetchone() or (0, 0)
+        return asked, answered
+
     def conversions(self) -> dict[str, dict[str, str | None]]:
         """Give the mappings of codes, list by list."""
         return dict(self._run("conversions").fetchall())
@@ -356,7 +374,7 @@ class Superseded(OutsideError):
 
 
 class NotPrepared(OutsideError):
-    """The move {move!r} is not prepared: run `slacktide move prepare NAME --apply`."""
+    """The move {move!r} is not prepared: run `slacktide move prepare {move} --apply`."""
 
 
 def _batch(row: TupleRow) -> Batch:

@@ -2,6 +2,10 @@
 -- Take the process's own lock for as long as this connection lives.
 select pg_try_advisory_lock(%(class)s, %(move_id)s * 8 + %(ordinal)s)
 
+-- name: name
+-- What the move is called.
+select name from slacktide.move where move_id = %(move_id)s
+
 -- name: incarnation
 -- The current incarnation and what is known of its slot.
 select i.incarnation, i.slot, i.system_id, i.timeline, i.consistent_point::text, i.snapshot, i.fingerprint, i.reached::text
@@ -210,6 +214,17 @@ on conflict do nothing
 select list, jsonb_object_agg(source_code, target_code) from slacktide.conversion
 where move_id = %(move_id)s group by list
 
+-- name: ask_verification
+-- Ask for a verification ahead.
+update slacktide.move
+set facts = jsonb_set(facts, '{verify_asked}', to_jsonb(coalesce((facts ->> 'verify_asked')::int, 0) + 1))
+where move_id = %(move_id)s returning (facts ->> 'verify_asked')::int
+
+-- name: verification_asked
+-- The last request to verify ahead, and the last one that was answered.
+select coalesce((facts ->> 'verify_asked')::int, 0), coalesce((facts #>> '{verified,answers}')::int, 0)
+from slacktide.move where move_id = %(move_id)s
+
 -- name: say
 -- Note what a process does now, for its panel.
 insert into slacktide.move_process (move_id, process, state, since, pid, host, waits_for, error, beat_at)
@@ -224,11 +239,16 @@ set state = excluded.state, pid = excluded.pid, host = excluded.host, error = ex
 -- Write the panel of a process that runs.
 update slacktide.move_process
 set done = done + %(done)s, rate_per_second = %(rate_per_second)s, beat_at = clock_timestamp(),
+    rates = (rates || %(rate_per_second)s::real)[greatest(cardinality(rates) - 238, 1):],
     lag_seconds = %(lag_seconds)s, error = null, pid = %(pid)s, host = %(host)s,
     since = case when waits_for is distinct from %(waits_for)s or state not in ('running', 'waiting')
             then clock_timestamp() else since end,
     state = case when %(waits_for)s::text is null then 'running' else 'waiting' end, waits_for = %(waits_for)s
 where move_id = %(move_id)s and process = %(process)s
+
+-- name: note_uncounted
+-- Write down what a process saw that Steady does not count.
+update slacktide.move_process set uncounted = %(uncounted)s::jsonb where move_id = %(move_id)s and process = %(process)s
 
 -- name: fail
 -- Say that a process ended for a reason that does not pass; it is not wanted until it is started again.
@@ -236,9 +256,9 @@ update slacktide.move_process
 set state = 'failed', wanted = 'stopped', error = %(error)s, waits_for = null, since = clock_timestamp(), beat_at = clock_timestamp()
 where move_id = %(move_id)s and process = %(process)s
 
--- name: state_of
--- The state of a process.
-select state from slacktide.move_process where move_id = %(move_id)s and process = %(process)s
+-- name: ended_as
+-- The state of a process that is not wanted.
+select state from slacktide.move_process where wanted = 'stopped' and move_id = %(move_id)s and process = %(process)s
 
 -- name: want
 -- Say whether a process is wanted to run.

@@ -15,7 +15,7 @@ from slacktide.core import clock
 from slacktide.core.errors import SlacktideError
 from slacktide.postgres.connection import Unreachable
 from slacktide.postgres.stream import SlotNotCreated, StreamEnded
-from slacktide.transfer.journal import PROCESSES, Journal
+from slacktide.transfer.journal import Journal
 from slacktide.transfer.move import Move
 from slacktide.transfer.process import Work, work_of
 from slacktide.transfer.slot import SlotWaits
@@ -97,7 +97,7 @@ def _once(work: Work, journal: Journal, beat: Beat, ended: Callable[[], bool]) -
             done = work.step()
             beat.count(done)
             if beat.due():
-                beat.write(lag_seconds=work.lag_seconds(), waits_for=None if done else _earlier_stopped(journal))
+                beat.write(lag_seconds=work.lag_seconds(), waits_for=None if done else journal.earlier_ended())
                 if not journal.wanted():
                     return
             if not done:
@@ -110,11 +110,3 @@ def _once(work: Work, journal: Journal, beat: Beat, ended: Callable[[], bool]) -
         journal.say("waiting", waits_for=" ".join(str(error).split()))
         work.close()
         clock.sleep(_RETRY_SECONDS)
-
-
-def _earlier_stopped(journal: Journal) -> str | None:
-    """Say that the process before this one is stopped, if it is."""
-    at = PROCESSES.index(journal.process)
-    if at and journal.state_of(PROCESSES[at - 1]) == "stopped":
-        return f"{PROCESSES[at - 1]}, which is stopped"
-    return None

@@ -1,7 +1,7 @@
 """The monitoring window of the four processes, as a value.
 
 Steady (migration specification, section 2): the pass is complete, the first process is less than 100 changes and less
-than 5 seconds behind, and every later one has fewer than 100 records queued.
+than 5 seconds behind, and every later one has fewer than 100 records queued. What it does not count stands beside it.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import msgspec
 
 from slacktide.postgres import sql
 from slacktide.transfer.journal import DOWN_TIME, LOCK_CLASS, PROCESSES
+from slacktide.transfer.uncounted import Uncounted
 
 if TYPE_CHECKING:
     import psycopg
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 _STATEMENTS = sql.load(__package__, "panel.sql")
 STEADY_RECORDS = 100
 STEADY_SECONDS = 5.0
+_CHART_BEATS = 10  # in one point of a chart
 MESSAGE_STATES = ("ready", "generated", "transferred", "processed", "warning", "failed", "waiting", "superseded")
 
 
@@ -40,6 +42,7 @@ class Panel(msgspec.Struct):
     waits_for: str | None = None
     since: datetime | None = None
     oldest_seconds: float | None = None
+    chart: list[float] = []  # the rate, oldest first, of each five seconds of the last two minutes
 
 
 class MoveStatus(msgspec.Struct):
@@ -57,6 +60,7 @@ class MoveStatus(msgspec.Struct):
     errors: list[str]
     pass_left: int = 0
     pass_ranges: int = 0
+    uncounted: Uncounted | None = None
 
 
 class _Queues(msgspec.Struct):
@@ -74,7 +78,7 @@ def status(connection: psycopg.Connection[TupleRow], *, move: Move) -> MoveStatu
     """Look at a move, and note since when it is steady."""
     facts: dict[str, Any] = {"move_id": move.move_id}
     queues = _Queues(*(connection.execute(_STATEMENTS["queues"], facts).fetchone() or ()))
-    panels, errors = _panels(connection, facts, queues)
+    panels, errors, uncounted = _panels(connection, facts, queues)
     steady = is_steady(panels, queues.pass_left, queues.pass_ranges)
     since = _one(connection, "note_steady", facts | {"steady": steady})
     as_of, position = connection.execute(_STATEMENTS["as_of"], facts).fetchone() or (None, None)
@@ -95,6 +99,7 @@ def status(connection: psycopg.Connection[TupleRow], *, move: Move) -> MoveStatu
         errors=errors,
         pass_left=queues.pass_left,
         pass_ranges=queues.pass_ranges,
+        uncounted=uncounted,
     )
 
 
@@ -111,24 +116,36 @@ def is_steady(panels: dict[str, Panel], pass_left: int, pass_ranges: int) -> boo
 
 def _panels(
     connection: psycopg.Connection[TupleRow], facts: dict[str, Any], queues: _Queues
-) -> tuple[dict[str, Panel], list[str]]:
+) -> tuple[dict[str, Panel], list[str], Uncounted | None]:
     panels = {name: Panel(state="stopped") for name in PROCESSES}
     errors: list[str] = []
+    uncounted: Uncounted | None = None
     listed = facts | {"class": LOCK_CLASS, "processes": [*PROCESSES, DOWN_TIME]}
     for row in connection.execute(_STATEMENTS["processes"], listed).fetchall():
-        name, wanted, state, since, pid, host, waits_for, error, done, rate, lag, _, owned = row
+        name, wanted, state, since, pid, host, waits_for, error, done, rate, lag, rates, seen, owned = row
         if name not in panels:
             continue
-        if not owned and state in ("running", "waiting"):
+        if not owned if state in ("running", "waiting") else wanted == "running":
             state, waits_for = ("waiting", "a worker") if wanted == "running" else ("stopped", None)
-        panels[name] = Panel(state, pid if owned else None, host if owned else None, 0, done, 0,
-                             rate if owned else 0.0, lag or 0.0, waits_for, since)  # fmt: skip
+        panels[name] = Panel(state, done=done, lag_seconds=lag or 0.0, waits_for=waits_for, since=since)
+        if owned:
+            panels[name].pid, panels[name].host = pid, host
+            panels[name].rate_per_second, panels[name].chart = rate, _chart(rates)
+        if seen:
+            uncounted = msgspec.convert(seen, Uncounted)
         if error:
             errors.append(f"{name}: {error}")
     _fill(panels, queues)
     failed, waiting = connection.execute(_STATEMENTS["failures"], facts).fetchone() or (0, 0)
     panels["process"].failed = failed + waiting
-    return panels, errors
+    return panels, errors, uncounted
+
+
+def _chart(rates: list[float]) -> list[float]:
+    """Give the mean of every ten beats, oldest first; those that make no ten yet come first."""
+    ends = range(len(rates), 0, -_CHART_BEATS)
+    parts = [rates[max(end - _CHART_BEATS, 0) : end] for end in reversed(ends)]
+    return [round(sum(part) / len(part), 1) for part in parts]
 
 
 def _fill(panels: dict[str, Panel], queues: _Queues) -> None:

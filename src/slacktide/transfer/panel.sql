@@ -1,7 +1,7 @@
 -- name: processes
 -- The panel of each process; one whose lock nobody holds does not run, whatever stands there.
 select p.process, p.wanted, p.state, p.since, p.pid, p.host, p.waits_for, p.error, p.done, p.rate_per_second, p.lag_seconds,
-    extract(epoch from clock_timestamp() - p.beat_at)::float8,
+    p.rates, p.uncounted,
     exists (select from pg_locks l where l.locktype = 'advisory' and l.classid = %(class)s and l.granted
         and l.objid = p.move_id * 8 + array_position(%(processes)s::text[], p.process) - 1
         and l.database = (select oid from pg_database where datname = current_database()))

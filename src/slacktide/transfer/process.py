@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 from slacktide.core import clock
 from slacktide.postgres.connection import connect
 from slacktide.postgres.stream import ReplicationStream, StreamEnded
-from slacktide.transfer import message, slot
+from slacktide.transfer import message, slot, uncounted
 from slacktide.transfer.ahead import Ahead
 from slacktide.transfer.apply import Applier
 from slacktide.transfer.generate import Generator, Names
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from slacktide.transfer.move import Move
 
 _LARGEST_QUEUE = 3  # batches made and not yet applied: behind that, what changes meanwhile goes into one batch
+
+_STOPPED_SECONDS = 0.5  # between two looks whether Synchronization is started again
 
 
 class Work(Protocol):
@@ -97,7 +99,10 @@ class Synchronization:
         self._synchronizer.ask()
 
     def lag_seconds(self) -> float:
-        """Give for how long something of the source has not been journalled; 0 where all was at the last look."""
+        """Give for how long something of the source has not been journalled; 0 where all was at the last look.
+
+        What Steady does not count is noted along with it. Raises LogLimitReached.
+        """
         assert self._source is not None  # noqa: S101 -- opened before it is stepped
         if self._journal.incarnation().incarnation != self._incarnation:
             raise StreamEnded(slot=self._slot, reason="a new incarnation has begun")
@@ -108,6 +113,7 @@ class Synchronization:
             self._synchronizer.ask()
         else:
             self._lag = clock.monotonic_seconds() - at
+        uncounted.note(self._journal, self._source.connection, slot_name=self._slot, move=self._move.name)
         return self._lag
 
     def close(self) -> None:
@@ -185,6 +191,9 @@ class Generate:
     def _ask(self, seconds: float) -> int:
         if self._ended() or not self._journal.wanted():
             raise InterruptedError  # Synchronization, which would answer, is stopped before this one
+        if waits_for := self._journal.earlier_ended():
+            self._journal.say("waiting", waits_for=waits_for)
+            self._journal.wait(_STOPPED_SECONDS)
         self._journal.wake("synchronization")
         self._journal.wait(seconds)
         return self._journal.reached()

@@ -72,7 +72,7 @@ def ensure(journal: Journal, *, address: str, move: str) -> Incarnation:
             if known is not None and known.snapshot is None
             else journal.begin_incarnation(slot=f"slacktide_{slot_stem(move)}_{secrets.token_hex(4)}")
         )
-        _drop(connection, slot=incarnation.slot)
+        drop(connection, slot=incarnation.slot)
         return _make(journal, incarnation, connection, address=address, move=move)
 
 
@@ -96,8 +96,8 @@ def _unusable(known: Incarnation, found: Found) -> str | None:
     return next((reason for reason, holds in reasons.items() if holds), None)
 
 
-def _drop(connection: psycopg.Connection[TupleRow], *, slot: str) -> None:
-    """End whoever uses a half-made slot, and drop it."""
+def drop(connection: psycopg.Connection[TupleRow], *, slot: str) -> None:
+    """End whoever uses a slot, and drop it, if it is there."""
     for _ in range(50):
         row = connection.execute(_STATEMENTS["end_user"], {"slot": slot}).fetchone()
         if row is None:
@@ -142,7 +142,7 @@ def _snapshot(connection: psycopg.Connection[TupleRow], name: str) -> str:
 
 def writers(connection: psycopg.Connection[TupleRow]) -> list[str]:
     """List the transactions of the whole cluster that have written and are open, for which a new slot waits."""
-    return [text for (text,) in connection.execute(_STATEMENTS["writers"])]
+    return [text for (text,) in connection.execute(_STATEMENTS["writers"], {})]  # so that %% becomes %
 
 
 # -- the pass --------------------------------------------------------------------------------------------------------

@@ -20,3 +20,20 @@ select format('%%s of %%s in %%s since %%s: %%s', pid, usename, datname, xact_st
 from pg_stat_activity where backend_xid is not null and pid <> pg_backend_pid()
 union all
 select format('prepared %%s of %%s in %%s since %%s', gid, owner, database, prepared) from pg_prepared_xacts
+
+-- name: oldest_writer
+-- The oldest open transaction of the whole cluster that has written, prepared ones too.
+select * from (
+    select datname, pid, null, usename, xact_start, extract(epoch from clock_timestamp() - xact_start)::float8, left(query, 200)
+    from pg_stat_activity where backend_xid is not null and pid <> pg_backend_pid()
+    union all
+    select database, null, gid, owner, prepared, extract(epoch from clock_timestamp() - prepared)::float8, null
+    from pg_prepared_xacts
+) w (database, session, prepared, "user", since, age_seconds, query)
+order by since limit 1
+
+-- name: log_kept
+-- How much log the source keeps for a slot, and the time.
+select clock_timestamp(), coalesce((
+    select pg_wal_lsn_diff(pg_current_wal_insert_lsn(), restart_lsn)::bigint from pg_replication_slots where slot_name = %(slot)s
+), 0)

@@ -39,20 +39,21 @@ Fingerprint = dict[str, str]
 
 
 class SourceBusy(OutsideError):
-    """A table of the source is locked by somebody who changes it: {reason}. It is tried again."""
+    """A table of the source cannot be read, for it is locked: {holders}. It is tried again."""
 
 
 class SchemaChanged(OutsideError):
     """The table {table!r} of the source was changed ({what}).
 
-    Mend the plan, then run `slacktide move prepare NAME --apply`.
+    Mend the plan, then run `slacktide move prepare {move} --apply`.
     """
 
 
 class ChangesUnseen(OutsideError):
     """Changes of {table!r} in the source cannot be followed: {reason}.
 
-    Run `slacktide move prepare NAME --apply`, which sets identities and has their objects read again; then start again.
+    Run `slacktide move prepare {move} --apply`, which sets identities and has their objects read again; then start
+    again.
     """
 
 
@@ -134,7 +135,12 @@ class Source:
         try:
             self.connection.execute(SQL("lock table {} in access share mode").format(names))
         except (errors.LockNotAvailable, errors.DeadlockDetected) as error:
-            raise SourceBusy(reason=str(error).strip()) from error
+            raise SourceBusy(holders=self._lockers() or str(error).strip()) from error
+
+    def _lockers(self) -> str:
+        """Say who locks the tables; nothing where nobody does any more."""
+        found = self._flushing.execute(_STATEMENTS["lockers"], {"tables": self._names})
+        return "; ".join(sorted(text for (text,) in found))
 
     def _insert_position(self) -> int:
         page, segment = self._sizes = self._sizes or self._first(_STATEMENTS["sizes"])

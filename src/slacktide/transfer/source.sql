@@ -57,3 +57,18 @@ select n.nspname || '.' || c.relname, md5(jsonb_build_object(
     )::text),
     md5(array[c.oid::text, c.relfilenode::text, attached::text]::text), top
 from relation join pg_class c using (oid) join pg_namespace n on n.oid = c.relnamespace
+
+-- name: lockers
+-- Who holds tables, or a part of them, against reading, and who waits to do so.
+with recursive relation (oid) as (
+    select c.oid from pg_class c join pg_namespace n on n.oid = c.relnamespace
+    where n.nspname || '.' || c.relname = any (%(tables)s)
+    union all select h.inhrelid from pg_inherits h join relation on h.inhparent = relation.oid
+)
+select distinct case when l.pid is null
+    then format('%%s by prepared %%s of %%s since %%s', l.relation::regclass, p.gid, p.owner, p.prepared)
+    else format('%%s by %%s of %%s in %%s since %%s: %%s', l.relation::regclass, a.pid, a.usename, a.datname, a.xact_start,
+        left(a.query, 80)) end
+from pg_locks l join relation on l.relation = relation.oid left join pg_stat_activity a on a.pid = l.pid
+    left join pg_prepared_xacts p on l.pid is null and l.virtualtransaction = '-1/' || p.transaction
+where l.mode = 'AccessExclusiveLock' and l.database = (select oid from pg_database where datname = current_database())

@@ -49,3 +49,13 @@ delete from slacktide.key_map where move_no = %(move_no)s and name = %(name)s an
 select o.key, k.source_key from unnest(%(keys)s::text[]) o (key), lateral (
     select source_key from slacktide.key_map
     where target_key = o.key and name = %(name)s and move_no = %(move_no)s and outside offset 0) k
+
+-- name: known_by_source_key
+-- The source's and the target's key of the object that has this key at the source.
+select source_key, target_key from slacktide.key_map k join slacktide.mover_move m using (move_no)
+where m.name = %(move)s and k.name = %(name)s and source_key = %(key)s
+
+-- name: known_by_target_key
+-- The source's and the target's key of the object that has this key at the target.
+select source_key, target_key from slacktide.key_map k join slacktide.mover_move m using (move_no)
+where m.name = %(move)s and k.name = %(name)s and target_key = %(key)s

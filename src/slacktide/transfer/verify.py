@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from psycopg.rows import TupleRow
 
     from slacktide.plan.model import Entity, Total
+    from slacktide.transfer.verify_read import Lines
 
 _LISTED = 1000  # differences that are listed; all are counted
 _CONTENT = "its content differs"
@@ -102,7 +104,7 @@ class Comparison:
 
     # -- objects ----------------------------------------------------------------------------------------------------
 
-    def objects(self, entity: Entity, *, keys: dict[str, str | None] | None = None) -> Iterator[bytes]:
+    def objects(self, entity: Entity, *, keys: dict[str, str | None] | None = None) -> Lines:
         """Compare an entity's objects, or those of `keys` (source's to target's), and give the equal ones' lines."""
         if keys is None:
             known = self.target.by_reference(entity.name)
@@ -111,19 +113,20 @@ class Comparison:
             held = [key for key in keys.values() if key is not None]
             source = self.source.digests(entity, keys=list(keys), known=[])
             target = self.target.digests(entity, keys=held)
-        for found, right in merged(source, target, order=key_of):
-            left = found
-            if found is not None and _own(found) == b"f" and (right is None or _own(right) == b"t"):
-                left = None  # another property's, and not known to the target as such
-            if left is None and right is None:
-                continue
-            self.read += 1
-            self._count(Side.SOURCE, entity, left)
-            self._count(Side.TARGET, entity, right)
-            if left is not None and right is not None and self._same(left, right):
-                yield left
-            else:
-                self._differs(entity, left, right)
+        with closing(merged(source, target, order=key_of)) as pairs:
+            for found, right in pairs:
+                left = found
+                if found is not None and _own(found) == b"f" and (right is None or _own(right) == b"t"):
+                    left = None  # another property's, and not known to the target as such
+                if left is None and right is None:
+                    continue
+                self.read += 1
+                self._count(Side.SOURCE, entity, left)
+                self._count(Side.TARGET, entity, right)
+                if left is not None and right is not None and self._same(left, right):
+                    yield left
+                else:
+                    self._differs(entity, left, right)
 
     def _same(self, left: bytes, right: bytes) -> bool:
         if left == right:
@@ -160,7 +163,7 @@ class Comparison:
 
     # -- totals -----------------------------------------------------------------------------------------------------
 
-    def measures(self, total: Total, *, keys: dict[str, str | None] | None = None) -> Iterator[bytes]:
+    def measures(self, total: Total, *, keys: dict[str, str | None] | None = None) -> Lines:
         """Compare what a total measures, object by object, and give the equal lines."""
         held = None if keys is None else [key for key in keys.values() if key is not None]
         source = self.source.measures(
@@ -168,16 +171,17 @@ class Comparison:
         )
         target = self.target.measures(total, business_date=self.business_date, keys=held)
         entity = self.plan.entity[total.entity]
-        for left, right in merged(source, target, order=measure_of):
-            self._add(Side.SOURCE, total, left)
-            self._add(Side.TARGET, total, right)
-            if left is not None and left == right:
-                yield left
-            else:
-                key, label, _ = fields(left or right or b"\t\t")
-                here, there = (fields(line)[2] if line else "nothing" for line in (left, right))
-                what = f"{total.title}, {label}: {here} at the source, {there} at the target"
-                self.note(entity, key, what)
+        with closing(merged(source, target, order=measure_of)) as pairs:
+            for left, right in pairs:
+                self._add(Side.SOURCE, total, left)
+                self._add(Side.TARGET, total, right)
+                if left is not None and left == right:
+                    yield left
+                else:
+                    key, label, _ = fields(left or right or b"\t\t")
+                    here, there = (fields(line)[2] if line else "nothing" for line in (left, right))
+                    what = f"{total.title}, {label}: {here} at the source, {there} at the target"
+                    self.note(entity, key, what)
 
     def _add(self, side: Side, total: Total, line: bytes | None) -> None:
         if line is not None:

@@ -32,6 +32,7 @@ each 100,000 objects. The journal must keep what belongs to batches behind V.
 from __future__ import annotations
 
 from collections import defaultdict
+from contextlib import closing
 from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -149,9 +150,11 @@ class _Run:
         """Read everything, and write down what is equal."""
         self.store.forget_all()
         for entity in self._plan.moving:
-            self.store.put_objects(entity, self._comparison.objects(entity))
+            with closing(self._comparison.objects(entity)) as lines:
+                self.store.put_objects(entity, lines)
         for total in self._plan.totals:
-            self.store.put_measures(total, self._comparison.measures(total))
+            with closing(self._comparison.measures(total)) as lines:
+                self.store.put_measures(total, lines)
         self._comparison.loose()
         self.store.forget(self._plan, self._comparison.different)
         rows, totals = self.store.sum_up()

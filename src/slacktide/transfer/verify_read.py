@@ -6,12 +6,15 @@ and memory stays small, whatever the size of the property.
 
 A target that has just been filled has no statistics, or those of a young table, and by them the planner would take
 nested loops over all of it: seen, for hours. So what reads everything is read without them.
+
+Where one side fails, or is cancelled, the other one's COPY still runs: it has to be ended before its transaction can
+be, or that waits for ever. So whoever takes lines closes them, whatever happens.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager
 from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -34,10 +37,11 @@ if TYPE_CHECKING:
     from slacktide.plan.model import Entity, Total
 
 _STATEMENTS = sql.load(__package__, "verify.sql")
+Lines = Generator[bytes, None, None]
 
 
 class MoveUnknown(UsageError):
-    """The target knows no move {move!r}: run `slacktide move prepare NAME --apply`."""
+    """The target knows no move {move!r}: run `slacktide move prepare {move} --apply`."""
 
 
 class Subject(msgspec.Struct, frozen=True):
@@ -60,21 +64,21 @@ class Reader:
         self.connection, self.subject = connection, subject
         self.values: dict[str, Any] = {}
 
-    def lines(self, statement: Composed, *, whole: bool, **values: Any) -> Iterator[bytes]:
+    def lines(self, statement: Composed, *, whole: bool, **values: Any) -> Lines:
         """Give the rows of a statement as COPY writes them; the database begins at once. `whole` reads everything."""
         if whole:
             self.connection.execute("set local enable_nestloop = off")
         copy = self.connection.cursor().copy(SQL("copy ({}) to stdout").format(statement), self.values | values)
         return self._received(copy, whole=whole)
 
-    def _received(self, copy: AbstractContextManager[Copy], *, whole: bool) -> Iterator[bytes]:
+    def _received(self, copy: AbstractContextManager[Copy], *, whole: bool) -> Lines:
         with copy as rows:
             for line in rows:
                 yield bytes(line)
         if whole:
             self.connection.execute("set local enable_nestloop to default")
 
-    def measures(self, total: Total, *, business_date: date, keys: list[str] | None) -> Iterator[bytes]:
+    def measures(self, total: Total, *, business_date: date, keys: list[str] | None) -> Lines:
         """Give what a total measures, of all objects or of some (by this side's keys)."""
         statement = verify_sql.measures(self.subject.plan, total, self.side, whole=keys is None)
         return self.lines(statement, whole=keys is None, business_date=business_date, keys=keys)
@@ -102,7 +106,7 @@ class SourceReader(Reader):
             },
         }
 
-    def digests(self, entity: Entity, *, keys: list[str] | None, known: list[str]) -> Iterator[bytes]:
+    def digests(self, entity: Entity, *, keys: list[str] | None, known: list[str]) -> Lines:
         """Give the property's objects and the `known` ones of others, or just those with `keys`."""
         statement = verify_sql.digests(self.subject.plan, entity, self.side, whole=keys is None)
         return self.lines(statement, whole=keys is None, keys=keys, known=known)
@@ -137,7 +141,7 @@ class TargetReader(Reader):
     def _run(self, statement: str, /, **values: Any) -> list[TupleRow]:
         return self.connection.execute(_STATEMENTS[statement], self.values | values).fetchall()
 
-    def digests(self, entity: Entity, *, keys: list[str] | None) -> Iterator[bytes]:
+    def digests(self, entity: Entity, *, keys: list[str] | None) -> Lines:
         """Give the objects that the key map knows, or just those with `keys` (the target's)."""
         statement = verify_sql.digests(self.subject.plan, entity, self.side, whole=keys is None)
         return self.lines(statement, whole=keys is None, keys=keys)
@@ -207,9 +211,16 @@ def measure_of(line: bytes) -> tuple[bytes, bytes]:
 
 
 def merged(
-    source: Iterator[bytes], target: Iterator[bytes], *, order: Callable[[bytes], Any]
+    source: Lines, target: Lines, *, order: Callable[[bytes], Any]
+) -> Generator[tuple[bytes | None, bytes | None], None, None]:
+    """Bring together what has the same key on both sides; both come in its order, and are closed."""
+    with closing(source), closing(target):
+        yield from _together(source, target, order)
+
+
+def _together(
+    source: Lines, target: Lines, order: Callable[[bytes], Any]
 ) -> Iterator[tuple[bytes | None, bytes | None]]:
-    """Bring together what has the same key on both sides; both come in its order."""
     left, right = next(source, None), next(target, None)
     while left is not None or right is not None:
         if left == right:

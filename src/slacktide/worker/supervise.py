@@ -6,7 +6,8 @@ number of workers may run, and one that is killed with -9 is replaced by any oth
 1. Two workers start the same process: one child gets the lock, the other one ends by itself.
 2. A child is killed: its worker sees it end and, after a pause, starts it anew.
 3. The worker is killed: its children see their input close and end; other workers take over.
-4. The control database is lost: the children end (they may not write without their lock), the worker connects again.
+4. A process is no longer wanted: its child is told at once, for what it does inside a step may last.
+5. The control database is lost: the children end (they may not write without their lock), the worker connects again.
 """
 
 from __future__ import annotations
@@ -62,6 +63,7 @@ class Worker:
             ready()
             while not ended():
                 self._reap()
+                self._end_unwanted(connection)
                 for name, process in self._wanted(connection):
                     self._start(name, process)
                 for _ in connection.notifies(timeout=_LOOK_SECONDS, stop_after=1):
@@ -70,6 +72,11 @@ class Worker:
     def _wanted(self, connection: psycopg.Connection[TupleRow]) -> list[tuple[str, str]]:
         facts = {"move_class": LOCK_CLASS, "processes": [*PROCESSES, DOWN_TIME]}
         return [(name, process) for name, process in connection.execute(_STATEMENTS["wanted"], facts)]
+
+    def _end_unwanted(self, connection: psycopg.Connection[TupleRow]) -> None:
+        for key in connection.execute(_STATEMENTS["unwanted"], {"processes": [*PROCESSES]}) if self._children else ():
+            if key in self._children:
+                self._children[key].terminate()
 
     def _start(self, name: str, process: str) -> None:
         key = (name, process)

@@ -15,3 +15,8 @@ where p.wanted = 'running' and not exists (
         and l.objid = p.move_id * 8 + array_position(%(processes)s::text[], p.process) - 1
         and l.database = (select oid from pg_database where datname = current_database()))
 order by m.move_id, array_position(%(processes)s::text[], p.process)
+
+-- name: unwanted
+-- The processes of all moves that are not wanted to run.
+select m.name, p.process from slacktide.move_process p join slacktide.move m using (move_id)
+where p.wanted = 'stopped' and p.process = any (%(processes)s)
