@@ -16,7 +16,7 @@ select pg_drop_replication_slot(%(slot)s)
 
 -- name: writers
 -- The open transactions of the whole cluster that have written, prepared ones too, as the operator reads them.
-select format('%%s of %%s in %%s since %%s: %%s', pid, usename, datname, xact_start, left(query, 80))
+select format('%%s of %%s in %%s since %%s: %%s', pid, coalesce(usename, backend_type), datname, xact_start, left(query, 80))
 from pg_stat_activity where backend_xid is not null and pid <> pg_backend_pid()
 union all
 select format('prepared %%s of %%s in %%s since %%s', gid, owner, database, prepared) from pg_prepared_xacts
@@ -24,7 +24,7 @@ select format('prepared %%s of %%s in %%s since %%s', gid, owner, database, prep
 -- name: oldest_writer
 -- The oldest open transaction of the whole cluster that has written, prepared ones too.
 select * from (
-    select datname, pid, null, usename, xact_start, extract(epoch from clock_timestamp() - xact_start)::float8, left(query, 200)
+    select datname, pid, null, coalesce(usename, backend_type), xact_start, extract(epoch from clock_timestamp() - xact_start)::float8, left(query, 200)
     from pg_stat_activity where backend_xid is not null and pid <> pg_backend_pid()
     union all
     select database, null, gid, owner, prepared, extract(epoch from clock_timestamp() - prepared)::float8, null

@@ -67,7 +67,7 @@ with recursive relation (oid) as (
 )
 select distinct case when l.pid is null
     then format('%%s by prepared %%s of %%s since %%s', l.relation::regclass, p.gid, p.owner, p.prepared)
-    else format('%%s by %%s of %%s in %%s since %%s: %%s', l.relation::regclass, a.pid, a.usename, a.datname, a.xact_start,
+    else format('%%s by %%s of %%s in %%s since %%s: %%s', l.relation::regclass, a.pid, coalesce(a.usename, a.backend_type), a.datname, a.xact_start,
         left(a.query, 80)) end
 from pg_locks l join relation on l.relation = relation.oid left join pg_stat_activity a on a.pid = l.pid
     left join pg_prepared_xacts p on l.pid is null and l.virtualtransaction = '-1/' || p.transaction
