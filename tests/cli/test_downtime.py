@@ -55,7 +55,8 @@ def test_site(schedule):
 @pytest.mark.parametrize(
     ("arguments", "status", "wanted"),
     [
-        ((*OWN, "--for", "PT1H", "--rrule", "FREQ=DAILY"), 1, "schedule its occurrences one by one"),
+        ((*OWN, "--until-ended", "--rrule", "FREQ=DAILY"), 1, "add --for"),
+        ((*OWN, "--for", "PT1H", "--rrule", "FREQ=HOURLY"), 1, "FREQ has to be one of"),
         ((*OWN,), 2, "--until-ended"),
         (("--for", "PT1H"), 2, "--organization CODE"),
         (("--organization", "NONE", "--for", "PT1H"), 2, "slacktide organization add NONE"),
@@ -96,3 +97,20 @@ def test_cancel(hotel, schedule):
     assert hotel("downtime", "cancel", id_).status == 2
     assert hotel("downtime", "cancel", id_, "--reason", "not needed").status == 0
     assert hotel("status", *OWN).status == 0
+
+
+def test_recurring(hotel, schedule):
+    """A recurring one shows its next occurrences; one of them is skipped, one moved, and the rest cancelled."""
+    when = ("--start", "2030-03-24T02:30", "--for", "PT1H", "--rrule", "FREQ=WEEKLY;COUNT=3")
+    said = schedule(*OWN, *when)
+    # On 31 March the hotel's clock skips 02:30.
+    starts = ["2030-03-24T01:30:00Z", "2030-03-31T01:30:00Z", "2030-04-07T00:30:00Z"]
+    assert [each["start"] for each in said.json["occurrences"]] == starts
+    key = ("--reason", "a test", "--json")
+    skipped = hotel("downtime", "skip", said.json["id"], "--occurrence", starts[1], *key)
+    moved = hotel("downtime", "move", said.json["id"], "--occurrence", starts[0], "--to", "2030-03-25T02:30", *key)
+    assert [each["start"] for each in skipped.json["occurrences"]] == [starts[0], starts[2]]
+    assert [each["start"] for each in moved.json["occurrences"]] == ["2030-03-25T01:30:00Z", starts[2]]
+    assert f"from {starts[2]}" in hotel("downtime", "show", said.json["id"]).out
+    assert hotel("downtime", "cancel", said.json["id"], *key).json["occurrences"] == []
+    assert "nothing of it is to come" in hotel("downtime", "show", said.json["id"]).out

@@ -113,3 +113,57 @@ def test_audit_only_grows(control, statement):
     with pytest.raises(psycopg.errors.RestrictViolation):
         control.execute(statement)
     assert control.execute("select count(*) from slacktide.audit").fetchone() == count > (0,)
+
+
+SERIES = """
+    insert into slacktide.setting (parameter, level, organization, value, starts_at, created_by, rrule, length)
+    values ('organization_scheduled_downtime', 'organization', 'HOTEL', 'Y', clock_timestamp() - interval '1 hour',
+        'sql', 'FREQ=DAILY', '1 hour') returning id
+"""
+
+
+def series(control):
+    return control.execute(SERIES).fetchone()[0]
+
+
+def test_a_series_is_not_latched(control):
+    """A recurring downtime has no end and is not latched; it cannot be made so."""
+    key = series(control)
+    assert control.execute("select latched from slacktide.setting where id = %s", [key]).fetchone() == (False,)
+    with pytest.raises(psycopg.errors.CheckViolation):
+        control.execute("update slacktide.setting set latched = true where id = %s", [key])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "rrule = 'FREQ=WEEKLY'",
+        "length = interval '2 hours'",
+        "rrule = null, length = null",
+        "length = null",
+        "zone = 'Europe/Berlin'",
+        "starts_at = starts_at - interval '1 second'",
+    ],
+)
+def test_a_series_that_began_keeps_its_rule(control, change):
+    """Rule, length, start and zone of a recurring downtime that has begun cannot be changed."""
+    key = series(control)
+    with pytest.raises(psycopg.errors.IntegrityError):
+        control.execute(f"update slacktide.setting set {change} where id = %s", [key])
+
+
+def test_an_occurrence_that_is_over_stays(control):
+    """What an occurrence that is over was cannot be rewritten; others can be added."""
+    key = series(control)
+    put = "update slacktide.setting set overrides = %s::jsonb where id = %s"
+    over = '{"occurrence": "2020-01-01T00:00:00", "start": "2020-01-01T00:00:00Z", "end": "2020-01-01T01:00:00Z"}'
+    control.execute(put, [f"[{over}]", key])
+    control.execute(put, [f'[{over}, {{"occurrence": "2099-01-01T00:00:00"}}]', key])
+    with pytest.raises(psycopg.errors.RestrictViolation):
+        control.execute(put, ['[{"occurrence": "2099-01-01T00:00:00"}]', key])
+
+
+def test_other_parameters_do_not_recur(control):
+    """Only a downtime recurs."""
+    with pytest.raises(psycopg.errors.CheckViolation):
+        control.execute(SERIES.replace("organization_scheduled_downtime", "disable_user_access"))

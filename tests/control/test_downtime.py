@@ -13,8 +13,10 @@ from slacktide.control.schedule import CHANNEL, schedule_of, state_of, states_of
 from slacktide.control.setting import control_now
 from slacktide.core.instant import SkippedTime
 from slacktide.downtime import Holders, decide
+from slacktide.downtime.recurrence import BadRule
 from slacktide.downtime.saving import AlreadyBegun, AlreadyOver, EndNotAfterStart, EndPassed, NotBegun
 from slacktide.downtime.schedule import UnknownOrganization
+from slacktide.downtime.series import LengthRefused, SeriesOnly
 from slacktide.postgres.connection import connect
 
 
@@ -96,7 +98,8 @@ def test_dry_run_saves_nothing(control, who):
         (EndNotAfterStart, {"start": "2030-01-02T00:00:00Z", "end": "2030-01-02T00:00:00Z"}),
         (EndPassed, {"start": "2020-01-01", "end": "2020-01-02"}),
         (downtime.EndUnsaid, {"end": "2030-01-01", "until_ended": True}),
-        (downtime.RecurrenceRefused, {"rrule": "FREQ=DAILY"}),
+        (LengthRefused, {"rrule": "FREQ=DAILY", "end": "now+PT1H"}),
+        (BadRule, {"rrule": "FREQ=HOURLY"}),
     ],
 )
 def test_refused_wish(control, who, refusal, wish):
@@ -190,3 +193,60 @@ def test_start_and_end_take_effect_by_the_clock(control, who):
     asked = {"action": "open_task", "schedule": schedule, "organization": "HOTEL"}
     assert decide(now=now, **asked).allowed
     assert not decide(now=now + timedelta(seconds=0.3), **asked).allowed
+
+
+# -- recurring ones ----------------------------------------------------------------------------------------------------
+
+
+def series(control, who, **wish):
+    """Schedule a downtime of the hotel every day from now on, for an hour; give its ID."""
+    return plan(control, who, "HOTEL", rrule="FREQ=DAILY", **wish)[0]
+
+
+def test_a_series(control, who):
+    """A recurring downtime is shown with its rule and the next ten, and one of them is in effect now."""
+    shown = downtime.show_downtime(control, id=series(control, who))
+    assert (shown["rrule"], shown["latched"], shown["end"]) == ("FREQ=DAILY", False, None)
+    starts = [datetime.fromisoformat(each["start"]) for each in shown["occurrences"]]
+    assert len(starts) == 10
+    assert starts[0] == datetime.fromisoformat(shown["start"])
+    assert state_of(control, organization="HOTEL").state == "closing"
+    tomorrow = state_of(control, organization="HOTEL", at=starts[1] + timedelta(minutes=59))
+    assert tomorrow.because[0].end == starts[1] + timedelta(hours=1)
+    in_ten_years = starts[0] + timedelta(days=3653)
+    assert state_of(control, organization="HOTEL", at=in_ten_years + timedelta(hours=12)).state == "scheduled"
+
+
+def test_occurrences_of_a_series(control, who):
+    """An occurrence is left out, moved, extended and ended, each in the audit trail; cancelling ends the series."""
+    key = series(control, who)
+    first, second, third = (datetime.fromisoformat(each["start"]) for each in
+                            downtime.show_downtime(control, id=key)["occurrences"][:3])  # fmt: skip
+    downtime.change_occurrence(control, id=key, occurrence=second.isoformat(), **who)
+    to = (third + timedelta(hours=5)).isoformat()
+    moved = downtime.change_occurrence(control, id=key, occurrence=third.isoformat(), to=to, **who)
+    assert [datetime.fromisoformat(each["start"]) for each in moved["occurrences"][:2]] == [
+        first,
+        third + timedelta(hours=5),
+    ]
+    extended = downtime.change_downtime(control, id=key, duration="PT1H", only_later=True, **who).downtimes[0]
+    assert datetime.fromisoformat(extended["occurrences"][0]["end"]) == first + timedelta(hours=2)
+    for wish in ({"end": "none"}, {"end": "now+PT9H"}):
+        with pytest.raises(SeriesOnly):
+            downtime.change_downtime(control, id=key, **wish, **who)
+    assert downtime.end_downtime(control, id=key, **who)["because"] == []
+    assert state_of(control, organization="HOTEL").state == "scheduled"
+    cancelled = downtime.cancel_downtime(control, id=key, **who)
+    assert cancelled["occurrences"] == []
+    assert state_of(control, organization="HOTEL").state == "open"
+    assert [each["what"] for each in list_audit(control)[-6:]] == [
+        "downtime schedule", "downtime skip", "downtime move", "downtime change", "downtime end", "downtime cancel",
+    ]  # fmt: skip
+
+
+def test_a_series_needs_a_reason(control, who):
+    """Leaving out or moving an occurrence needs a reason."""
+    key = series(control, who)
+    for to in (None, "now+P3D"):
+        with pytest.raises(ReasonMissing):
+            downtime.change_occurrence(control, id=key, occurrence="now+P1D", to=to, who="tester", reason="")

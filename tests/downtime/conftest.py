@@ -52,7 +52,7 @@ def side(name, state, since=0, lives_at=None):
 
 def schedule(*settings, sides=()):
     """Compile a schedule of the hotel and another organization."""
-    return compile_schedule(settings=settings, organizations=[HOTEL, OTHER], sides=sides)
+    return compile_schedule(settings=settings, organizations=[HOTEL, OTHER], sides=sides, around=MORNING)
 
 
 @pytest.fixture(scope="session")

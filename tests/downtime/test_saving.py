@@ -74,7 +74,7 @@ def test_end_now_and_cancel(example):
     with pytest.raises(saving.AlreadyBegun, match="slacktide downtime end 2"):
         saving.cancelled_setting(setting, now=example.at(2))
     cancelled = saving.cancelled_setting(setting, now=example.at(1))
-    assert cancelled.downtime_period is None
+    assert cancelled.period is None
     with pytest.raises(saving.AlreadyOver):
         saving.cancelled_setting(cancelled, now=example.at(1))
 

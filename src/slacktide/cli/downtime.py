@@ -20,6 +20,7 @@ from slacktide.control.downtime import (
     Wish,
     cancel_downtime,
     change_downtime,
+    change_occurrence,
     end_downtime,
     list_downtimes,
     schedule_downtime,
@@ -60,7 +61,7 @@ def schedule(
         Literal["in", "out"] | None, Parameter(help="Do normal users stay? Left out: by parameter.")
     ] = None,
     zone: Annotated[str | None, Parameter(help="The IANA zone of local times; left out: the organization's.")] = None,
-    rrule: Annotated[str | None, Parameter(help="Recurring, by RFC 5545; not accepted yet.")] = None,
+    rrule: Annotated[str | None, Parameter(help="Recurring, by RFC 5545; needs --for.")] = None,
     message: Annotated[str | None, Parameter(help="What users read in addition.")] = None,
     contact: Annotated[str | None, Parameter(help="Whom users may ask.")] = None,
     dry_run: Annotated[Flag, Parameter(help="Check and show it, and save nothing.")] = False,
@@ -131,7 +132,7 @@ def change(
 
 @app.command(name="end")
 def end_(id_: _Id, /, *, options: Acting = ACTING) -> int:
-    """End a downtime now, and say what still keeps its scope down."""
+    """End a downtime now, and say what still keeps its scope down; of a recurring one the occurrence in effect."""
     who = {"who": options.who, "reason": options.reason or ""}
     with open_control() as control, control.connect(name="downtime end") as connection:
         answer = end_downtime(connection, id=id_, **who)
@@ -140,10 +141,40 @@ def end_(id_: _Id, /, *, options: Acting = ACTING) -> int:
 
 @app.command
 def cancel(id_: _Id, /, *, options: Acting = ACTING) -> int:
-    """Cancel a downtime that has not begun."""
+    """Cancel a downtime that has not begun; of a recurring one all that is still to come."""
     who = {"who": options.who, "reason": options.reason or ""}
     with open_control() as control, control.connect(name="downtime cancel") as connection:
         answer = cancel_downtime(connection, id=id_, **who)
+    return options.say(answer, lambda: _text(answer))
+
+
+_Occurrence = Annotated[str, Parameter(help="The occurrence, by its start as `show` lists it.")]
+
+
+@app.command
+def skip(id_: _Id, /, *, occurrence: _Occurrence, options: Acting = ACTING) -> int:
+    """Leave out one occurrence of a recurring downtime."""
+    return _change_occurrence(id_, occurrence=occurrence, to=None, options=options)
+
+
+@app.command
+def move(
+    id_: _Id,
+    /,
+    *,
+    occurrence: _Occurrence,
+    to: Annotated[str, Parameter(help="When it starts instead; it lasts as long.")],
+    options: Acting = ACTING,
+) -> int:
+    """Move one occurrence of a recurring downtime."""
+    return _change_occurrence(id_, occurrence=occurrence, to=to, options=options)
+
+
+def _change_occurrence(id_: str, *, occurrence: str, to: str | None, options: Acting) -> int:
+    facts: dict[str, Any] = {"occurrence": occurrence, "to": to}
+    facts |= {"who": options.who, "reason": options.reason or ""}
+    with open_control() as control, control.connect(name="downtime") as connection:
+        answer = change_occurrence(connection, id=id_, **facts)
     return options.say(answer, lambda: _text(answer))
 
 
@@ -175,7 +206,10 @@ def _say(options: Shown, answer: Answer) -> int:
 def _text(answer: dict[str, Any]) -> str:
     name = f"downtime {answer['id']}" if answer["id"] else "not saved: a downtime"
     commands = [f"  {command}" for command in answer["commands"].values() if command]
-    return "\n".join([f"{name} of {_scope(answer)}: {_period(answer)}, users {answer['users']}", *commands])
+    listed = [f"  from {each['start']} to {each['end']}" for each in answer["occurrences"]]
+    next_ones = ["  next:" if listed else "  nothing of it is to come", *listed] if answer["rrule"] else []
+    head = f"{name} of {_scope(answer)}: {_period(answer)}, users {answer['users']}"
+    return "\n".join([head, *next_ones, *commands])
 
 
 def _still(answer: dict[str, Any]) -> str:
@@ -184,9 +218,7 @@ def _still(answer: dict[str, Any]) -> str:
 
 
 def _table(found: list[dict[str, Any]]) -> str:
-    rows = [
-        [one["id"], _scope(one), one["start"], one["end"] or "until ended", one["users"], one["value"]] for one in found
-    ]
+    rows = [[one["id"], _scope(one), one["start"], _end(one), one["users"], one["value"]] for one in found]
     return table(rows, head=["id", "scope", "start", "end", "users", "value"])
 
 
@@ -194,7 +226,14 @@ def _scope(answer: dict[str, Any]) -> str:
     return "the site" if answer["organization"] is None else str(answer["organization"])
 
 
+def _end(answer: dict[str, Any]) -> str:
+    return str(answer["rrule"] or answer["end"] or "until ended")
+
+
 def _period(answer: dict[str, Any]) -> str:
+    if answer["rrule"]:
+        stopped = f", cancelled at {answer['end']}" if answer["end"] else ""
+        return f"from {answer['start']} by {answer['rrule']}{stopped}"
     if answer["start"] == answer["end"]:
         return f"cancelled, to begin at {answer['start']}"
     return f"from {answer['start']} " + (f"to {answer['end']}" if answer["end"] else "until it is ended")

@@ -21,9 +21,12 @@ from slacktide.control.setting import control_now, insert_setting, list_settings
 from slacktide.core.duration import format_instant, parse_duration
 from slacktide.core.errors import InputError, UsageError
 from slacktide.core.instant import parse_instant, parse_zone
+from slacktide.downtime import series
 from slacktide.downtime.parameter import DISABLE_USER_ACCESS, ORGANIZATION_DOWNTIME, SITE_DOWNTIME, Level
-from slacktide.downtime.saving import cancelled_setting, changed_setting, ended_setting, new_setting
+from slacktide.downtime.recurrence import Recurrence, shown
+from slacktide.downtime.saving import Saved, cancelled_setting, changed_setting, ended_setting, new_setting
 from slacktide.downtime.schedule import Organization
+from slacktide.downtime.series import LengthRefused, SeriesOnly
 from slacktide.downtime.setting import Setting, Users, lookup
 from slacktide.downtime.state import because
 
@@ -38,10 +41,6 @@ class EndUnsaid(UsageError):
 
 class ScopeUnsaid(UsageError):
     """A downtime needs one scope: add --site --yes, or --organization CODE."""
-
-
-class RecurrenceRefused(InputError):
-    """A recurring downtime ({rrule}) cannot be scheduled: schedule its occurrences one by one with `slacktide downtime schedule --start T --end T`."""  # noqa: E501 -- the message is one sentence
 
 
 class NotLater(InputError):
@@ -70,14 +69,23 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         """Refuse what cannot be understood, whatever the scope."""
-        if self.rrule is not None:
-            raise RecurrenceRefused(rrule=self.rrule)
+        if self.rrule is not None and (self.duration is None or self.end is not None or self.until_ended):
+            raise LengthRefused
         if (self.end is not None) + (self.duration is not None) + self.until_ended != 1:
             raise EndUnsaid
+
+    @property
+    def recurrence(self) -> Recurrence | None:
+        """The rule and the length of a series, as they are asked for."""
+        if self.rrule is None or self.duration is None:
+            return None
+        return Recurrence(rule=self.rrule, length=parse_duration(self.duration))
 
     def period(self, *, now: datetime, zone: str | None) -> tuple[datetime, datetime | None]:
         """Give start and end in a zone. Raises what `parse_instant` raises."""
         start = now if self.start is None else parse_instant(self.start, now=now, zone=zone)
+        if self.rrule is not None:
+            return start, None
         if self.duration is not None:
             return start, start + parse_duration(self.duration)
         if self.end is None:
@@ -148,15 +156,16 @@ def end_downtime(
     who: str,
     reason: str,
 ) -> dict[str, Any]:
-    """End a downtime now. The answer is the downtime, and in `because` what still keeps its scope down.
+    """End a downtime now; of a series the occurrence in effect.
 
-    Raises UnknownDowntime, NotBegun (cancel it instead), AlreadyOver.
+    The answer is the downtime, and in `because` what still keeps its scope down. Raises UnknownDowntime, NotBegun
+    (cancel it instead), AlreadyOver, NoneInEffect.
     """
     require_reason(reason, what=f"slacktide downtime end {id}")
     with connection.transaction():
         now = control_now(connection)
         setting = downtime_of(connection, id=id)
-        ended = ended_setting(setting, now=now)
+        ended = (series.ended if setting.recurrence else ended_setting)(setting, now=now)
         _save(connection, before=setting, after=ended, what="downtime end", who=who, reason=reason)
         answer = _answer(ended, settings=list_settings(connection), now=now)
         still = state_of(connection, organization=ended.organization, at=now).because
@@ -170,7 +179,7 @@ def cancel_downtime(
     who: str,
     reason: str,
 ) -> dict[str, Any]:
-    """Cancel a downtime that has not begun.
+    """Cancel a downtime that has not begun; of a series all that is still to come.
 
     Raises UnknownDowntime, AlreadyBegun (end it instead), AlreadyOver.
     """
@@ -178,7 +187,7 @@ def cancel_downtime(
     with connection.transaction():
         now = control_now(connection)
         setting = downtime_of(connection, id=id)
-        cancelled = cancelled_setting(setting, now=now)
+        cancelled = (series.cancelled if setting.recurrence else cancelled_setting)(setting, now=now)
         _save(connection, before=setting, after=cancelled, what="downtime cancel", who=who, reason=reason)
         return _answer(cancelled, settings=list_settings(connection), now=now)
 
@@ -195,19 +204,58 @@ def change_downtime(
 ) -> Answer:
     """Give a downtime another end: a time (`none`: until it is ended), or as much later as `duration` says.
 
-    With `only_later` (extend) an earlier end is refused. Raises UnknownDowntime, AlreadyOver, EndPassed,
-    NotLater.
+    With `only_later` (extend) an earlier end is refused; of a series it is the occurrence in effect that is extended.
+    Raises UnknownDowntime, AlreadyOver, EndPassed, NotLater, NoneInEffect, SeriesOnly.
     """
     with connection.transaction():
         now = control_now(connection)
         setting = downtime_of(connection, id=id)
-        wanted = _changed_end(setting, end=end, duration=duration, now=now, zone=_zone(connection, setting))
-        if only_later and (setting.end is None or (wanted is not None and wanted <= setting.end)):
-            present = "which has none" if setting.end is None else format_instant(setting.end)
+        if setting.recurrence and not only_later:
+            raise SeriesOnly(id=id)
+        lasting = setting.during(series.in_effect_of(setting, now=now).period) if setting.recurrence else setting
+        wanted = _changed_end(lasting, end=end, duration=duration, now=now, zone=_zone(connection, setting))
+        if only_later and (lasting.end is None or (wanted is not None and wanted <= lasting.end)):
+            present = "which has none" if lasting.end is None else format_instant(lasting.end)
             raise NotLater(id=id, end=end or duration, present=present)
-        saved = changed_setting(setting, msgspec.structs.replace(setting, end=wanted), now=now)
+        saved = _with_end(setting, wanted, now=now)
         _save(connection, before=setting, after=saved.setting, what="downtime change", who=who, reason=reason)
         return Answer([_answer(saved.setting, settings=list_settings(connection), now=now)], saved.warnings)
+
+
+def _with_end(setting: Setting, end: datetime | None, *, now: datetime) -> Saved:
+    if setting.recurrence is None:
+        return changed_setting(setting, msgspec.structs.replace(setting, end=end), now=now)
+    if end is None:
+        raise SeriesOnly(id=setting.id)
+    return Saved(series.extended(setting, end=end, now=now))
+
+
+def change_occurrence(
+    connection: psycopg.Connection[Any],
+    *,
+    id: str,  # noqa: A002 -- the word of the interface
+    occurrence: str,
+    to: str | None = None,
+    who: str,
+    reason: str,
+) -> dict[str, Any]:
+    """Move an occurrence of a series, named by its start, to another one; without `to` leave it out.
+
+    Raises UnknownDowntime, NotASeries, UnknownOccurrence, AlreadyBegun, EndPassed, and what `parse_instant` raises.
+    """
+    require_reason(reason, what=f"slacktide downtime {'move' if to else 'skip'} {id}")
+    with connection.transaction():
+        now = control_now(connection)
+        setting = downtime_of(connection, id=id)
+        zone = _zone(connection, setting)
+        at = parse_instant(occurrence, now=now, zone=zone)
+        if to is None:
+            changed = series.without(setting, occurrence=at, now=now)
+        else:
+            changed = series.moved(setting, occurrence=at, to=parse_instant(to, now=now, zone=zone), now=now)
+        what = "downtime move" if to else "downtime skip"
+        _save(connection, before=setting, after=changed, what=what, who=who, reason=reason)
+        return _answer(changed, settings=list_settings(connection), now=now)
 
 
 def _changed_end(
@@ -244,8 +292,9 @@ def _draft(wish: Wish, owner: Organization | None, *, now: datetime, reason: str
         contact=wish.contact,
         zone=parse_zone(zone or "UTC").key,
         reason=reason,
+        recurrence=wish.recurrence,
     )
-    return new_setting(draft, now=now)
+    return new_setting(series.new_series(draft, now=now) if draft.recurrence else draft, now=now)
 
 
 def _add(connection: psycopg.Connection[Any], draft: Setting, *, who: str) -> Setting:
@@ -293,8 +342,8 @@ def _answer(setting: Setting, *, settings: Sequence[Setting], now: datetime) -> 
         "value": setting.value,
         "latched": setting.latched,
         "users": setting.users or _users_by_parameter(setting, settings, now=now),
-        "rrule": None,
-        "occurrences": [],
+        "rrule": setting.recurrence and setting.recurrence.rule,
+        "occurrences": [shown(occurrence) for occurrence in setting.ahead(now)],
         "effect": {"users": 0, "leases": 0, "tasks": 0, "held_expected": 0},
         "commands": _commands(setting, now=now),
     }
@@ -310,9 +359,11 @@ def _commands(setting: Setting, *, now: datetime) -> dict[str, str | None]:
     """Give the commands that would be accepted now; null for those that would be refused."""
     command = f"slacktide downtime {{}} {setting.id}"
     live = bool(setting.id) and not setting.over(now)
-    begun = setting.begun(now)
+    ahead = setting.ahead(now, count=1)
+    begun = ahead[0].period.contains(now) if ahead else setting.begun(now)
+    extendable = begun if setting.recurrence else setting.end is not None
     return {
-        "extend": f"{command.format('extend')} --by PT1H" if live and setting.end is not None else None,
+        "extend": f"{command.format('extend')} --by PT1H" if live and extendable else None,
         "end": f"{command.format('end')} --reason TEXT" if live and begun else None,
-        "cancel": f"{command.format('cancel')} --reason TEXT" if live and not begun else None,
+        "cancel": f"{command.format('cancel')} --reason TEXT" if live and (setting.recurrence or not begun) else None,
     }

@@ -21,8 +21,11 @@ _sql = load("slacktide.control", "schedule.sql")
 CHANNEL = "slacktide_schedule"  # NOTIFY on each change of organizations, sides and settings
 
 
-def schedule_of(connection: psycopg.Connection[Any]) -> Schedule:
-    """Compile the schedule from what is saved, as of one instant, or as the caller's transaction sees it."""
+def schedule_of(connection: psycopg.Connection[Any], *, around: datetime | None = None) -> Schedule:
+    """Compile the schedule from what is saved, as of one instant, or as the caller's transaction sees it.
+
+    It is for use around an instant, now where none is given.
+    """
     outermost = connection.info.transaction_status is TransactionStatus.IDLE
     with connection.transaction():
         if outermost:
@@ -31,6 +34,7 @@ def schedule_of(connection: psycopg.Connection[Any]) -> Schedule:
             settings=list_settings(connection),
             organizations=list_organizations(connection),
             sides=list_sides(connection),
+            around=around or control_now(connection),
         )
 
 
@@ -49,7 +53,7 @@ def state_of(
     Raises UnknownOrganization.
     """
     return state_by(
-        schedule=schedule_of(connection),
+        schedule=schedule_of(connection, around=at),
         now=at or control_now(connection),
         organization=organization,
         side=side,
@@ -65,7 +69,7 @@ def states_of(
     holders: Mapping[str | None, Holders] | None = None,
 ) -> list[State]:
     """Give the states of the site and of every organization; `holders` by organization, None for the site."""
-    schedule, now, measured = schedule_of(connection), at or control_now(connection), holders or {}
+    schedule, now, measured = schedule_of(connection, around=at), at or control_now(connection), holders or {}
     scopes: list[str | None] = [None, *schedule.organizations]
     return [
         state_by(schedule=schedule, now=now, organization=organization, holders=measured.get(organization))

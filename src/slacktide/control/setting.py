@@ -14,6 +14,7 @@ import psycopg
 
 from slacktide.core.errors import OutsideError
 from slacktide.downtime.parameter import Level
+from slacktide.downtime.recurrence import Override, Recurrence
 from slacktide.downtime.setting import Setting
 from slacktide.postgres.sql import load
 
@@ -49,13 +50,22 @@ def setting_of(connection: psycopg.Connection[Any], *, id: str) -> Setting | Non
 
 def insert_setting(connection: psycopg.Connection[Any], *, setting: Setting, who: str) -> Setting:
     """Add a setting that the rules accept; give it with its ID."""
-    row = connection.execute(_sql["add"], msgspec.structs.asdict(setting) | {"who": who}).fetchone()
+    row = connection.execute(_sql["add"], _facts(setting) | {"who": who}).fetchone()
     return msgspec.structs.replace(setting, id=row[0] if row else setting.id)
 
 
 def update_setting(connection: psycopg.Connection[Any], *, setting: Setting) -> None:
     """Save a changed setting that the rules accept."""
-    connection.execute(_sql["change"], msgspec.structs.asdict(setting))
+    connection.execute(_sql["change"], _facts(setting))
+
+
+def _facts(setting: Setting) -> dict[str, Any]:
+    series = setting.recurrence
+    return msgspec.structs.asdict(setting) | {
+        "rrule": series and series.rule,
+        "length": series and series.length,
+        "overrides": msgspec.json.encode(series.overrides if series else ()).decode(),
+    }
 
 
 def _setting(row: Iterable[Any]) -> Setting:
@@ -74,6 +84,9 @@ def _setting(row: Iterable[Any]) -> Setting:
         contact,
         zone,
         reason,
+        rrule,
+        length,
+        overrides,
     ) = row
     return Setting(
         id=key,
@@ -90,4 +103,6 @@ def _setting(row: Iterable[Any]) -> Setting:
         contact=contact,
         zone=zone,
         reason=reason,
+        recurrence=rrule
+        and Recurrence(rule=rrule, length=length, overrides=msgspec.convert(overrides, tuple[Override, ...])),
     )

@@ -5,14 +5,14 @@ select clock_timestamp();
 -- name: list
 -- List all settings in the order of their starts.
 select id::text, parameter, level, organization, user_name, value, starts_at, ends_at, latched, users, message, contact,
-    zone, reason
+    zone, reason, rrule, length, overrides
 from slacktide.setting
 order by starts_at, id;
 
 -- name: one
 -- Give one setting and keep others from changing it.
 select id::text, parameter, level, organization, user_name, value, starts_at, ends_at, latched, users, message, contact,
-    zone, reason
+    zone, reason, rrule, length, overrides
 from slacktide.setting
 where id = %(id)s::bigint
 for update;
@@ -21,11 +21,11 @@ for update;
 -- Add a setting.
 insert into slacktide.setting (
     parameter, level, organization, user_name, value, starts_at, ends_at, latched, users, message, contact, zone, reason,
-    created_by
+    created_by, rrule, length, overrides
 )
 values (
     %(parameter)s, %(level)s, %(organization)s, %(user)s, %(value)s, %(start)s, %(end)s, %(latched)s, %(users)s,
-    %(message)s, %(contact)s, %(zone)s, %(reason)s, %(who)s
+    %(message)s, %(contact)s, %(zone)s, %(reason)s, %(who)s, %(rrule)s, %(length)s, %(overrides)s::jsonb
 )
 returning id::text;
 
@@ -33,5 +33,5 @@ returning id::text;
 -- Save a changed setting: value, start and end in one act.
 update slacktide.setting
 set value = %(value)s, starts_at = %(start)s, ends_at = %(end)s, latched = %(latched)s, users = %(users)s,
-    message = %(message)s, contact = %(contact)s
+    message = %(message)s, contact = %(contact)s, overrides = %(overrides)s::jsonb
 where id = %(id)s::bigint;

@@ -133,6 +133,7 @@ def state(
             settings=list_settings(connection),
             organizations=list_organizations(connection),
             sides=_sides(known, measured.seen) if measured else known,
+            around=now,
         )
     if measured is None:
         return state_of(schedule=schedule, now=now, organization=organization)

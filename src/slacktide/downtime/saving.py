@@ -48,7 +48,7 @@ class Overlap(InputError):
 
 
 class WholeSetting(InputError):
-    """A downtime's users, message and contact belong to a downtime, and {parameter} is none: leave them out."""
+    """Users, message, contact and recurrence belong to a downtime, and {parameter} is none: leave them out."""
 
 
 class Saved(msgspec.Struct, frozen=True):
@@ -61,10 +61,13 @@ class Saved(msgspec.Struct, frozen=True):
 def new_setting(setting: Setting, *, now: datetime, others: Iterable[Setting] = ()) -> Setting:
     """Give a new setting as it is to be saved: its value canonical, latched where it opens without an end.
 
+    A series is checked by `series.new_series` before.
+
     `others` are the settings that it might overlap. A start before now is accepted and in effect at once.
     """
     setting.definition.check_level(setting.level)
-    if not setting.definition.is_downtime and (setting.users or setting.message or setting.contact):
+    own = setting.users or setting.message or setting.contact or setting.recurrence
+    if not setting.definition.is_downtime and own:
         raise WholeSetting(parameter=setting.parameter)
     _check_end(setting, now=now)
     saved = msgspec.structs.replace(
@@ -115,7 +118,7 @@ def check_deletable(setting: Setting, *, now: datetime) -> None:
 
 
 def _latches(setting: Setting) -> bool:
-    return setting.definition.is_downtime and setting.value == "Y" and setting.end is None
+    return setting.definition.is_downtime and setting.value == "Y" and setting.end is None and not setting.recurrence
 
 
 def _check_end(setting: Setting, *, now: datetime) -> None:

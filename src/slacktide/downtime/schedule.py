@@ -103,13 +103,18 @@ class OrganizationSchedule(msgspec.Struct, frozen=True):
 
 
 class Schedule(msgspec.Struct, frozen=True):
-    """What decisions are made by. Made by `compile_schedule`."""
+    """What decisions are made by. Made by `compile_schedule`.
+
+    Of recurring downtimes it knows the occurrences up to the `horizon` (None: nothing recurs). No answer is valid
+    beyond; whoever keeps a schedule compiles it again by then.
+    """
 
     site: Timeline[Phase]
     organizations: Mapping[str, OrganizationSchedule]
     any_downtime: Timeline[Period | None]
     recheck: Timeline[timedelta]
     email_scope: Timeline[str]
+    horizon: datetime | None = None
 
     def side(self, organization: str, side: SideName | None = None) -> SideSchedule:
         """Give a side of an organization: the one named, or the one where it lives.
@@ -136,21 +141,32 @@ class Schedule(msgspec.Struct, frozen=True):
             self.any_downtime.next_boundary(now),
             self.recheck.next_boundary(now),
             self.email_scope.next_boundary(now),
+            self.horizon,
         )
         found = [*(timeline.next_boundary(now) for timeline in timelines), *others]
         return min((instant for instant in found if instant is not None), default=None)
 
 
+_KNOWN_AHEAD = timedelta(days=35)
+_KNOWN_BEHIND = timedelta(days=2)  # an answer of a stale schedule looks back by a day
 _SHOWN = (parameters.DISABLE_USER_ACCESS, parameters.MESSAGE, parameters.CONTACT)
 
 
 def compile_schedule(
-    *, settings: Iterable[Setting], organizations: Iterable[Organization] = (), sides: Iterable[Side] = ()
+    *,
+    settings: Iterable[Setting],
+    organizations: Iterable[Organization] = (),
+    sides: Iterable[Side] = (),
+    around: datetime,
 ) -> Schedule:
-    """Work out the schedule from all settings, organizations and sides of the site."""
+    """Work out the schedule from all settings, organizations and sides of the site, for use around an instant.
+
+    Of a series it takes the occurrences from two days before to 35 days behind, and the next ones after now.
+    """
     site: list[Setting] = []
     own: dict[str, list[Setting]] = defaultdict(list)
-    for setting in settings:
+    given = list(settings)
+    for setting in (each for one in given for each in _occurring(one, around=around)):
         if setting.level is Level.SITE:
             site.append(setting)
         elif setting.organization is not None:
@@ -172,7 +188,19 @@ def compile_schedule(
         any_downtime=spans(union(_periods(site_phases, *(found.home.phases for found in compiled.values())))),
         recheck=_values(parameters.RECHECK_INTERVAL, site).map(lambda _, value: parse_duration(value)),
         email_scope=_values(parameters.EMAIL_SCOPE, site),
+        horizon=around + _KNOWN_AHEAD if any(setting.recurrence for setting in given) else None,
     )
+
+
+def _occurring(setting: Setting, *, around: datetime) -> Iterable[Setting]:
+    """Give a setting itself, or in place of a series its occurrences around an instant and those that come next."""
+    if setting.recurrence is None:
+        return [setting]
+    if not setting.is_on:
+        return []
+    known = Period(around - _KNOWN_BEHIND, around + _KNOWN_AHEAD)
+    found = {each.reading: each for each in (*setting.occurrences(known), *setting.ahead(around, count=2))}
+    return [setting.during(each.period) for each in found.values()]
 
 
 def _organization(organization: Organization, settings: list[Setting], sides: list[Side]) -> OrganizationSchedule:
@@ -223,7 +251,7 @@ def _closing(side: Side) -> Setting:
 def _phases(
     downtimes: Iterable[Setting], shown: Iterable[Setting], *, organization: Organization | None
 ) -> Timeline[Phase]:
-    lasting = [(period, setting) for setting in downtimes if (period := setting.downtime_period) is not None]
+    lasting = [(setting.period, setting) for setting in downtimes if setting.is_on and setting.period is not None]
     others = [(period, setting) for setting in shown if (period := setting.period) is not None]
     unbroken = spans(union(period for period, _ in lasting))
 

@@ -6,13 +6,14 @@ Everything faster (the compiled schedule) is tested against what stands here.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 
 import msgspec
 
 from slacktide.core.interval import Period
 from slacktide.downtime.parameter import Level, Parameter, parameter_named
+from slacktide.downtime.recurrence import Occurrence, Recurrence, next_occurrences, occurrences
 
 Users = Literal["in", "out"]
 
@@ -22,7 +23,8 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
 
     `latched` says that it was once saved with value Y and no end. `users`, `message` and `contact` are what a
     downtime carries itself; None leaves them to the parameters. `zone` is the one in which its times are
-    shown.
+    shown. One with a `recurrence` is a series: it begins with the occurrence at `start`, and has none that
+    starts at its `end` or later.
     """
 
     id: str
@@ -39,6 +41,7 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
     contact: str | None = None
     zone: str = "UTC"
     reason: str = ""
+    recurrence: Recurrence | None = None
 
     @property
     def level_value(self) -> str | None:
@@ -56,22 +59,45 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
         return None if self.end is not None and self.end <= self.start else Period(self.start, self.end)
 
     @property
-    def downtime_period(self) -> Period | None:
-        """When it is a downtime: None for another parameter's, and for one that is switched off."""
-        on = self.definition.is_downtime and (self.value == "Y" or self.latched)
-        return self.period if on else None
+    def is_on(self) -> bool:
+        """Tell whether it is a downtime at all: switched on, or latched."""
+        return self.definition.is_downtime and (self.value == "Y" or self.latched)
+
+    def occurrences(self, within: Period) -> list[Occurrence]:
+        """Give the occurrences of a series that have an instant within a period; none of another setting."""
+        if self.recurrence is None:
+            return []
+        return [*occurrences(self.recurrence, start=self.start, zone=self.zone, stop=self.end, within=within)]
+
+    def ahead(self, now: datetime, *, count: int = 10) -> list[Occurrence]:
+        """Give the next occurrences of a series that are not over; none of another setting."""
+        if self.recurrence is None:
+            return []
+        return next_occurrences(self.recurrence, start=self.start, zone=self.zone, stop=self.end, now=now, count=count)
+
+    def during(self, period: Period) -> Setting:
+        """Give the downtime that one occurrence of it is."""
+        return msgspec.structs.replace(self, start=period.start, end=period.end, recurrence=None)
 
     def begun(self, now: datetime) -> bool:
         """Tell whether its start has come."""
         return self.start <= now
 
     def over(self, now: datetime) -> bool:
-        """Tell whether its end has come, or it was cancelled."""
+        """Tell whether its end has come, or it was cancelled; of a series whether no occurrence is left."""
+        if self.recurrence is not None:
+            return not self.ahead(now, count=1)
         return self.period is None or self.period.ended(now)
 
 
 def in_effect(setting: Setting, now: datetime) -> bool:
-    """Tell whether a setting of a downtime parameter is in effect: the specification's own formula."""
+    """Tell whether a setting of a downtime parameter is in effect: the specification's own formula.
+
+    A series is in effect while it is on and one of its occurrences lasts.
+    """
+    if setting.recurrence is not None:
+        lasting = setting.occurrences(Period(now, now + timedelta(microseconds=1)))
+        return setting.value == "Y" and bool(lasting)
     return (
         setting.start <= now
         and (setting.end is None or now < setting.end)
