@@ -71,6 +71,44 @@ def test_open_writer(quiet):
         writer.rollback()
 
 
+def test_source_crash(databases, lone, tmp_path):
+    """What was read survives a crash of the source that comes right after, though it was committed asynchronously."""
+    addresses = databases.addresses() | {"source": Databases(lone).addresses()["source"]}
+    line = Line(**addresses, folder=tmp_path)
+    try:
+        line.sql(SEED)
+        line.start()
+        line.sql("set synchronous_commit = off; update bare.booking set amount = 98 where booking_id = 1")
+        while line.step(compare=False):
+            pass
+        assert line.checking.execute("select 1 from bare.booking where amount = 98").fetchone()
+        lone.kill()
+        lone.restart()
+        line.trading.close()
+        line.trading = psycopg.connect(line.addresses[0], autocommit=True)
+        line.halt()
+        assert line.sql("select amount from bare.booking where booking_id = 1").fetchone() == (98,)
+        line.start()
+        line.drain()
+        line.check()
+    finally:
+        line.stop()
+
+
+def test_log_no_longer_kept(quiet, lone):
+    """Where the source no longer keeps the log that the slot needs, everything is read again."""
+    quiet.halt()
+    lost = "select 1 from pg_replication_slots where slot_name = %s and wal_status = 'lost'"
+    with settings(lone, max_slot_wal_keep_size="1MB"):
+        for _ in range(4):
+            quiet.sql("select pg_logical_emit_message(false, '', repeat('x', 1000)), pg_switch_wal()")
+        quiet.sql("checkpoint")
+        until(lambda: quiet.sql(lost, quiet.incarnation.slot).fetchone())
+        quiet.sql("update bare.booking set amount = 97 where booking_id = 1")
+    quiet.start()
+    assert quiet.incarnation.incarnation == 2
+
+
 def reset_epoch(server, epoch):
     """Stop a server, let its transaction ids have another epoch, and start it again."""
     folder, nobody = binaries.folder(), {"user": 65534, "group": 65534, "extra_groups": []}

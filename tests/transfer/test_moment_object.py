@@ -128,6 +128,15 @@ def test_unique_value_handed_over(line):
     assert "N9" in numbers(line)
 
 
+def test_unique_value_of_a_part_handed_over(line):
+    """A deleted part of an object that stays hands its unique value over to a part of another one."""
+    line.sql("begin; update bare.line set posting_id = null where posting_id = 7; "
+             "delete from bare.posting where posting_id = 7; "
+             "update bare.posting set reference = 'R7' where posting_id = 6; commit")  # fmt: skip
+    line.drain()
+    assert line.problems() == []
+
+
 def test_profiles_merge(line):
     """A person is merged into another one that takes its unique value over."""
     line.sql("begin; update bare.booking set person_id = 2 where person_id = 3; "

@@ -9,8 +9,11 @@ from contextlib import contextmanager
 import psycopg
 import pytest
 
+from slacktide.postgres.connection import connect
 from slacktide.transfer import slot
+from slacktide.transfer.journal import Journal
 from slacktide.transfer.source import await_stream
+from slacktide.transfer.synchronization import Synchronizer
 from tests.transfer.conftest import SEED
 
 INSERT = "insert into bare.booking (property, number, person_id, amount) values ('P', %s, 1, 1)"
@@ -170,6 +173,7 @@ def test_change_between_read_and_done(line):
     def once():
         line.source.meanwhile = lambda: None
         line.sql("update bare.booking set amount = 51 where booking_id = 1")
+        line.catch_up()
 
     line.source.meanwhile = once
     assert line.step() is not None
@@ -212,6 +216,20 @@ def test_stream_cut(server, line):
         "using (move_id, sequence) where o.entity = 'booking' and j.batch is null"
     ).fetchone()
     assert (count, distinct) == (8, 8)
+
+
+def test_killed_before_journalling(line, server):
+    """What was received and not journalled was not confirmed, so the stream gives it again."""
+    with connect(server.address(line.control.info.dbname), name="cut") as cut:
+        synchronizer = Synchronizer(stream=line.stream, journal=Journal(cut, move_id=line.move_id), plan=line.plan)
+        line.control.execute("select pg_terminate_backend(%s, 10000)", [cut.info.backend_pid])
+        line.sql(INSERT, "received")
+        with pytest.raises(psycopg.OperationalError):
+            until(lambda: synchronizer.step(wait_seconds=0.1))
+    line.stream.close()
+    line.listen_anew()
+    line.catch_up()
+    assert len(line.journal().pending()) == 1
 
 
 def test_killed_before_confirming(line):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from datetime import date
 
+import msgspec
 import psycopg
 import pytest
 
@@ -177,6 +178,14 @@ def test_other_incarnation(line):
     line.ahead()
     line.tamper("update slacktide.mover_move set incarnation = incarnation + 1")
     with pytest.raises(NothingVerified, match="incarnation"):
+        line.again()
+
+
+def test_other_plan(line):
+    """Nothing is carried to another plan: it sees other columns."""
+    line.ahead()
+    line.plan = msgspec.structs.replace(PLAN, checksum="another")
+    with pytest.raises(NothingVerified, match="another plan"):
         line.again()
 
 
