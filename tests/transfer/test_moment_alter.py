@@ -11,7 +11,7 @@ from slacktide.transfer.source import SchemaChanged
 from tests.transfer.test_moment_object import numbers
 from tests.transfer.test_moment_stream import until
 
-REWRITE = "alter table bare.booking alter column amount type numeric(14,2)"
+REWRITE = "alter table bare.booking alter column amount type numeric(14,3)"
 READER = """
 do $$ begin create role slacktide_reader; exception when duplicate_object or unique_violation then null; end $$;
 grant usage on schema bare, slacktide to slacktide_reader;

@@ -14,6 +14,7 @@ import pytest
 
 from slacktide.postgres import binaries
 from slacktide.postgres.server import Server
+from slacktide.transfer.source import await_stream
 from tests.transfer.conftest import SEED
 from tests.transfer.line import Databases, Line
 from tests.transfer.test_moment_stream import INSERT, Held, settings, until
@@ -69,6 +70,41 @@ def test_open_writer(quiet):
             writer.execute("update bare.person set name = %s where person_id = 3", [f"open {n}"])
             timed(quiet)
         writer.rollback()
+
+
+def to_page_end(connection, *, page=8192):
+    """Write records until the last one ends where a page ends: the insert position stands behind the next header."""
+
+    def position():
+        (text,) = connection.execute("select pg_current_wal_insert_lsn()").fetchone()
+        return int(text.split("/")[0], 16) * 2**32 + int(text.split("/")[1], 16)
+
+    emit = "select pg_logical_emit_message(false, '', repeat('x', %s), flush => true)"
+    for _ in range(200):
+        before = position()
+        connection.execute(emit, [2000])
+        crossed = 24 * (position() // page - before // page)
+        overhead = position() - before - 2000 - crossed
+        left = page - position() % page
+        if left - overhead > 300:
+            connection.execute(emit, [left - overhead])
+        if position() % page == 24:
+            return True
+    return False
+
+
+def test_page_border(quiet):
+    """An insert position directly behind a page's header is reached although nothing is written behind it."""
+    assert to_page_end(quiet.trading)
+    quiet.source.watch = False  # it reads every row, and pruning a page is logged
+    with quiet.source.at_one_instant() as instant:
+        assert instant.position % 8192 in (0, 24), "somebody wrote behind it"
+        flush, quiet.source.flush = (
+            quiet.source.flush,
+            lambda: pytest.fail("it was not reached without more of the log"),
+        )
+        assert await_stream(source=quiet.source, position=instant.position, reached=quiet.reached, limit_seconds=3)
+    quiet.source.flush, quiet.source.watch = flush, True
 
 
 def test_source_crash(databases, lone, tmp_path):

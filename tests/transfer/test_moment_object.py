@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from slacktide.transfer.source import SchemaChanged
+from tests.transfer.conftest import SEED
 
 BOOK = "insert into bare.booking (booking_id, property, number, person_id, amount{}) values ({})"
 DELETE = (
@@ -92,6 +93,19 @@ def test_account_made_again(line):
              "insert into bare.invoice values (1, 1, 'I1', '2026-01-01'); commit")  # fmt: skip
     line.drain()
     assert ("I1",) not in at_target(line, "select number from bare.invoice")
+
+
+def test_account_made_again_under_its_invoices(bare_line):
+    """An account is deleted and made again for another property while its invoices stay: they go, though untouched."""
+    line = bare_line
+    line.sql(SEED + "alter table bare.invoice alter constraint invoice_account_id_fkey deferrable")
+    line.start()
+    line.drain()
+    line.sql("begin; set constraints all deferred; delete from bare.account where account_id = 1; "
+             "insert into bare.account values (1, 'Q', 'a'); commit")  # fmt: skip
+    line.drain()
+    assert ("I1",) not in at_target(line, "select number from bare.invoice")
+    line.check()
 
 
 def test_both_ends_of_a_cycle_deleted(line):

@@ -12,7 +12,6 @@ import pytest
 from slacktide.postgres.connection import connect
 from slacktide.transfer import slot
 from slacktide.transfer.journal import Journal
-from slacktide.transfer.source import await_stream
 from slacktide.transfer.synchronization import Synchronizer
 from tests.transfer.conftest import SEED
 
@@ -132,37 +131,6 @@ def test_commit_before_consistent_point(server, bare_line):
     held.end()
     assert line.drain() > 0
     line.check()
-
-
-def to_page_end(connection, *, page=8192):
-    """Write records until the last one ends where a page ends: the insert position stands behind the next header."""
-
-    def position():
-        (text,) = connection.execute("select pg_current_wal_insert_lsn()").fetchone()
-        return int(text.split("/")[0], 16) * 2**32 + int(text.split("/")[1], 16)
-
-    emit = "select pg_logical_emit_message(false, '', repeat('x', %s))"
-    for _ in range(200):
-        before = position()
-        connection.execute(emit, [2000])
-        crossed = 24 * (position() // page - before // page)
-        overhead = position() - before - 2000 - crossed
-        left = page - position() % page
-        if left - overhead > 300:
-            connection.execute(emit, [left - overhead])
-        if position() % page == 24:
-            return True
-    return False
-
-
-def test_page_border(line):
-    """An insert position directly behind a page's header is reached although nothing is written behind it."""
-    assert to_page_end(line.trading)
-    with line.source.at_one_instant() as instant:
-        assert instant.position % 8192 == 0
-        flush, line.source.flush = line.source.flush, lambda: pytest.fail("it was not reached without more of the log")
-        assert await_stream(source=line.source, position=instant.position, reached=line.reached, limit_seconds=3)
-    line.source.flush = flush
 
 
 def test_change_between_read_and_done(line):
