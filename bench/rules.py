@@ -101,7 +101,9 @@ class Copy:
     def passes(self, listed: list[Rule]) -> bool:
         """Run every test that is named, once, with every rule in."""
         nodes = sorted({rule.run or rule.test for rule in listed}, key=_place)
-        code, _ = self._pytest(nodes, seconds=SECONDS * 2, limit=_SPARE_SECONDS * (len(nodes) + 1), show=True)
+        code, failures = self._pytest(nodes, seconds=SECONDS * 2, limit=_SPARE_SECONDS * (len(nodes) + 1), show=True)
+        for test, message in failures:
+            print(f"{test}: {message}")
         return code == 0
 
     def take_out(self, rule: Rule) -> Outcome:
