@@ -5,14 +5,14 @@ select clock_timestamp();
 -- name: list
 -- List all settings in the order of their starts.
 select id::text, parameter, level, organization, user_name, value, starts_at, ends_at, latched, users, message, contact,
-    zone, reason, rrule, length, overrides
+    zone, reason, rrule, length, overrides, sequence, changed_at
 from slacktide.setting
 order by starts_at, id;
 
 -- name: one
 -- Give one setting and keep others from changing it.
 select id::text, parameter, level, organization, user_name, value, starts_at, ends_at, latched, users, message, contact,
-    zone, reason, rrule, length, overrides
+    zone, reason, rrule, length, overrides, sequence, changed_at
 from slacktide.setting
 where id = %(id)s::bigint
 for update;
