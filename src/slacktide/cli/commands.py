@@ -25,6 +25,7 @@ for _name, (_where, _help) in {
     "database": ("slacktide.cli.database:app", "Databases on the embedded server."),
     "organization": ("slacktide.cli.organization:app", "Organizations: who is closed and moved."),
     "downtime": ("slacktide.cli.downtime:app", "Downtimes of the site and of organizations."),
+    "setting": ("slacktide.cli.setting:app", "Parameters, set for the site, an organization or a user."),
     "status": ("slacktide.cli.status:status", _STATUS),
     "holders": (
         "slacktide.cli.status:holders",

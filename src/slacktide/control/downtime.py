@@ -117,7 +117,7 @@ def schedule_downtime(
         drafts = [_draft(wish, owner, now=now, reason=reason) for owner in (owners if not site else [None])]
         saved = drafts if dry_run else [_add(connection, draft, who=who) for draft in drafts]
         answers = [_answer(setting, settings=[*list_settings(connection), *saved], now=now) for setting in saved]
-        return Answer(answers, _left(connection, saved))
+        return Answer(answers, left_behind(connection, saved))
 
 
 def list_downtimes(connection: psycopg.Connection[Any]) -> list[dict[str, Any]]:
@@ -318,9 +318,9 @@ def _save(
     record_audit(connection, who=who, what=what, object=subject, before=before, after=after, reason=reason)
 
 
-def _left(connection: psycopg.Connection[Any], saved: Sequence[Setting]) -> tuple[str, ...]:
+def left_behind(connection: psycopg.Connection[Any], saved: Sequence[Setting]) -> tuple[str, ...]:
     """Warn about organizations that are only kept for reference: their downtime is accepted all the same."""
-    codes = {setting.organization for setting in saved}
+    codes = {setting.organization for setting in saved if setting.definition.is_downtime}
     return tuple(
         f"{side.organization} is here for reference only and lives at {side.lives_at}: the downtime holds here."
         for side in list_sides(connection)

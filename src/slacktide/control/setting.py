@@ -59,6 +59,16 @@ def update_setting(connection: psycopg.Connection[Any], *, setting: Setting) -> 
     connection.execute(_sql["change"], _facts(setting))
 
 
+def delete_setting(connection: psycopg.Connection[Any], *, id: str) -> None:  # noqa: A002 -- the word of the interface
+    """Delete a setting that the rules let go."""
+    connection.execute(_sql["delete"], {"id": id})
+
+
+def lock_parameter(connection: psycopg.Connection[Any], *, parameter: str) -> None:
+    """Let others who save a setting of this parameter wait until the end of the transaction."""
+    connection.execute(_sql["lock"], {"parameter": parameter})
+
+
 def _facts(setting: Setting) -> dict[str, Any]:
     series = setting.recurrence
     return msgspec.structs.asdict(setting) | {

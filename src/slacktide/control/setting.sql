@@ -32,6 +32,14 @@ returning id::text;
 -- name: change
 -- Save a changed setting: value, start and end in one act.
 update slacktide.setting
-set value = %(value)s, starts_at = %(start)s, ends_at = %(end)s, latched = %(latched)s, users = %(users)s,
+set level = %(level)s, organization = %(organization)s, user_name = %(user)s, value = %(value)s, starts_at = %(start)s, ends_at = %(end)s, latched = %(latched)s, users = %(users)s,
     message = %(message)s, contact = %(contact)s, overrides = %(overrides)s::jsonb
 where id = %(id)s::bigint;
+
+-- name: delete
+-- Delete a setting; the trigger refuses one that has begun or is latched.
+delete from slacktide.setting where id = %(id)s::bigint;
+
+-- name: lock
+-- Wait until nobody else saves a setting of this parameter; the lock goes with the transaction.
+select pg_advisory_xact_lock(hashtextextended('slacktide setting ' || %(parameter)s::text, 0));
