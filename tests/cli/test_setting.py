@@ -39,6 +39,7 @@ def test_latched(hotel):
     [
         (("add", "disable_user_access", "N"), 2, "--site or --organization CODE"),
         (("add", "disable_user_access", "N", "--user", "ada"), 1, "site or organization"),
+        (("add", "email_notification_security", "low", "--user", "ada"), 2, "slacktide user add ada"),
         (("add", "disable_user_access", "maybe", "--site"), 1, "Y or N"),
         (("add", "no_such", "Y", "--site"), 2, "disable_user_access"),
         (("add", "hold_recheck_interval", "PT2H", "--site"), 1, "from PT10S to PT1H"),

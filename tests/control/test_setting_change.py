@@ -12,6 +12,7 @@ from slacktide.control.organization import set_side
 from slacktide.control.schedule import state_of
 from slacktide.control.setting import control_now
 from slacktide.control.setting_change import LevelUnsaid, NothingSaid, Times, UnknownSetting, Whose
+from slacktide.control.user import add_user
 from slacktide.core.instant import RepeatedTime, SkippedTime, ZoneMissing
 from slacktide.downtime.parameter import PARAMETERS, BadValue, Level, LevelNotAllowed, UnknownParameter
 from slacktide.downtime.saving import (
@@ -34,7 +35,8 @@ ACCESS = "disable_user_access"
 
 @pytest.fixture
 def add(control, who):
-    """Give a function that adds a setting and gives its document."""
+    """Give a function that adds a setting and gives its document, of a user ada too."""
+    add_user(control, name="ada", **who)
 
     def call(parameter, value, whose=HOTEL, **times):
         answer = setting_change.add_setting(

@@ -24,6 +24,7 @@ for _name, (_where, _help) in {
     "demo": ("slacktide.cli.demo:app", "Show a move from beginning to end."),
     "database": ("slacktide.cli.database:app", "Databases on the embedded server."),
     "organization": ("slacktide.cli.organization:app", "Organizations: who is closed and moved."),
+    "user": ("slacktide.cli.user:app", "Users: who works with the system, and who administers it."),
     "downtime": ("slacktide.cli.downtime:app", "Downtimes of the site and of organizations."),
     "setting": ("slacktide.cli.setting:app", "Parameters, set for the site, an organization or a user."),
     "status": ("slacktide.cli.status:status", _STATUS),

@@ -32,6 +32,7 @@ from slacktide.control.setting import (
     update_setting,
 )
 from slacktide.control.setting import setting_of as find_setting
+from slacktide.control.user import user_of
 from slacktide.core.duration import format_instant
 from slacktide.core.errors import UsageError
 from slacktide.core.instant import parse_instant, parse_zone
@@ -98,7 +99,10 @@ def add_setting(
     who: str,
     reason: str = "",
 ) -> Answer:
-    """Add a setting. Raises what the rules of saving refuse, UnknownParameter, LevelUnsaid, UnknownOrganization."""
+    """Add a setting.
+
+    Raises what the rules of saving refuse, UnknownParameter, LevelUnsaid, UnknownOrganization, UnknownUser.
+    """
     definition = parameter_named(parameter)
     level = whose.level
     if level is None:
@@ -106,6 +110,8 @@ def add_setting(
     definition.check_level(level)
     with connection.transaction():
         lock_parameter(connection, parameter=parameter)
+        if whose.user is not None:
+            user_of(connection, name=whose.user)
         now = control_now(connection)
         zone = _zone(connection, whose.organization, times)
         draft = Setting(
@@ -148,6 +154,8 @@ def change_setting(
             raise SeriesOnly(id=id)
         now = control_now(connection)
         new = _moved(old, whose)
+        if whose.user is not None:
+            user_of(connection, name=whose.user)
         zone = _zone(connection, new.organization, times, default=old.zone)
         new = _timed(new, times, now=now, zone=zone)
         new = msgspec.structs.replace(new, value=old.value if value is None else value)
@@ -193,6 +201,8 @@ def settings_answer(
         raise LevelUnsaid(parameter=parameter or "any parameter", allowed="--site, --organization CODE or --user NAME")
     if whose.organization is not None:
         organization_of(connection, code=whose.organization)
+    if whose.user is not None:
+        user_of(connection, name=whose.user)
     now = control_now(connection)
     return [
         _answer(setting, now=now)

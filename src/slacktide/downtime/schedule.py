@@ -13,7 +13,7 @@ organization lives elsewhere, mostly at its other side.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -129,6 +129,22 @@ class Schedule(msgspec.Struct, frozen=True):
         if side not in found.sides:
             raise UnknownSide(organization=organization, side=side)
         return found.sides[side]
+
+    def barred(self, organization: str | None = None) -> list[Period]:
+        """Give the unbroken periods in which normal users are kept out, of an organization (None: of the site)."""
+        return self._spans(organization, lambda phase: phase.users_out)
+
+    def last_open_since(self, now: datetime, *, organization: str | None = None) -> datetime | None:
+        """Give the instant at which a scope was last opened: the end of the last downtime but the present one.
+
+        None where it was never closed, as far as is known.
+        """
+        closed = self._spans(organization, lambda phase: phase.in_effect)
+        return max((period.end for period in closed if period.end is not None and period.ended(now)), default=None)
+
+    def _spans(self, organization: str | None, holds: Callable[[Phase], bool]) -> list[Period]:
+        timelines = [self.site] if organization is None else [self.site, self.side(organization).phases]
+        return union(period for timeline in timelines for period in timeline.periods(holds))
 
     def next_boundary(
         self, now: datetime, *, organization: str | None = None, side: SideName | None = None
