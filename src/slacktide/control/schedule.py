@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+import msgspec
 import psycopg
 from psycopg.pq import TransactionStatus
 
 from slacktide.control.organization import list_organizations, list_sides
 from slacktide.control.setting import control_now, list_settings
 from slacktide.downtime.schedule import Schedule, SideName, compile_schedule
+from slacktide.downtime.setting import Setting
 from slacktide.downtime.state import Holders, State
 from slacktide.downtime.state import state_of as state_by
 from slacktide.postgres.sql import load
@@ -21,8 +23,15 @@ _sql = load("slacktide.control", "schedule.sql")
 CHANNEL = "slacktide_schedule"  # NOTIFY on each change of organizations, sides and settings
 
 
-def schedule_of(connection: psycopg.Connection[Any], *, around: datetime | None = None) -> Schedule:
-    """Compile the schedule from what is saved, as of one instant, or as the caller's transaction sees it.
+class Known(msgspec.Struct, frozen=True):
+    """All settings, and the schedule that follows from them, organizations and sides."""
+
+    settings: list[Setting]
+    schedule: Schedule
+
+
+def known_of(connection: psycopg.Connection[Any], *, around: datetime | None = None) -> Known:
+    """Read what decisions are made by, as of one instant, or as the caller's transaction sees it.
 
     It is for use around an instant, now where none is given.
     """
@@ -30,12 +39,19 @@ def schedule_of(connection: psycopg.Connection[Any], *, around: datetime | None 
     with connection.transaction():
         if outermost:
             connection.execute(_sql["one_instant"])
-        return compile_schedule(
-            settings=list_settings(connection),
+        settings = list_settings(connection)
+        schedule = compile_schedule(
+            settings=settings,
             organizations=list_organizations(connection),
             sides=list_sides(connection),
             around=around or control_now(connection),
         )
+        return Known(settings, schedule)
+
+
+def schedule_of(connection: psycopg.Connection[Any], *, around: datetime | None = None) -> Schedule:
+    """Compile the schedule from what is saved; see `known_of`."""
+    return known_of(connection, around=around).schedule
 
 
 def state_of(

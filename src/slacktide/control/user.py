@@ -57,12 +57,16 @@ class User(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Role(msgspec.Struct, frozen=True):
-    """What a user may do by its current data: whether an administrator, and in which organizations it is what."""
+    """What a user may do by its current data: whether an administrator, and in which organizations it is what.
+
+    `has_leases` says that it has some without a recorded end; whether they live has to be judged.
+    """
 
     admin: bool = False
     disabled: bool = False
     organizations: frozenset[str] = frozenset()
     administers: frozenset[str] = frozenset()
+    has_leases: bool = False
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
@@ -114,6 +118,8 @@ def change_user(connection: psycopg.Connection[Any], *, name: str, change: Chang
         after = user_of(connection, name=name)
         if change.password is not None or _rights(before) != _rights(after):
             connection.execute(_sql["expire"], {"name": name})
+        if after.disabled:
+            connection.execute(_sql["end_sessions"], {"name": name})
         what = "user disable" if after.disabled and not before.disabled else "user change"
         _record(connection, what, before=before, after=after, who=who, reason=reason)
     return after
@@ -135,13 +141,16 @@ def list_users(connection: psycopg.Connection[Any]) -> list[User]:
 
 def role_of(connection: psycopg.Connection[Any], name: str) -> Role | None:
     """Tell what a user may do, by its current data; None for one that is not known. A disabled one has no rights."""
-    row = connection.execute(_sql["role"], {"name": name}).fetchone()
-    if row is None:
-        return None
-    admin, disabled, organizations, administers = row
-    if disabled:
-        return Role(disabled=True)
-    return Role(admin, disabled, frozenset(organizations), frozenset(administers))
+    return roles_of(connection, [name]).get(name)
+
+
+def roles_of(connection: psycopg.Connection[Any], names: Iterable[str]) -> dict[str, Role]:
+    """Tell what users may do, by their current data; one that is not known is left out."""
+    rows = connection.execute(_sql["of_names"], {"names": [*names]})
+    return {
+        name: Role(disabled=True) if disabled else Role(admin, disabled, frozenset(works), frozenset(runs), leases)
+        for name, admin, disabled, works, runs, leases in rows
+    }
 
 
 def password_matches(connection: psycopg.Connection[Any], *, name: str, password: str) -> bool:

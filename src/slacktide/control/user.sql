@@ -26,6 +26,11 @@ update slacktide.app_user set email = %(email)s, admin = %(admin)s, disabled = %
 -- Let whatever was remembered of a user count no more, since its rights have changed.
 update slacktide.app_user set credentials_at = clock_timestamp() where name = %(name)s;
 
+-- name: end_sessions
+-- End the sessions of a user who is disabled, and with them its leases.
+update slacktide.session set ended_at = clock_timestamp(), ended_because = 'the user was disabled'
+where user_name = %(name)s and ended_at is null;
+
 -- name: set_password
 -- Keep the hash of a user's new password.
 update slacktide.app_user set password_hash = %(hash)s where name = %(name)s;
@@ -43,11 +48,12 @@ on conflict (user_name, organization) do update set role = excluded.role;
 -- Take a user's role in an organization away.
 delete from slacktide.app_user_role where user_name = %(name)s and organization = %(organization)s;
 
--- name: role
--- Tell what a user is, by its current data: whether it is there, an administrator, and of which organizations.
-select u.admin and not u.disabled, u.disabled,
+-- name: of_names
+-- Tell what users are, by their current data: administrators, of which organizations, and whether they may have leases.
+select u.name, u.admin and not u.disabled, u.disabled,
     coalesce(array_agg(r.organization) filter (where r.organization is not null), '{}'),
-    coalesce(array_agg(r.organization) filter (where r.role = 'administrator'), '{}')
+    coalesce(array_agg(r.organization) filter (where r.role = 'administrator'), '{}'),
+    exists (select from slacktide.lease l where l.user_name = u.name and l.ended_at is null)
 from slacktide.app_user u left join slacktide.app_user_role r on r.user_name = u.name
-where u.name = %(name)s
+where u.name = any(%(names)s)
 group by u.name;

@@ -105,8 +105,8 @@ class OrganizationSchedule(msgspec.Struct, frozen=True):
 class Schedule(msgspec.Struct, frozen=True):
     """What decisions are made by. Made by `compile_schedule`.
 
-    Of recurring downtimes it knows the occurrences up to the `horizon` (None: nothing recurs). No answer is valid
-    beyond; whoever keeps a schedule compiles it again by then.
+    Of recurring downtimes it knows the occurrences from `behind` up to the `horizon` (None: nothing recurs). No answer
+    is valid beyond; whoever keeps a schedule compiles it again by then.
     """
 
     site: Timeline[Phase]
@@ -115,6 +115,11 @@ class Schedule(msgspec.Struct, frozen=True):
     recheck: Timeline[timedelta]
     email_scope: Timeline[str]
     horizon: datetime | None = None
+    behind: datetime | None = None
+
+    def around(self, instant: datetime) -> bool:
+        """Tell whether the schedule knows all that matters at an instant."""
+        return self.horizon is None or self.behind is None or Period(self.behind, self.horizon).contains(instant)
 
     def side(self, organization: str, side: SideName | None = None) -> SideSchedule:
         """Give a side of an organization: the one named, or the one where it lives.
@@ -205,6 +210,7 @@ def compile_schedule(
         recheck=_values(parameters.RECHECK_INTERVAL, site).map(lambda _, value: parse_duration(value)),
         email_scope=_values(parameters.EMAIL_SCOPE, site),
         horizon=around + _KNOWN_AHEAD if any(setting.recurrence for setting in given) else None,
+        behind=around - _KNOWN_BEHIND / 2,
     )
 
 

@@ -49,7 +49,7 @@ class Timeline(Generic[T]):
     def periods(self, holds: Callable[[T], bool]) -> Iterable[Period]:
         """Go through the periods between boundaries whose value fits; the first value, without a start, is none."""
         ends: list[datetime | None] = [*self.boundaries[1:], None]
-        for start, end, value in zip(self.boundaries, ends, self.values[1:], strict=True):
+        for start, end, value in zip(self.boundaries, ends, self.values[1:], strict=False):
             if holds(value):
                 yield Period(start, end)
 
