@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import psycopg
@@ -262,20 +263,33 @@ def test_ends_with_its_session_or_user(office):
         office.session("grace")
 
 
-@pytest.mark.parametrize("first", ["end", "take"])
-def test_session_ends_while_a_task_is_opened(office, database, first):
+def test_session_ends_while_a_task_is_opened(office, database):
     """Of an administrator who ends a session and a user who opens a task in it, whoever is second sees the first."""
     ada, task = office.user(), office.task()
 
-    def take():
-        with connect(database, name="test") as connection:
-            return take_lease(connection, session=ada, task=task)
+    def meanwhile(act, *, other):
+        """Do something, and before it is committed let another begin; give what came of that."""
+        with connect(database, name="first") as first, ThreadPoolExecutor() as pool:
+            with first.transaction():
+                act(first)
+                second = pool.submit(run, other)
+                time.sleep(0.3)
+            return second.exception()
 
-    def end():
-        with connect(database, name="test") as connection:
-            return session.end_session(connection, id=ada, **WHO)
+    def run(other):
+        with connect(database, name="second") as connection:
+            return other(connection)
 
-    at_once(*((end, take, take, take) if first == "end" else (take, take, take, end)))
+    def take(connection):
+        return take_lease(connection, session=ada, task=task)
+
+    def end(connection):
+        return session.end_session(connection, id=ada, **WHO)
+
+    assert meanwhile(take, other=end) is None
+    assert leases(office) == []
+    ada = office.session()
+    assert isinstance(meanwhile(end, other=take), SessionOver)
     assert leases(office) == []
 
 
@@ -323,14 +337,13 @@ def test_no_lease_appears_behind_the_counting(office, database):
 def test_who_comes_while_it_is_counted(office, database):
     """Who opens a task while the counting holds the lock waits, and is then judged by the downtime."""
     ada, task = office.user(), office.task()
-    down = {}
 
     def close():
         with connect(database, name="closer") as closer, closer.transaction():
             assert passage.try_close(closer, organization="HOTEL")
             waiting.append(True)
-            down["id"] = office.down("HOTEL", users="out")
             closer.execute("select pg_sleep(0.3)")
+            office.down("HOTEL", users="out")
 
     def take():
         while not waiting:

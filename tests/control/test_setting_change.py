@@ -157,7 +157,7 @@ def test_two_at_once(add, database, who):
             ready.wait()
             try:
                 setting_change.add_setting(
-                    connection, parameter="task_lease_limit", value=str(value), whose=HOTEL, **who
+                    connection, parameter="task_lease_limit", value=str(value), whose=SITE, **who
                 )
             except Overlap as error:
                 refused.append(error.facts["other"])
