@@ -16,7 +16,7 @@ import psycopg
 from slacktide.cli.voice import write, write_json
 from slacktide.control.database import open_control
 from slacktide.control.keeper import Keeper
-from slacktide.control.request import Facts, Request, answer_request, facts_of, instant_of, read_request
+from slacktide.control.request import Facts, Request, answer_request, facts_of, instant_of, needs_all, read_request
 from slacktide.control.schedule import known_of
 from slacktide.control.setting import control_now
 from slacktide.control.user import user_of
@@ -111,7 +111,7 @@ def _request(line: bytes) -> Request | dict[str, Any]:
 
 def _answer(keeper: Keeper, request: Request, facts: Facts) -> dict[str, Any]:
     try:
-        at = instant_of(request, known=keeper.known(), now=keeper.now())
+        at = instant_of(request, facts=facts, known=keeper.known(), now=keeper.now())
         known, connection = keeper.known_at(at), keeper.connection
         found = answer_request(connection, request=request, facts=facts, known=known, at=at, trust_admin=True)
         return found.answer()
@@ -143,11 +143,12 @@ def _decide(request: Request) -> Decision:
     with open_control() as control, control.connect(name="check") as connection:
         if request.user is not None and request.user.name is not None:
             user_of(connection, name=request.user.name)
-        known, now = known_of(connection), control_now(connection)
-        at = instant_of(request, known=known, now=now)
-        if not known.schedule.around(at):
-            known = known_of(connection, around=at)
         facts = facts_of(connection, [request])
+        only = None if needs_all(request.action) else facts.organization_of(request)
+        known, now = known_of(connection, organization=only), control_now(connection)
+        at = instant_of(request, facts=facts, known=known, now=now)
+        if not known.schedule.around(at):
+            known = known_of(connection, around=at, organization=only)
         return answer_request(connection, request=request, facts=facts, known=known, at=at, trust_admin=True)
 
 

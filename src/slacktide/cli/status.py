@@ -14,7 +14,8 @@ from slacktide.control.organization import organization_of
 from slacktide.control.setting import control_now
 from slacktide.core.errors import ExitStatus, UsageError
 from slacktide.core.instant import parse_instant
-from slacktide.cutover.state import Measured, codes, measure, places, state
+from slacktide.cutover.state import Measured, codes, measure, places
+from slacktide.cutover.state import states as states_of
 from slacktide.transfer.move import list_moves
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def status(
         def look() -> list[State]:
             wanted = codes(connection) if all_ else [organization]
             measured = None if instant else measured_of(connection, wanted)
-            return [state(connection, organization=code, measured=measured, at=instant) for code in wanted]
+            return states_of(connection, organizations=wanted, measured=measured, at=instant)
 
         def say(states: list[State]) -> int:
             answers = [one.answer() for one in states]

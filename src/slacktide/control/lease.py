@@ -90,7 +90,7 @@ def take_lease(connection: psycopg.Connection[Any], *, session: str, task: str) 
             raise UnknownTask(id=task)
         passage.hold(connection, organization=wanted.organization)
         connection.execute(_sql["lock"], {"user": user, "organization": wanted.organization})
-        known, now = known_of(connection), control_now(connection)
+        known, now = known_of(connection, organization=wanted.organization), control_now(connection)
         mine = live_leases(connection, user=user, known=known, now=now)
         same = [lease for lease in mine if lease.task == task]
         decision = decide(
@@ -120,8 +120,8 @@ def touch_lease(connection: psycopg.Connection[Any], *, session: str, task: str)
         lease = _in_session(connection, session, task)
         if lease is None:
             raise UnknownLease(id=task)
-        known, now = known_of(connection), control_now(connection)
-        found = standing_by(lease, schedule=known.schedule, settings=known.settings, now=now)
+        known, now = known_of(connection, organization=lease.organization), control_now(connection)
+        found = standing_by(lease, schedule=known.schedule, settings=known.parameters, now=now)
         if found.live:
             connection.execute(_sql["touch"], {"id": lease.id, "now": now})
             act_for(connection, id=session, organization=lease.organization)
@@ -163,7 +163,7 @@ def list_leases(
 
 
 def live_leases(connection: psycopg.Connection[Any], *, user: str, known: Known, now: datetime) -> list[Lease]:
-    """Give a user's leases that live, oldest first."""
+    """Give a user's leases that live, oldest first, as far as their organizations are among what is known."""
     rows = connection.execute(_sql["of_user"], {"user": user}).fetchall()
     return [one.lease for one in _judged(rows, known=known, now=now) if one.standing.live]
 
@@ -186,7 +186,7 @@ def _take(
 
 def _check_room(mine: list[Lease], *, user: str, organization: str, known: Known, now: datetime) -> None:
     tasks = sorted({lease.task for lease in mine if lease.organization == organization})
-    limit = int(lookup(parameter=LIMIT, settings=known.settings, now=now, organization=organization))
+    limit = int(lookup(parameter=LIMIT, settings=known.parameters, now=now, organization=organization))
     if len(tasks) >= limit:
         raise TooManyTasks(user=user, count=len(tasks), organization=organization, tasks=", ".join(tasks))
 
@@ -201,10 +201,10 @@ def _end(connection: psycopg.Connection[Any], lease: Lease, found: Standing) -> 
 
 
 def _judged(rows: Iterable[Any], *, known: Known, now: datetime) -> list[Judged]:
-    leases = [_lease(row) for row in rows]
-    return [
-        Judged(lease, standing_by(lease, schedule=known.schedule, settings=known.settings, now=now)) for lease in leases
-    ]
+    """Judge the leases whose organizations are among what is known."""
+    leases = [lease for row in rows if (lease := _lease(row)).organization in known.schedule.organizations]
+    facts: dict[str, Any] = {"schedule": known.schedule, "settings": known.parameters, "now": now}
+    return [Judged(lease, standing_by(lease, **facts)) for lease in leases]
 
 
 def _lease(row: Iterable[Any]) -> Lease:

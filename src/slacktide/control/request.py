@@ -69,23 +69,15 @@ def read_request(text: bytes | str) -> Request:
         raise BadRequest(reason=str(error), example=_EXAMPLE) from error
 
 
-def instant_of(request: Request, *, known: Known, now: datetime) -> datetime:
-    """Give the instant that is asked about. Raises UnknownOrganization and what `parse_instant` raises."""
-    if request.at is None:
-        return now
-    zone = request.zone
-    if zone is None and request.organization is not None:
-        if request.organization not in known.schedule.organizations:
-            raise UnknownOrganization(organization=request.organization)
-        zone = known.schedule.organizations[request.organization].organization.zone
-    return parse_instant(request.at, now=now, zone=zone)
-
-
 class Facts(msgspec.Struct, frozen=True):
     """What we know ourselves of the users and tasks that questions name, as of this moment."""
 
     roles: dict[str, Role] = {}
     tasks: dict[str, str] = {}
+
+    def organization_of(self, request: Request) -> str | None:
+        """Give the organization that a question is about: the task's own, else the one that is named."""
+        return self.tasks.get(request.task or "", request.organization)
 
 
 def facts_of(connection: psycopg.Connection[Any], requests: Iterable[Request]) -> Facts:
@@ -99,6 +91,23 @@ def facts_of(connection: psycopg.Connection[Any], requests: Iterable[Request]) -
     )
 
 
+def needs_all(action: Action) -> bool:
+    """Tell whether a decision on an action needs more than the site's and its own organization's downtimes."""
+    return action in (Action.EMAIL_LINK, Action.LOGIN, Action.READ)
+
+
+def instant_of(request: Request, *, facts: Facts, known: Known, now: datetime) -> datetime:
+    """Give the instant that is asked about. Raises UnknownOrganization and what `parse_instant` raises."""
+    if request.at is None:
+        return now
+    zone, organization = request.zone, facts.organization_of(request)
+    if zone is None and organization is not None:
+        if organization not in known.schedule.organizations:
+            raise UnknownOrganization(organization=organization)
+        zone = known.schedule.organizations[organization].organization.zone
+    return parse_instant(request.at, now=now, zone=zone)
+
+
 def answer_request(
     connection: psycopg.Connection[Any],
     *,
@@ -110,7 +119,7 @@ def answer_request(
 ) -> Decision:
     """Decide a question at an instant, for which `known` was read. Raises UnknownOrganization, UnknownSide."""
     user = request.user or Asker()
-    organization = facts.tasks.get(request.task or "", request.organization)
+    organization = facts.organization_of(request)
     role = facts.roles.get(user.name or "", Role(admin=user.admin and trust_admin))
     leases: list[Lease] = []
     if role.has_leases and user.name is not None:
@@ -140,5 +149,5 @@ def _counts(request: Request, leases: list[Lease]) -> bool:
 
 def _link_asks(known: Known, user: str | None, organization: str | None, *, at: datetime) -> bool:
     """Tell whether the security level of e-mail links asks this user for a log-in."""
-    level = lookup(parameter=EMAIL_SECURITY, settings=known.settings, now=at, organization=organization, user=user)
+    level = lookup(parameter=EMAIL_SECURITY, settings=known.parameters, now=at, organization=organization, user=user)
     return level != "low"

@@ -35,9 +35,9 @@ def control_now(connection: psycopg.Connection[Any]) -> datetime:
     return instant.astimezone(UTC)
 
 
-def list_settings(connection: psycopg.Connection[Any]) -> list[Setting]:
-    """Give all settings in the order of their starts."""
-    return [_setting(row) for row in connection.execute(_sql["list"])]
+def list_settings(connection: psycopg.Connection[Any], *, organization: str | None = None) -> list[Setting]:
+    """Give the settings in the order of their starts: all, or those that matter to an organization."""
+    return [_setting(row) for row in connection.execute(_sql["list"], {"organization": organization})]
 
 
 def setting_of(connection: psycopg.Connection[Any], *, id: str) -> Setting | None:  # noqa: A002 -- the word of the interface

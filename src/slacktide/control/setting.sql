@@ -3,10 +3,11 @@
 select clock_timestamp();
 
 -- name: list
--- List all settings in the order of their starts.
+-- List the settings in the order of their starts: all, or those that matter to an organization.
 select id::text, parameter, level, organization, user_name, value, starts_at, ends_at, latched, users, message, contact,
     zone, reason, rrule, length, overrides
 from slacktide.setting
+where %(organization)s::text is null or organization is null or organization = %(organization)s::text
 order by starts_at, id;
 
 -- name: one

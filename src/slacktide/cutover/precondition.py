@@ -134,7 +134,8 @@ def _downtime(control: psycopg.Connection[TupleRow], move: Move, wish: Wish) -> 
 
 
 def _people(control: psycopg.Connection[TupleRow], move: Move, *, now: datetime) -> Precondition:
-    left = people(control, organization=move.property_code, known=known_of(control), now=now)
+    known = known_of(control, organization=move.property_code)
+    left = people(control, organization=move.property_code, known=known, now=now)
     ids = [("lease", one.lease.id, one.lease.user) for one in left.leases]
     ids += [("session", one.id, one.user) for one in left.waited_for]
     found = [f"{kind} {key} of {user}" for kind, key, user in ids]

@@ -24,10 +24,10 @@ from psycopg.rows import TupleRow
 
 from slacktide.control.organization import list_organizations, list_sides
 from slacktide.control.quiet import people
-from slacktide.control.schedule import Known
+from slacktide.control.schedule import Known, compile_known
 from slacktide.control.setting import control_now, list_settings
 from slacktide.core.errors import SlacktideError
-from slacktide.downtime.schedule import Schedule, Side, SideName, SideState, UnknownOrganization, compile_schedule
+from slacktide.downtime.schedule import Schedule, Side, SideName, SideState, UnknownOrganization
 from slacktide.downtime.state import Holders, State, state_of
 from slacktide.guard import closing
 from slacktide.guard import state as guard_state
@@ -123,7 +123,18 @@ def state(
     measured: Measured | None,
     at: datetime | None = None,
 ) -> State:
-    """Give the state of an organization (None: of the site), now or at an instant.
+    """Give the state of an organization (None: of the site), now or at an instant. Raises UnknownOrganization."""
+    return states(connection, organizations=[organization], measured=measured, at=at)[0]
+
+
+def states(
+    connection: psycopg.Connection[TupleRow],
+    *,
+    organizations: Iterable[str | None],
+    measured: Measured | None,
+    at: datetime | None = None,
+) -> list[State]:
+    """Give the states of organizations (None: of the site), now or at an instant.
 
     `connection` is to the control database. Without a measurement, as for another instant than now, what is down is
     closing. Raises UnknownOrganization.
@@ -131,10 +142,21 @@ def state(
     with connection.transaction():
         now = at or control_now(connection)
         known = _known(connection, measured, now=now)
-        if measured is None:
-            return state_of(schedule=known.schedule, now=now, organization=organization)
-        left = people(connection, organization=organization, known=known, now=now)
+    if measured is None:
+        return [state_of(schedule=known.schedule, now=now, organization=each) for each in organizations]
+    return [_measured(connection, each, known=known, measured=measured, now=now) for each in organizations]
+
+
+def _measured(
+    connection: psycopg.Connection[TupleRow],
+    organization: str | None,
+    *,
+    known: Known,
+    measured: Measured,
+    now: datetime,
+) -> State:
     here = _here(known.schedule, measured, organization)
+    left = people(connection, organization=organization, known=known, now=now)
     transactions = len(measured.holders(organization))
     found = state_of(
         schedule=known.schedule,
@@ -152,14 +174,13 @@ def state(
 
 def _known(connection: psycopg.Connection[TupleRow], measured: Measured | None, *, now: datetime) -> Known:
     """Read what is known, with the sides as the guarded databases say they are."""
-    settings, sides = list_settings(connection), list_sides(connection)
-    schedule = compile_schedule(
-        settings=settings,
+    sides = list_sides(connection)
+    return compile_known(
+        settings=list_settings(connection),
         organizations=list_organizations(connection),
         sides=_sides(sides, measured.seen) if measured else sides,
         around=now,
     )
-    return Known(settings, schedule)
 
 
 def codes(connection: psycopg.Connection[TupleRow]) -> list[str | None]:

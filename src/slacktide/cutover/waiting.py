@@ -76,7 +76,8 @@ def _look(connection: _Connection, *, id: str, goal: Goal) -> Look:  # noqa: A00
 def _seconds(connection: _Connection, setting: Setting, *, goal: Goal, now: datetime) -> float:
     """Give the seconds until there may be more to see without anybody telling."""
     measuring = goal == "quiet" and in_effect(setting, now)
-    boundary = schedule_of(connection).next_boundary(now, organization=setting.organization)
+    own = setting.organization
+    boundary = schedule_of(connection, organization=own).next_boundary(now, organization=own)
     until = timedelta(days=1) if boundary is None else boundary - now
     return min(until.total_seconds(), _MEASURE_SECONDS if measuring else _LONGEST_SECONDS)
 
