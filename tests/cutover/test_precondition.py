@@ -6,9 +6,11 @@ import shlex
 
 import pytest
 
+from slacktide.control.lease import take_lease
+from slacktide.control.session import start_session
 from slacktide.postgres.connection import connect
 from tests.cutover.house import a_move
-from tests.cutover.moving import BUSINESS_DATE, NAME, WAIVED
+from tests.cutover.moving import BUSINESS_DATE, NAME, PROPERTY, WAIVED
 
 MOVER = "slacktide_mover"
 
@@ -61,6 +63,20 @@ def test_stopped(moving):
     found = checks(moving)
     assert found["stopped"]["ok"]
     assert found["steady"]["ok"]
+
+
+def test_people(moving):
+    """A lease and a session of the property are named, with the commands that end them; without them the line holds."""
+    moving.run("user", "add", "ada")
+    task = moving.run("task", "add", "--organization", PROPERTY).json["id"]
+    with connect(moving.control, name="test") as control:
+        take_lease(control, session=start_session(control, user="ada"), task=task)
+    for kind in ("lease", "session"):
+        found = checks(moving)["sessions"]
+        assert fails(found)
+        assert f"{kind} 1 of ada" in found["reason"]
+        moving.run(*shlex.split(found["mend"].partition(",")[0])[1:])
+    assert checks(moving)["sessions"]["ok"]
 
 
 def test_downtime(moving):

@@ -8,6 +8,7 @@ import re
 import pytest
 
 from slacktide.cutover.precondition import WAIVABLE
+from slacktide.downtime.parameter import PARAMETERS
 from slacktide.guard.state import TRANSITIONS, State
 from tests.docs.documents import PAGES, ROOT, rows, shown, text_of
 
@@ -74,6 +75,16 @@ def test_states():
         said = set(re.findall(r"([a-z ]+) → `([a-z ]+)`", events))
         own = {(str(e), str(t[0])) for (s, e), t in TRANSITIONS.items() if str(s) == state.strip("`") and t[0] is not s}
         assert {(event.strip(), after) for event, after in said} == own, state
+
+
+def test_parameters():
+    """The table of parameters in downtime.md is the one that counts."""
+    said = rows(EXPLANATION / "downtime.md", head="parameter")
+    wanted = [
+        [f"`{one.name}`", one.title, ", ".join(one.levels), one.kind.expected, one.default or "(none)"]
+        for one in PARAMETERS.values()
+    ]
+    assert said == wanted
 
 
 def test_waivable():

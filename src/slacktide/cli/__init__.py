@@ -27,27 +27,44 @@ def main() -> None:
 
 def run(arguments: list[str]) -> int:
     """Run one command; give its exit status."""
-    import cyclopts  # noqa: PLC0415 -- `import slacktide.cli` of a gate alone has none
-
-    from slacktide.cli import output  # noqa: PLC0415 -- see above
-    from slacktide.cli.commands import app  # noqa: PLC0415 -- see above
+    from slacktide.cli import voice  # noqa: PLC0415 -- `import slacktide.cli` of a gate alone needs none of this
 
     try:
-        status = app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
-    except cyclopts.CycloptsError as error:
-        output.refuse(_wrong_usage(error), as_json="--json" in arguments, code="Usage")
-        return ExitStatus.USAGE
+        return _run(arguments)
     except SlacktideError as error:
-        output.refuse(str(error), as_json="--json" in arguments, code=error.code)
+        voice.refuse(str(error), as_json="--json" in arguments, code=error.code)
         return error.exit_status
     except _database_error() as error:
         refusal = DatabaseRefused(reason=" ".join(str(error).split()))
-        output.refuse(str(refusal), as_json="--json" in arguments, code=refusal.code)
+        voice.refuse(str(refusal), as_json="--json" in arguments, code=refusal.code)
         return refusal.exit_status
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
         return ExitStatus.DONE
+
+
+def _run(arguments: list[str]) -> int:
+    if arguments[:1] == ["check"]:
+        from slacktide.cli.check_quick import check_quickly  # noqa: PLC0415 -- see above
+
+        status = check_quickly(arguments[1:])
+        if status is not None:
+            return status
+    return _run_any(arguments)
+
+
+def _run_any(arguments: list[str]) -> int:
+    import cyclopts  # noqa: PLC0415 -- see above
+
+    from slacktide.cli import voice  # noqa: PLC0415 -- see above
+    from slacktide.cli.commands import app  # noqa: PLC0415 -- see above
+
+    try:
+        status = app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
+    except cyclopts.CycloptsError as error:
+        voice.refuse(_wrong_usage(error), as_json="--json" in arguments, code="Usage")
+        return ExitStatus.USAGE
     return int(status or 0)
 
 

@@ -17,6 +17,10 @@ _STATUS = """Tell what is open, scheduled, closing or down, and why.
 Ends with 0 if it is open or scheduled, 75 if it is down in any form, 77 if it is for reference only; with --all, 75 if
 anything is down, else 0.
 """
+_CHECK = """Decide whether an action may go on.
+
+Ends with 0 if it is allowed, 75 if it is held, 77 if it is denied or needs a log-in first.
+"""
 
 for _name, (_where, _help) in {
     "up": ("slacktide.cli.up:up", "Start the control database and a worker, in the foreground."),
@@ -24,13 +28,19 @@ for _name, (_where, _help) in {
     "demo": ("slacktide.cli.demo:app", "Show a move from beginning to end."),
     "database": ("slacktide.cli.database:app", "Databases on the embedded server."),
     "organization": ("slacktide.cli.organization:app", "Organizations: who is closed and moved."),
+    "user": ("slacktide.cli.user:app", "Users: who works with the system, and who administers it."),
+    "task": ("slacktide.cli.task:app", "Tasks, each of one organization."),
     "downtime": ("slacktide.cli.downtime:app", "Downtimes of the site and of organizations."),
+    "setting": ("slacktide.cli.setting:app", "Parameters, set for the site, an organization or a user."),
     "status": ("slacktide.cli.status:status", _STATUS),
+    "check": ("slacktide.cli.check:check", _CHECK),
     "holders": (
-        "slacktide.cli.status:holders",
-        "List the transactions that a closing waits for, of an organization or of all.",
+        "slacktide.cli.holders:holders",
+        "List who holds a closing up, of an organization or of all: leases, sessions and transactions.",
     ),
-    "transaction": ("slacktide.cli.status:transaction", "End a transaction that holds a closing up."),
+    "lease": ("slacktide.cli.holders:lease", "End a task lease."),
+    "session": ("slacktide.cli.holders:session", "End a session."),
+    "transaction": ("slacktide.cli.holders:transaction", "End a transaction that holds a closing up."),
     "hotel": ("slacktide.cli.hotel:app", "The hotel: load a property and let it trade."),
     "plan": ("slacktide.cli.plan:app", "Check a transfer plan; write its XSD."),
     "move": ("slacktide.cli.move:app", "Move an organization to another database."),

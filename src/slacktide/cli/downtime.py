@@ -26,7 +26,8 @@ from slacktide.control.downtime import (
     schedule_downtime,
     show_downtime,
 )
-from slacktide.core.errors import UsageError
+from slacktide.core.duration import parse_duration
+from slacktide.core.errors import ExitStatus, UsageError
 
 
 class SiteUnconfirmed(UsageError):
@@ -42,6 +43,7 @@ app = App(name="downtime", help="Downtimes of the site and of organizations.")
 _Id = Annotated[str, Parameter(name="ID", help="The downtime's ID, as `schedule` and `list` show it.")]
 _Watch = Annotated[Flag, Parameter(help="Say it again whenever it changes, until interrupted.")]
 _Connection = psycopg.Connection[TupleRow]
+_WAITED = {"reached": ExitStatus.DONE, "not yet": ExitStatus.HELD, "never": ExitStatus.REFUSED}
 
 
 @app.command
@@ -146,6 +148,32 @@ def cancel(id_: _Id, /, *, options: Acting = ACTING) -> int:
     with open_control() as control, control.connect(name="downtime cancel") as connection:
         answer = cancel_downtime(connection, id=id_, **who)
     return options.say(answer, lambda: _text(answer))
+
+
+@app.command
+def wait(
+    id_: _Id,
+    /,
+    *,
+    for_: Annotated[Literal["started", "quiet", "open"], Parameter(name="--for", help="What to wait for.")],
+    timeout: Annotated[
+        str | None, Parameter(help="How long at most, as in PT10M; left out: as long as it takes.")
+    ] = None,
+    options: Shown = SHOWN,
+) -> int:
+    """Wait until a downtime has started, is quiet, or its scope is open again."""
+    from slacktide.cutover.waiting import wait as wait_for  # noqa: PLC0415 -- the others need no move
+
+    seconds = None if timeout is None else parse_duration(timeout).total_seconds()
+    with (
+        open_control() as control,
+        control.connect(name="downtime wait") as connection,
+        control.connect(name="downtime wait: listen") as listener,
+    ):
+        look = wait_for(connection, listener=listener, id=id_, goal=for_, seconds=seconds)
+    word = {"not yet": "timed out"}.get(look.outcome, look.outcome)
+    options.say({"id": id_, "for": for_, "outcome": word, "state": look.state.answer()}, f"{word}: {look.state.state}")
+    return _WAITED[look.outcome]
 
 
 _Occurrence = Annotated[str, Parameter(help="The occurrence, by its start as `show` lists it.")]

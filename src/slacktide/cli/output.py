@@ -7,15 +7,17 @@ writes what a person reads.
 from __future__ import annotations
 
 import getpass
-import json
 import socket
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-import msgspec
 from cyclopts import Parameter
+
+from slacktide.cli.voice import aside, refuse, write, write_json
+
+__all__ = ["ACTING", "SHOWN", "Acting", "Flag", "Shown", "aside", "refuse", "table", "write", "write_json"]
 
 Flag = Annotated[bool, Parameter(negative="", show_default=False)]
 """An option without a value, to which a command adds its help."""
@@ -57,28 +59,6 @@ class Acting(Shown):
 
 SHOWN, ACTING = Shown(), Acting()
 """The options as they are when none is given: the defaults of a command's parameter."""
-
-
-def write(text: str) -> None:
-    """Write text to standard output."""
-    print(text, flush=True)  # noqa: T201 -- the command line's own voice
-
-
-def write_json(value: Any) -> None:
-    """Write one JSON document on one line."""
-    write(json.dumps(msgspec.to_builtins(value), ensure_ascii=False))
-
-
-def aside(text: str) -> None:
-    """Write text to standard error."""
-    print(text, file=sys.stderr, flush=True)  # noqa: T201 -- the command line's own voice
-
-
-def refuse(message: str, *, as_json: bool, code: str) -> None:
-    """Say why something was refused: on standard error, and with `--json` as the one document."""
-    aside(message)
-    if as_json:
-        write_json({"error": code, "message": message})
 
 
 def table(rows: list[list[str]], *, head: list[str]) -> str:

@@ -1,23 +1,21 @@
-"""`slacktide status`, `holders` and `transaction`: what is open, closing or down, and who holds it up."""
+"""`slacktide status`: what is open, scheduled, closing or down, and why."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
-from cyclopts import App, Parameter
+from cyclopts import Parameter
 
-from slacktide.cli.output import ACTING, SHOWN, Acting, Flag, Shown, aside, table
+from slacktide.cli.output import SHOWN, Flag, Shown, aside
 from slacktide.cli.watching import watch
-from slacktide.control.audit import record_audit, require_reason
 from slacktide.control.database import open_control
 from slacktide.control.organization import organization_of
 from slacktide.control.setting import control_now
-from slacktide.core.errors import ExitStatus, InputError, UsageError
+from slacktide.core.errors import ExitStatus, UsageError
 from slacktide.core.instant import parse_instant
-from slacktide.cutover.state import Measured, codes, measure, places, state
-from slacktide.guard.holders import Holder, UnknownTransaction, end_transaction
-from slacktide.postgres.connection import connect
+from slacktide.cutover.state import Measured, codes, measure, places
+from slacktide.cutover.state import states as states_of
 from slacktide.transfer.move import list_moves
 
 if TYPE_CHECKING:
@@ -29,15 +27,9 @@ if TYPE_CHECKING:
     _Connection = psycopg.Connection[TupleRow]
 
 
-class AmbiguousTransaction(InputError):
-    """{id} is open in several databases, {databases}: end it in the one that you mean, by `select pg_terminate_backend({pid})`."""  # noqa: E501 -- the message is one sentence
-
-
 class AllOrOne(UsageError):
     """--all shows every organization and --organization one: run `slacktide status --all`, or `slacktide status --organization {organization}`."""  # noqa: E501 -- the message is one sentence
 
-
-transaction = App(name="transaction", help="End a transaction that holds a closing up.")
 
 _Organization = Annotated[str | None, Parameter(help="The organization's code; left out: the site.")]
 
@@ -64,8 +56,8 @@ def status(
 
         def look() -> list[State]:
             wanted = codes(connection) if all_ else [organization]
-            measured = None if instant else _measured(connection, wanted)
-            return [state(connection, organization=code, measured=measured, at=instant) for code in wanted]
+            measured = None if instant else measured_of(connection, wanted)
+            return states_of(connection, organizations=wanted, measured=measured, at=instant)
 
         def say(states: list[State]) -> int:
             answers = [one.answer() for one in states]
@@ -84,7 +76,7 @@ def _instant(connection: _Connection, text: str, *, organization: str | None, zo
     return parse_instant(text, now=control_now(connection), zone=zone)
 
 
-def _measured(connection: _Connection, wanted: list[str | None]) -> Measured:
+def measured_of(connection: _Connection, wanted: list[str | None]) -> Measured:
     """Ask the guarded databases; name those that do not answer, beside the result."""
     found = measure(place for place in places(list_moves(connection)) if place.organization in wanted)
     for unseen in found.unseen:
@@ -109,70 +101,3 @@ def _word(answer: dict[str, Any]) -> str:
     if answer["state"] != "closing":
         return str(answer["state"])
     return f"closing ({', '.join(f'{count} {name}' for name, count in answer['holders'].items())})"
-
-
-# -- who holds it up ---------------------------------------------------------------------------------------------------
-
-
-def holders(*, organization: _Organization = None, options: Shown = SHOWN) -> int:
-    """List the transactions that a closing waits for, of an organization or of all."""
-    with open_control() as control, control.connect(name="holders") as connection:
-        if organization is not None:
-            organization_of(connection, code=organization)
-        found = _measured(connection, [organization]).holders(organization)
-    answer = {"leases": [], "sessions": [], "transactions": [_answer(holder) for holder in found]}
-    return options.say(answer, lambda: _holders_table(found))
-
-
-@transaction.command(name="end")
-def end_(
-    id_: Annotated[str, Parameter(name="ID", help="The transaction, as `slacktide holders` shows it.")],
-    /,
-    *,
-    options: Acting = ACTING,
-) -> int:
-    """End a transaction: its session is terminated, a prepared one rolled back."""
-    reason = options.reason or ""
-    require_reason(reason, what=f"slacktide transaction end {id_}")
-    with open_control() as control, control.connect(name="transaction end") as connection:
-        address, holder = _find(_measured(connection, [None]), id_)
-        with connection.transaction(), connect(address, name="transaction end") as other:
-            subject = f"transaction {id_} in {holder.database}"
-            record_audit(
-                connection,
-                who=options.who,
-                what="transaction end",
-                object=subject,
-                before=_answer(holder),
-                reason=reason,
-            )
-            end_transaction(other, id=id_)
-    return options.say(_answer(holder), f"ended: {id_} of {holder.user} in {holder.database}")
-
-
-def _find(measured: Measured, id_: str) -> tuple[str, Holder]:
-    """Give the transaction of this name, and the address of its database."""
-    found = {
-        holder.database: (seen.place.address, holder)
-        for seen in measured.seen
-        for holder in seen.holders
-        if holder.id == id_
-    }
-    if not found:
-        raise UnknownTransaction(id=id_)
-    if len(found) > 1:
-        raise AmbiguousTransaction(id=id_, databases=", ".join(sorted(found)), pid=id_.partition(":")[0])
-    return next(iter(found.values()))
-
-
-def _answer(holder: Holder) -> dict[str, Any]:
-    names = ("id", "database", "user", "query", "age_seconds", "prepared")
-    return {name: getattr(holder, name) for name in names}
-
-
-def _holders_table(found: list[Holder]) -> str:
-    rows = [
-        [one.id, one.database, one.user, f"{one.age_seconds:.0f} s", one.state, " ".join(one.query.split())[:60]]
-        for one in found
-    ]
-    return table(rows, head=["id", "database", "user", "age", "state", "query"])

@@ -15,6 +15,7 @@ import msgspec
 import psycopg
 
 from slacktide.control.audit import record_audit, require_reason
+from slacktide.control.effect import Effects, effects_of
 from slacktide.control.organization import list_sides, organization_of
 from slacktide.control.schedule import state_of
 from slacktide.control.setting import control_now, insert_setting, list_settings, setting_of, update_setting
@@ -116,20 +117,19 @@ def schedule_downtime(
         owners = [organization_of(connection, code=code) for code in dict.fromkeys(organizations)]
         drafts = [_draft(wish, owner, now=now, reason=reason) for owner in (owners if not site else [None])]
         saved = drafts if dry_run else [_add(connection, draft, who=who) for draft in drafts]
-        answers = [_answer(setting, settings=[*list_settings(connection), *saved], now=now) for setting in saved]
-        return Answer(answers, _left(connection, saved))
+        return Answer(_answers(connection, saved, now=now), left_behind(connection, saved))
 
 
 def list_downtimes(connection: psycopg.Connection[Any]) -> list[dict[str, Any]]:
     """Give all downtimes, past ones too, in the order of their starts, as `downtime list` prints them."""
-    settings, now = list_settings(connection), control_now(connection)
-    return [_answer(setting, settings=settings, now=now) for setting in settings if setting.definition.is_downtime]
+    downtimes = [setting for setting in list_settings(connection) if setting.definition.is_downtime]
+    return _answers(connection, downtimes, now=control_now(connection))
 
 
 def show_downtime(connection: psycopg.Connection[Any], *, id: str) -> dict[str, Any]:  # noqa: A002 -- the word of the interface
     """Give one downtime as `downtime show` prints it. Raises UnknownDowntime."""
     setting = downtime_of(connection, id=id)
-    return _answer(setting, settings=list_settings(connection), now=control_now(connection))
+    return _answers(connection, [setting], now=control_now(connection))[0]
 
 
 def downtime_of(connection: psycopg.Connection[Any], *, id: str) -> Setting:  # noqa: A002 -- the word of the interface
@@ -167,7 +167,7 @@ def end_downtime(
         setting = downtime_of(connection, id=id)
         ended = (series.ended if setting.recurrence else ended_setting)(setting, now=now)
         _save(connection, before=setting, after=ended, what="downtime end", who=who, reason=reason)
-        answer = _answer(ended, settings=list_settings(connection), now=now)
+        answer = _answers(connection, [ended], now=now)[0]
         still = state_of(connection, organization=ended.organization, at=now).because
         return answer | {"because": [because(other) for other in still]}
 
@@ -189,7 +189,7 @@ def cancel_downtime(
         setting = downtime_of(connection, id=id)
         cancelled = (series.cancelled if setting.recurrence else cancelled_setting)(setting, now=now)
         _save(connection, before=setting, after=cancelled, what="downtime cancel", who=who, reason=reason)
-        return _answer(cancelled, settings=list_settings(connection), now=now)
+        return _answers(connection, [cancelled], now=now)[0]
 
 
 def change_downtime(
@@ -219,7 +219,7 @@ def change_downtime(
             raise NotLater(id=id, end=end or duration, present=present)
         saved = _with_end(setting, wanted, now=now)
         _save(connection, before=setting, after=saved.setting, what="downtime change", who=who, reason=reason)
-        return Answer([_answer(saved.setting, settings=list_settings(connection), now=now)], saved.warnings)
+        return Answer(_answers(connection, [saved.setting], now=now), saved.warnings)
 
 
 def _with_end(setting: Setting, end: datetime | None, *, now: datetime) -> Saved:
@@ -255,7 +255,7 @@ def change_occurrence(
             changed = series.moved(setting, occurrence=at, to=parse_instant(to, now=now, zone=zone), now=now)
         what = "downtime move" if to else "downtime skip"
         _save(connection, before=setting, after=changed, what=what, who=who, reason=reason)
-        return _answer(changed, settings=list_settings(connection), now=now)
+        return _answers(connection, [changed], now=now)[0]
 
 
 def _changed_end(
@@ -318,9 +318,9 @@ def _save(
     record_audit(connection, who=who, what=what, object=subject, before=before, after=after, reason=reason)
 
 
-def _left(connection: psycopg.Connection[Any], saved: Sequence[Setting]) -> tuple[str, ...]:
+def left_behind(connection: psycopg.Connection[Any], saved: Sequence[Setting]) -> tuple[str, ...]:
     """Warn about organizations that are only kept for reference: their downtime is accepted all the same."""
-    codes = {setting.organization for setting in saved}
+    codes = {setting.organization for setting in saved if setting.definition.is_downtime}
     return tuple(
         f"{side.organization} is here for reference only and lives at {side.lives_at}: the downtime holds here."
         for side in list_sides(connection)
@@ -328,11 +328,13 @@ def _left(connection: psycopg.Connection[Any], saved: Sequence[Setting]) -> tupl
     )
 
 
-def _answer(setting: Setting, *, settings: Sequence[Setting], now: datetime) -> dict[str, Any]:
-    """Give the JSON document of one downtime.
+def _answers(connection: psycopg.Connection[Any], found: Sequence[Setting], *, now: datetime) -> list[dict[str, Any]]:
+    """Give the JSON documents of downtimes; what is not saved yet is among them too."""
+    settings, effects = [*list_settings(connection), *found], effects_of(connection, now=now)
+    return [_answer(setting, settings=settings, effects=effects, now=now) for setting in found]
 
-    Users, leases and held work come with the site: none can be affected yet.
-    """
+
+def _answer(setting: Setting, *, settings: Sequence[Setting], effects: Effects, now: datetime) -> dict[str, Any]:
     return {
         "id": setting.id or None,
         "scope": setting.level.value,
@@ -344,7 +346,7 @@ def _answer(setting: Setting, *, settings: Sequence[Setting], now: datetime) -> 
         "users": setting.users or _users_by_parameter(setting, settings, now=now),
         "rrule": setting.recurrence and setting.recurrence.rule,
         "occurrences": [shown(occurrence) for occurrence in setting.ahead(now)],
-        "effect": {"users": 0, "leases": 0, "tasks": 0, "held_expected": 0},
+        "effect": effects.of(setting, now=now),
         "commands": _commands(setting, now=now),
     }
 

@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+import msgspec
 import psycopg
 from psycopg.pq import TransactionStatus
 
 from slacktide.control.organization import list_organizations, list_sides
 from slacktide.control.setting import control_now, list_settings
-from slacktide.downtime.schedule import Schedule, SideName, compile_schedule
+from slacktide.downtime.schedule import Organization, Schedule, Side, SideName, compile_schedule
+from slacktide.downtime.setting import Setting
 from slacktide.downtime.state import Holders, State
 from slacktide.downtime.state import state_of as state_by
 from slacktide.postgres.sql import load
@@ -21,21 +23,46 @@ _sql = load("slacktide.control", "schedule.sql")
 CHANNEL = "slacktide_schedule"  # NOTIFY on each change of organizations, sides and settings
 
 
-def schedule_of(connection: psycopg.Connection[Any], *, around: datetime | None = None) -> Schedule:
-    """Compile the schedule from what is saved, as of one instant, or as the caller's transaction sees it.
+class Known(msgspec.Struct, frozen=True):
+    """What decisions are made by: the settings of parameters that are looked up, and the schedule."""
 
-    It is for use around an instant, now where none is given.
+    parameters: list[Setting]
+    schedule: Schedule
+
+
+def known_of(
+    connection: psycopg.Connection[Any], *, around: datetime | None = None, organization: str | None = None
+) -> Known:
+    """Read what decisions are made by, as of one instant, or as the caller's transaction sees it.
+
+    It is for use around an instant, now where none is given. For an organization it holds no other one: all but an
+    e-mail link, which asks for any downtime, can be decided by it.
     """
     outermost = connection.info.transaction_status is TransactionStatus.IDLE
     with connection.transaction():
         if outermost:
             connection.execute(_sql["one_instant"])
-        return compile_schedule(
-            settings=list_settings(connection),
-            organizations=list_organizations(connection),
-            sides=list_sides(connection),
+        return compile_known(
+            settings=list_settings(connection, organization=organization),
+            organizations=[each for each in list_organizations(connection) if organization in (None, each.code)],
+            sides=list_sides(connection, organization=organization),
             around=around or control_now(connection),
         )
+
+
+def compile_known(
+    *, settings: list[Setting], organizations: list[Organization], sides: list[Side], around: datetime
+) -> Known:
+    """Give what is known from settings, organizations and sides."""
+    schedule = compile_schedule(settings=settings, organizations=organizations, sides=sides, around=around)
+    return Known([setting for setting in settings if not setting.definition.is_downtime], schedule)
+
+
+def schedule_of(
+    connection: psycopg.Connection[Any], *, around: datetime | None = None, organization: str | None = None
+) -> Schedule:
+    """Compile the schedule from what is saved; see `known_of`."""
+    return known_of(connection, around=around, organization=organization).schedule
 
 
 def state_of(

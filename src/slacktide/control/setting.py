@@ -37,9 +37,9 @@ def control_now(connection: psycopg.Connection[Any]) -> datetime:
     return instant.astimezone(UTC)
 
 
-def list_settings(connection: psycopg.Connection[Any]) -> list[Setting]:
-    """Give all settings in the order of their starts."""
-    return [_setting(row) for row in connection.execute(_sql["list"])]
+def list_settings(connection: psycopg.Connection[Any], *, organization: str | None = None) -> list[Setting]:
+    """Give the settings in the order of their starts: all, or those that matter to an organization."""
+    return [_setting(row) for row in connection.execute(_sql["list"], {"organization": organization})]
 
 
 def setting_of(connection: psycopg.Connection[Any], *, id: str) -> Setting | None:  # noqa: A002 -- the word of the interface
@@ -59,6 +59,16 @@ def insert_setting(connection: psycopg.Connection[Any], *, setting: Setting, who
 def update_setting(connection: psycopg.Connection[Any], *, setting: Setting) -> None:
     """Save a changed setting that the rules accept."""
     connection.execute(_sql["change"], _facts(setting))
+
+
+def delete_setting(connection: psycopg.Connection[Any], *, id: str) -> None:  # noqa: A002 -- the word of the interface
+    """Delete a setting that the rules let go."""
+    connection.execute(_sql["delete"], {"id": id})
+
+
+def lock_parameter(connection: psycopg.Connection[Any], *, parameter: str) -> None:
+    """Let others who save a setting of this parameter wait until the end of the transaction."""
+    connection.execute(_sql["lock"], {"parameter": parameter})
 
 
 def _facts(setting: Setting) -> dict[str, Any]:

@@ -3,10 +3,11 @@
 select clock_timestamp();
 
 -- name: list
--- List all settings in the order of their starts.
+-- List the settings in the order of their starts: all, or those that matter to an organization.
 select id::text, parameter, level, organization, user_name, value, starts_at, ends_at, latched, users, message, contact,
     zone, reason, rrule, length, overrides, sequence, changed_at
 from slacktide.setting
+where %(organization)s::text is null or organization is null or organization = %(organization)s::text
 order by starts_at, id;
 
 -- name: one
@@ -32,6 +33,14 @@ returning id::text;
 -- name: change
 -- Save a changed setting: value, start and end in one act.
 update slacktide.setting
-set value = %(value)s, starts_at = %(start)s, ends_at = %(end)s, latched = %(latched)s, users = %(users)s,
+set level = %(level)s, organization = %(organization)s, user_name = %(user)s, value = %(value)s, starts_at = %(start)s, ends_at = %(end)s, latched = %(latched)s, users = %(users)s,
     message = %(message)s, contact = %(contact)s, overrides = %(overrides)s::jsonb
 where id = %(id)s::bigint;
+
+-- name: delete
+-- Delete a setting; the trigger refuses one that has begun or is latched.
+delete from slacktide.setting where id = %(id)s::bigint;
+
+-- name: lock
+-- Wait until nobody else saves a setting of this parameter; the lock goes with the transaction.
+select pg_advisory_xact_lock(hashtextextended('slacktide setting ' || %(parameter)s::text, 0));

@@ -14,6 +14,8 @@ import msgspec
 from psycopg.sql import SQL, Identifier
 
 from slacktide.control import downtime as control_downtime
+from slacktide.control.quiet import people
+from slacktide.control.schedule import known_of
 from slacktide.core.errors import InputError
 from slacktide.downtime.setting import Setting
 from slacktide.guard import presence
@@ -84,7 +86,7 @@ def check(sides: Sides, *, move: Move, wish: Wish, now: datetime) -> Finding:
     lines = [
         *_transfer(sides.control, move),
         in_effect,
-        Precondition(5, "sessions", "No lease and no session is left", ok=True),
+        _people(sides.control, move, now=now),
         _business_date(sides, move, named),
         *(_plan_check(sides, move, check) for check in move.plan.checks),
         _missing(8, "contingency", "The contingency pack is at most an hour old", wish),
@@ -129,6 +131,21 @@ def _downtime(control: psycopg.Connection[TupleRow], move: Move, wish: Wish) -> 
     line.ok = answer["users"] == "out"
     line.reason = "" if line.ok else f"the downtime {found[0].id} leaves users in"
     return found[0], line
+
+
+def _people(control: psycopg.Connection[TupleRow], move: Move, *, now: datetime) -> Precondition:
+    known = known_of(control, organization=move.property_code)
+    left = people(control, organization=move.property_code, known=known, now=now)
+    ids = [("lease", one.lease.id, one.lease.user) for one in left.leases]
+    ids += [("session", one.id, one.user) for one in left.waited_for]
+    found = [f"{kind} {key} of {user}" for kind, key, user in ids]
+    reason = ", ".join(found[:5]) + (f" and {len(found) - 5} more" if len(found) > 5 else "")  # noqa: PLR2004 -- as many as are read
+    if not found and not left.settled:
+        reason = "somebody is about to open a task"
+    mend = f"slacktide holders --organization {move.property_code}"
+    if ids:
+        mend = f"slacktide {ids[0][0]} end {ids[0][1]} --reason TEXT, or wait for them: {mend}"
+    return Precondition(5, "sessions", "No lease and no session is left", not reason, reason, mend)
 
 
 def _today(source: psycopg.Connection[TupleRow], move: Move, now: datetime) -> date:

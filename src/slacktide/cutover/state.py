@@ -8,8 +8,8 @@ The durable closing lies in the guarded database itself, so between its commit a
 the two differ. The stricter of both holds.
 
 *Quiet* is what a guard has recorded under its lock, never an empty list of holders: where the guard is still open,
-or did not answer, somebody may write in the next moment. Where no database guards an organization, there is nobody to
-wait for.
+or did not answer, somebody may write in the next moment. Where no database guards an organization, only its people are
+waited for: leases and sessions, which are counted under the lock of `control.passage`.
 """
 
 from __future__ import annotations
@@ -23,9 +23,11 @@ import psycopg
 from psycopg.rows import TupleRow
 
 from slacktide.control.organization import list_organizations, list_sides
+from slacktide.control.quiet import people
+from slacktide.control.schedule import Known, compile_known
 from slacktide.control.setting import control_now, list_settings
 from slacktide.core.errors import SlacktideError
-from slacktide.downtime.schedule import Schedule, Side, SideName, SideState, UnknownOrganization, compile_schedule
+from slacktide.downtime.schedule import Schedule, Side, SideName, SideState, UnknownOrganization
 from slacktide.downtime.state import Holders, State, state_of
 from slacktide.guard import closing
 from slacktide.guard import state as guard_state
@@ -121,35 +123,64 @@ def state(
     measured: Measured | None,
     at: datetime | None = None,
 ) -> State:
-    """Give the state of an organization (None: of the site), now or at an instant.
+    """Give the state of an organization (None: of the site), now or at an instant. Raises UnknownOrganization."""
+    return states(connection, organizations=[organization], measured=measured, at=at)[0]
+
+
+def states(
+    connection: psycopg.Connection[TupleRow],
+    *,
+    organizations: Iterable[str | None],
+    measured: Measured | None,
+    at: datetime | None = None,
+) -> list[State]:
+    """Give the states of organizations (None: of the site), now or at an instant.
 
     `connection` is to the control database. Without a measurement, as for another instant than now, what is down is
     closing. Raises UnknownOrganization.
     """
     with connection.transaction():
         now = at or control_now(connection)
-        known = list_sides(connection)
-        schedule = compile_schedule(
-            settings=list_settings(connection),
-            organizations=list_organizations(connection),
-            sides=_sides(known, measured.seen) if measured else known,
-            around=now,
-        )
+        known = _known(connection, measured, now=now)
     if measured is None:
-        return state_of(schedule=schedule, now=now, organization=organization)
-    here = _here(schedule, measured, organization)
+        return [state_of(schedule=known.schedule, now=now, organization=each) for each in organizations]
+    return [_measured(connection, each, known=known, measured=measured, now=now) for each in organizations]
+
+
+def _measured(
+    connection: psycopg.Connection[TupleRow],
+    organization: str | None,
+    *,
+    known: Known,
+    measured: Measured,
+    now: datetime,
+) -> State:
+    here = _here(known.schedule, measured, organization)
+    left = people(connection, organization=organization, known=known, now=now)
+    transactions = len(measured.holders(organization))
     found = state_of(
-        schedule=schedule,
+        schedule=known.schedule,
         now=now,
         organization=organization,
-        holders=Holders(transactions=len(measured.holders(organization))),
+        holders=Holders(leases=len(left.leases), sessions=len(left.waited_for), transactions=transactions),
         verifying=any(one.closing.state is guard_state.State.VERIFYING for one in here),
     )
-    quiet = all(one.closing.state in _NOBODY_WRITES for one in here)
+    quiet = left.settled and all(one.closing.state in _NOBODY_WRITES for one in here)
     unseen = any(organization in one.organizations for one in measured.unseen)
     if found.state == "quiet" and (unseen or not quiet):
         return msgspec.structs.replace(found, state="closing")
     return found
+
+
+def _known(connection: psycopg.Connection[TupleRow], measured: Measured | None, *, now: datetime) -> Known:
+    """Read what is known, with the sides as the guarded databases say they are."""
+    sides = list_sides(connection)
+    return compile_known(
+        settings=list_settings(connection),
+        organizations=list_organizations(connection),
+        sides=_sides(sides, measured.seen) if measured else sides,
+        around=now,
+    )
 
 
 def codes(connection: psycopg.Connection[TupleRow]) -> list[str | None]:

@@ -31,7 +31,6 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 
 import msgspec
-from dateutil.rrule import rrulestr
 
 from slacktide.core.duration import format_instant
 from slacktide.core.errors import InputError
@@ -158,6 +157,8 @@ def _starts(rule: str, *, start: datetime, zone: str, stop: datetime | None) -> 
 
 def _readings(rule: str, first: datetime) -> Iterator[datetime]:
     parts = ";".join(part for part in rule.split(";") if not part.startswith("UNTIL="))
+    from dateutil.rrule import rrulestr  # noqa: PLC0415 -- most schedules have nothing that recurs, and do without
+
     return iter(rrulestr(parts, dtstart=first))
 
 

@@ -28,11 +28,11 @@ class EndPassed(InputError):
 
 
 class AlreadyOver(InputError):
-    """{id} ended at {end} and cannot be changed any more: schedule another one with `slacktide downtime schedule`."""
+    """{id} ended at {end} and cannot be changed any more: make another one with `{again}`."""
 
 
 class AlreadyBegun(InputError):
-    """{id} began at {start}, so that its start and level cannot be changed: end it with `slacktide downtime end {id} --reason TEXT`."""  # noqa: E501 -- the message is one sentence
+    """{id} began at {start}, so that its start and level cannot be changed: end it with `{ending}`."""
 
 
 class NotBegun(InputError):
@@ -40,11 +40,11 @@ class NotBegun(InputError):
 
 
 class NotDeletable(InputError):
-    """{id} has begun or was saved without an end, so that it cannot be deleted: end it with `slacktide downtime end {id} --reason TEXT`."""  # noqa: E501 -- the message is one sentence
+    """{id} has begun or was saved without an end, so that it cannot be deleted: end it with `{ending}`."""
 
 
 class Overlap(InputError):
-    """{new} overlaps {other}, which sets {parameter} for the same {level} from {start} to {end}: give another period, or end that one with `slacktide setting change {other} VALUE --end T`."""  # noqa: E501 -- the message is one sentence
+    """{new} overlaps {other}, which sets {parameter} for the same {level} from {start} to {end}: give another period, or end that one with `slacktide setting change {other} --end T`."""  # noqa: E501 -- the message is one sentence
 
 
 class WholeSetting(InputError):
@@ -80,9 +80,9 @@ def new_setting(setting: Setting, *, now: datetime, others: Iterable[Setting] = 
 def changed_setting(old: Setting, new: Setting, *, now: datetime, others: Iterable[Setting] = ()) -> Saved:
     """Give a changed setting as it is to be saved, with warnings. `new` is `old` with other values."""
     if old.over(now):
-        raise AlreadyOver(id=old.id, end=_shown(old.end))
+        raise already_over(old)
     if old.begun(now) and _identity(old) != _identity(new):
-        raise AlreadyBegun(id=old.id, start=format_instant(old.start))
+        raise already_begun(old)
     new.definition.check_level(new.level)
     cancelled = new.end == new.start == old.start and not old.begun(now)
     if not cancelled and (new.end != old.end or new.start != old.start):
@@ -90,13 +90,13 @@ def changed_setting(old: Setting, new: Setting, *, now: datetime, others: Iterab
     value = new.definition.canonical(new.value)
     saved = msgspec.structs.replace(new, value=value, latched=old.latched or _latches(new))
     _check_overlap(saved, others)
-    return Saved(saved, _warnings(saved))
+    return Saved(saved, _warnings(old, saved, now=now))
 
 
 def ended_setting(old: Setting, *, now: datetime) -> Setting:
     """Give a downtime as it is when it ends now. Raises NotBegun or AlreadyOver."""
     if old.over(now):
-        raise AlreadyOver(id=old.id, end=_shown(old.end))
+        raise already_over(old)
     if not old.begun(now):
         raise NotBegun(id=old.id, start=format_instant(old.start))
     return changed_setting(old, msgspec.structs.replace(old, end=now), now=now).setting
@@ -105,16 +105,16 @@ def ended_setting(old: Setting, *, now: datetime) -> Setting:
 def cancelled_setting(old: Setting, *, now: datetime) -> Setting:
     """Give a downtime that has not begun as it is when it is cancelled: its end is its start."""
     if old.over(now):
-        raise AlreadyOver(id=old.id, end=_shown(old.end))
+        raise already_over(old)
     if old.begun(now):
-        raise AlreadyBegun(id=old.id, start=format_instant(old.start))
+        raise already_begun(old)
     return changed_setting(old, msgspec.structs.replace(old, end=old.start), now=now).setting
 
 
 def check_deletable(setting: Setting, *, now: datetime) -> None:
     """Refuse to delete a latched setting, or one that has begun."""
     if setting.latched or setting.begun(now):
-        raise NotDeletable(id=setting.id)
+        raise not_deletable(setting)
 
 
 def _latches(setting: Setting) -> bool:
@@ -154,14 +154,39 @@ def _identity(setting: Setting) -> tuple[datetime, str, Level, str | None]:
     return setting.start, setting.parameter, setting.level, setting.level_value
 
 
-def _warnings(setting: Setting) -> tuple[str, ...]:
-    if not (setting.latched and setting.value == "N" and setting.end is None):
+def _warnings(old: Setting, saved: Setting, *, now: datetime) -> tuple[str, ...]:
+    """Warn about a value that does not do what it says: N on what was once opened without an end."""
+    said_off = saved.latched and saved.value == "N" and not saved.over(now)
+    if not said_off or (saved.end is not None and old.value == "N"):
         return ()
+    until = f"until {_shown(saved.end)} " if saved.end else ""
     warning = (
-        f"{setting.id} was opened without an end, so that it stays in effect although its value is N now: "
-        f"end it with `slacktide downtime end {setting.id} --reason TEXT`."
+        f"{saved.id} was opened without an end, so that it stays in effect {until}although its value is N now: "
+        f"end it with `{_ending(saved)}`."
     )
     return (warning,)
+
+
+def already_over(setting: Setting, *, end: datetime | None = None) -> AlreadyOver:
+    """Give the refusal of changing what is over, with the command for another one."""
+    again = "slacktide downtime schedule" if setting.definition.is_downtime else "slacktide setting add"
+    return AlreadyOver(id=setting.id, end=_shown(end or setting.end), again=again)
+
+
+def already_begun(setting: Setting, *, start: datetime | None = None) -> AlreadyBegun:
+    """Give the refusal of changing what has begun, with the command that ends it."""
+    return AlreadyBegun(id=setting.id, start=format_instant(start or setting.start), ending=_ending(setting))
+
+
+def not_deletable(setting: Setting) -> NotDeletable:
+    """Give the refusal of deleting what has begun or is latched, with the command that ends it."""
+    return NotDeletable(id=setting.id, ending=_ending(setting))
+
+
+def _ending(setting: Setting) -> str:
+    if setting.definition.is_downtime:
+        return f"slacktide downtime end {setting.id} --reason TEXT"
+    return f"slacktide setting change {setting.id} --end now"
 
 
 def _shown(end: datetime | None) -> str:

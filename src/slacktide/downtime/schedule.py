@@ -13,7 +13,7 @@ organization lives elsewhere, mostly at its other side.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -105,8 +105,8 @@ class OrganizationSchedule(msgspec.Struct, frozen=True):
 class Schedule(msgspec.Struct, frozen=True):
     """What decisions are made by. Made by `compile_schedule`.
 
-    Of recurring downtimes it knows the occurrences up to the `horizon` (None: nothing recurs). No answer is valid
-    beyond; whoever keeps a schedule compiles it again by then.
+    Of recurring downtimes it knows the occurrences from `behind` up to the `horizon` (None: nothing recurs). No answer
+    is valid beyond; whoever keeps a schedule compiles it again by then.
     """
 
     site: Timeline[Phase]
@@ -115,6 +115,11 @@ class Schedule(msgspec.Struct, frozen=True):
     recheck: Timeline[timedelta]
     email_scope: Timeline[str]
     horizon: datetime | None = None
+    behind: datetime | None = None
+
+    def around(self, instant: datetime) -> bool:
+        """Tell whether the schedule knows all that matters at an instant."""
+        return self.horizon is None or self.behind is None or Period(self.behind, self.horizon).contains(instant)
 
     def side(self, organization: str, side: SideName | None = None) -> SideSchedule:
         """Give a side of an organization: the one named, or the one where it lives.
@@ -129,6 +134,22 @@ class Schedule(msgspec.Struct, frozen=True):
         if side not in found.sides:
             raise UnknownSide(organization=organization, side=side)
         return found.sides[side]
+
+    def barred(self, organization: str | None = None) -> list[Period]:
+        """Give the unbroken periods in which normal users are kept out, of an organization (None: of the site)."""
+        return self._spans(organization, lambda phase: phase.users_out)
+
+    def last_open_since(self, now: datetime, *, organization: str | None = None) -> datetime | None:
+        """Give the instant at which a scope was last opened: the end of the last downtime but the present one.
+
+        None where it was never closed, as far as is known.
+        """
+        closed = self._spans(organization, lambda phase: phase.in_effect)
+        return max((period.end for period in closed if period.end is not None and period.ended(now)), default=None)
+
+    def _spans(self, organization: str | None, holds: Callable[[Phase], bool]) -> list[Period]:
+        timelines = [self.site] if organization is None else [self.site, self.side(organization).phases]
+        return union(period for timeline in timelines for period in timeline.periods(holds))
 
     def next_boundary(
         self, now: datetime, *, organization: str | None = None, side: SideName | None = None
@@ -189,6 +210,7 @@ def compile_schedule(
         recheck=_values(parameters.RECHECK_INTERVAL, site).map(lambda _, value: parse_duration(value)),
         email_scope=_values(parameters.EMAIL_SCOPE, site),
         horizon=around + _KNOWN_AHEAD if any(setting.recurrence for setting in given) else None,
+        behind=around - _KNOWN_BEHIND / 2,
     )
 
 

@@ -14,7 +14,7 @@ from slacktide.core.duration import format_instant
 from slacktide.core.errors import InputError, UsageError
 from slacktide.core.interval import Period
 from slacktide.downtime.recurrence import Occurrence, Override, canonical_rule, instant_of
-from slacktide.downtime.saving import AlreadyBegun, AlreadyOver, EndNotAfterStart, EndPassed
+from slacktide.downtime.saving import EndNotAfterStart, EndPassed, already_begun, already_over
 from slacktide.downtime.setting import Setting
 
 _LONGEST = timedelta(days=366)
@@ -93,7 +93,7 @@ def cancelled(setting: Setting, *, now: datetime) -> Setting:
     Raises AlreadyOver.
     """
     if setting.over(now) or (setting.end is not None and Period(setting.end).contains(now)):
-        raise AlreadyOver(id=setting.id, end=format_instant(setting.end or now))
+        raise already_over(setting, end=setting.end or now)
     kept = tuple(o for o in _overrides(setting) if o.period is None or Period(o.period.start).contains(now))
     gone = tuple(Override(occurrence=o.occurrence) for o in _overrides(setting) if o not in kept)
     series = msgspec.structs.replace(setting.recurrence, overrides=kept + gone) if setting.recurrence else None
@@ -119,7 +119,7 @@ def _ahead(setting: Setting, start: datetime, *, now: datetime) -> Occurrence:
     for each in (*near, *setting.ahead(now, count=100)):
         if start in (each.period.start, instant_of(each.reading, zone=setting.zone)):
             if Period(each.period.start).contains(now):
-                raise AlreadyBegun(id=setting.id, start=format_instant(each.period.start))
+                raise already_begun(setting, start=each.period.start)
             return each
     listed = ", ".join(format_instant(each.period.start) for each in setting.ahead(now, count=3)) or "no time"
     raise UnknownOccurrence(id=setting.id, occurrence=format_instant(start), next=listed)

@@ -46,6 +46,13 @@ class Timeline(Generic[T]):
         index = bisect_right(self.boundaries, instant)
         return zip(self.boundaries[index:], self.values[index + 1 :], strict=True)
 
+    def periods(self, holds: Callable[[T], bool]) -> Iterable[Period]:
+        """Go through the periods between boundaries whose value fits; the first value, without a start, is none."""
+        ends: list[datetime | None] = [*self.boundaries[1:], None]
+        for start, end, value in zip(self.boundaries, ends, self.values[1:], strict=False):
+            if holds(value):
+                yield Period(start, end)
+
     def map(self, change: Callable[[datetime | None, T], V]) -> Timeline[V]:
         """Give the timeline of `change(boundary, value)`; the boundary of the first value is None."""
         first, *values = self.values

@@ -1,0 +1,3 @@
+-- name: listen
+-- Hear of each change of the schedule from now on.
+listen slacktide_schedule;

@@ -1,0 +1,84 @@
+"""Tasks, leases and sessions on the command line, and what `status` says of them."""
+
+from __future__ import annotations
+
+import pytest
+
+from slacktide.control.lease import take_lease
+from slacktide.control.session import start_session
+from slacktide.postgres.connection import connect
+
+OWN = ("--organization", "HOTEL")
+
+
+@pytest.fixture
+def open_task(hotel, database):
+    """Give a function that opens a new task of the hotel for a user; give task and session."""
+
+    def call(user):
+        task = hotel("task", "add", *OWN, "--title", "approve it", "--json").json["id"]
+        with connect(database, name="test") as connection:
+            session = start_session(connection, user=user)
+            take_lease(connection, session=session, task=task)
+        return task, session
+
+    return call
+
+
+def test_tasks(hotel):
+    """A task is added for an organization, and a user, that are there, and listed."""
+    hotel("user", "add", "ada")
+    said = hotel("task", "add", *OWN, "--title", "approve it", "--user", "ada", "--json")
+    assert list(said.json) == ["id", "organization", "title", "user", "state"]
+    assert hotel("task", "list", "--json").json == [said.json]
+    assert hotel("task", "list", *OWN, "--json").json == [said.json]
+    assert "approve it" in hotel("task", "list").out
+    for wrong in (("--organization", "NONE"), (*OWN, "--user", "grace")):
+        assert hotel("task", "add", *wrong).status == 2
+    assert hotel("task", "list", "--organization", "NONE").status == 2
+
+
+def test_who_holds_a_closing_up(hotel, open_task):
+    """A closing waits for leases and sessions, which are listed and can be ended; then it is quiet."""
+    hotel("user", "add", "ada")
+    hotel("user", "add", "root", "--admin")
+    task, session = open_task("ada")
+    open_task("root")
+    hotel("downtime", "schedule", *OWN, "--for", "PT1H", "--users", "out", "--reason", "x")
+    said = hotel("status", *OWN)
+    assert "closing (2 leases, 1 sessions, 0 transactions)" in said.out
+    found = hotel("holders", *OWN, "--json").json
+    first = found["leases"][0]
+    assert list(first) == ["id", "user", "session", "task", "organization", "opened_at", "last_sign_at", "state"]
+    assert (first["task"], first["session"], first["state"]) == (task, session, "live")
+    listed = [(one["user"], one["admin"], one["organizations"]) for one in found["sessions"]]
+    assert listed == [("ada", False, ["HOTEL"]), ("root", True, ["HOTEL"])]
+    assert hotel("holders", "--json").json["sessions"] == found["sessions"]
+    assert "has acted for" in hotel("holders").out
+    for kind, key in (("lease", first["id"]), ("session", session)):
+        assert hotel(kind, "end", key).status == 2
+        assert hotel(kind, "end", "99", "--reason", "x").status == 2
+    for one in found["leases"]:
+        assert hotel("lease", "end", one["id"], "--reason", "night").status == 0
+    assert hotel("status", *OWN, "--json").json["holders"] == {"leases": 0, "sessions": 1, "transactions": 0}
+    assert hotel("session", "end", session, "--reason", "night", "--json").json["user"] == "ada"
+    assert hotel("status", *OWN, "--json").json["state"] == "quiet"
+    what = [row["what"] for row in hotel("audit", "--json").json][-3:]
+    assert what == ["lease end", "lease end", "session end"]
+
+
+def test_users_in(hotel, open_task):
+    """With users in nobody is waited for but transactions."""
+    hotel("user", "add", "ada")
+    open_task("ada")
+    hotel("downtime", "schedule", *OWN, "--for", "PT1H", "--users", "in", "--reason", "x")
+    said = hotel("status", *OWN, "--json").json
+    assert (said["state"], said["holders"]["leases"]) == ("down, users in", 1)
+
+
+def test_effect(hotel, open_task):
+    """A downtime shows whom it concerns before it is saved."""
+    hotel("user", "add", "ada", *OWN)
+    open_task("ada")
+    said = hotel("downtime", "schedule", *OWN, "--for", "PT1H", "--dry-run", "--reason", "x", "--json")
+    assert said.json["effect"] == {"users": 1, "leases": 1, "tasks": 1, "held_expected": 0}
