@@ -17,6 +17,10 @@ _STATUS = """Tell what is open, scheduled, closing or down, and why.
 Ends with 0 if it is open or scheduled, 75 if it is down in any form, 77 if it is for reference only; with --all, 75 if
 anything is down, else 0.
 """
+_GUARD = """Run a command only while no downtime is in effect.
+
+Ends with the command's own status, or with 75 if it was not started because of a downtime.
+"""
 
 for _name, (_where, _help) in {
     "up": ("slacktide.cli.up:up", "Start the control database and a worker, in the foreground."),
@@ -31,6 +35,8 @@ for _name, (_where, _help) in {
         "List the transactions that a closing waits for, of an organization or of all.",
     ),
     "transaction": ("slacktide.cli.status:transaction", "End a transaction that holds a closing up."),
+    "held": ("slacktide.cli.held:app", "Held work: what waits for a downtime to end."),
+    "guard": ("slacktide.cli.guard:guard", _GUARD),
     "hotel": ("slacktide.cli.hotel:app", "The hotel: load a property and let it trade."),
     "plan": ("slacktide.cli.plan:app", "Check a transfer plan; write its XSD."),
     "move": ("slacktide.cli.move:app", "Move an organization to another database."),

@@ -18,10 +18,11 @@ from slacktide.core.errors import SlacktideError
 from slacktide.holding import failure, store
 from slacktide.holding.failure import Kind
 from slacktide.holding.item import Item
-from slacktide.holding.look import SOON, HeldBack, LeftBehind, Look, ScheduleInChange, because, waiting
+from slacktide.holding.look import SOON, HeldBack, LeftBehind, Look, ScheduleInChange
 from slacktide.holding.passage import open_place, passage
 from slacktide.holding.place import Place, address_of
 from slacktide.holding.state import Event, IllegalHeldEvent, State
+from slacktide.holding.wording import because, waiting
 from slacktide.holding.work import NotAccepted, Outcome, Work, work_named
 from slacktide.postgres.connection import shown
 

@@ -28,14 +28,14 @@ from slacktide.core.duration import format_instant
 from slacktide.core.errors import ExitStatus, OutsideError
 from slacktide.core.interval import Period
 from slacktide.downtime.decision import Decision, decide
-from slacktide.downtime.parameter import Level
 from slacktide.downtime.schedule import Schedule, Side, compile_schedule
 from slacktide.downtime.setting import Setting, lookup
 from slacktide.holding.item import Step
+from slacktide.holding.wording import because
 from slacktide.postgres.sql import load
 
 _sql = load(__package__, "look.sql")
-_ACTIONS: dict[Step, str] = {"insert": "write_interface", "import": "import"}
+ACTIONS: dict[Step, str] = {"insert": "write_interface", "import": "import"}
 _LOCK_TIMEOUT = "300ms"
 _RELEASE_RATE = "hold_release_rate"
 _RECHECK = timedelta(seconds=10)  # as long as nothing is known
@@ -86,7 +86,7 @@ class Look:
     def decide(self, *, organization: str, step: Step) -> Decision:
         """Decide on a step of an organization, now. Raises UnknownOrganization, ScheduleInChange."""
         now = self._current(organization)
-        return decide(action=_ACTIONS[step], schedule=self._schedule, now=now, organization=organization)
+        return decide(action=ACTIONS[step], schedule=self._schedule, now=now, organization=organization)
 
     def require(self, *, organization: str, step: Step) -> Decision:
         """Go on where the step is allowed now. Raises HeldBack, LeftBehind, ScheduleInChange."""
@@ -154,21 +154,6 @@ class Look:
         except (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected) as error:
             self._schedule = None
             raise ScheduleInChange from error
-
-
-def because(decision: Decision) -> str:
-    """Say why a step is held, in the words of lists and histories."""
-    if decision.reason is None or decision.code == "schedule_unknown":
-        return "the schedule is not known"
-    if decision.code == "reference_only":
-        return f"{decision.organization} lives at {decision.reason.lives_at}"
-    return f"downtime ({'site' if decision.scope is Level.SITE else f'organization {decision.organization}'})"
-
-
-def waiting(decision: Decision, *, next_check: datetime) -> str:
-    """Say the state of held work in full: why, until when, and when it is looked at next."""
-    until = f"until {format_instant(decision.until)}" if decision.until else "without a known end"
-    return f"waiting: {because(decision)} {until}, next check at {format_instant(next_check)}"
 
 
 SOON = timedelta(seconds=0.2)

@@ -24,11 +24,12 @@ from slacktide.holding.look import Look
 from slacktide.postgres.connection import connect
 
 LOCK_TIMEOUT_MS = 1000
+PASSAGE_OPTIONS = f"-c lock_timeout={LOCK_TIMEOUT_MS} -c idle_in_transaction_session_timeout=0"
 
 
 def open_place(address: str, *, name: str) -> psycopg.Connection[TupleRow]:
     """Open a connection for passages: nobody in the database is waited for longer than the lock time-out."""
-    return connect(address, name=name, options=f"-c lock_timeout={LOCK_TIMEOUT_MS}")
+    return connect(address, name=name, options=PASSAGE_OPTIONS)
 
 
 @contextmanager

@@ -29,6 +29,7 @@ from slacktide.postgres.sql import load
 _sql = load(__package__, "held.sql")
 _LARGEST_ID = 2**63
 CHANNELS = ("slacktide_schedule", "slacktide_held")
+_CONTINUE = "it goes on"
 LOCK_CLASS = 0x4E1D
 """The class of the locks on an organization's queue, each of a session on the control database."""
 
@@ -170,7 +171,13 @@ def looked(
 
     `at` is since when that has been so (None: now), for the history.
     """
-    facts = {"organization": organization, "kind": kind, "because": because, "said": said or because, "until": until}
+    facts = {
+        "organization": organization,
+        "kind": kind,
+        "because": because,
+        "said": said or because or _CONTINUE,
+        "until": until,
+    }
     connection.execute(_sql["looked"], facts | {"next_check": next_check, "failures": failures, "seen": seen, "at": at})
 
 
