@@ -76,6 +76,24 @@ def test_sent_and_not_known(inserted, releaser, monkeypatch):
     ]  # fmt: skip
 
 
+def test_never_arrived(site, releaser, monkeypatch):
+    """An import that never arrived is sent again before anything that came later."""
+    send, lost = sample.InvoiceWork.send, []
+
+    def losing(self, connection, *, item):
+        if not lost:
+            lost.append(item.key)
+            raise psycopg.OperationalError
+        send(self, connection, item=item)
+
+    monkeypatch.setattr(sample.InvoiceWork, "send", losing)
+    site.arrive(1, 2, imported=True)
+    for _ in range(4):
+        read_later(site, releaser)
+    sample.run_importer(site.erp)
+    assert (lost, site.imported()) == (["SOUTH/1/import"], ["1", "2"])
+
+
 def test_lost_on_the_way_back(site, releaser, monkeypatch):
     """The ERP got it, and the answer was lost: the result is read, and it is not sent again."""
     send, sent = sample.InvoiceWork.send, []

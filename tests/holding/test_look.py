@@ -71,6 +71,32 @@ def test_extended_just_before_its_end(site, look):
     assert found == ["held"]
 
 
+SLOW = """
+create function public.slow() returns trigger language plpgsql as $$ begin perform pg_sleep(0.5); return new; end $$;
+create trigger zz_slow before update on slacktide.setting for each row execute function public.slow();
+"""
+
+
+def test_extended_and_not_counted_yet(site, look):
+    """The same where the extension has been let through, and has not yet risen the count when its old end passes."""
+    end = control_now(site.control).timestamp() + 0.6
+    downtime = site.down(end="now+PT0.6S")
+    site.control.execute(SLOW)
+    with pytest.raises(HeldBack):
+        look.require(organization="SOUTH", step="insert")
+    time.sleep(max(0.0, end - time.time() - 0.2))
+    extending = threading.Thread(target=_extend, args=[site.address, downtime])
+    extending.start()
+    _look_behind(look, end, found := [])
+    extending.join()
+    assert found == ["held"]
+
+
+def _extend(address, downtime):
+    with psycopg.connect(address) as slow:
+        slow.execute("update slacktide.setting set ends_at = ends_at + interval '1 hour' where id = %s", [downtime])
+
+
 def _look_behind(look, end, found):
     """Look as soon as the old end has come, until there is an answer."""
     time.sleep(max(0.0, end - time.time()) + 0.01)

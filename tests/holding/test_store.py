@@ -27,16 +27,17 @@ def test_the_same_write_again(site):
 
 def test_arrivals_come_one_after_the_other(site):
     """Who has a lower number in its organization has committed before, whoever was slow; others are not held up."""
+    site.arrive("first")
     with connect(site.address, name="slow") as slow, slow.transaction():
         store.arrive(slow, sample.invoice(organization="SOUTH", number="slow"))
         thread = threading.Thread(target=_arrive, args=[site.address])
         thread.start()
         site.arrive("elsewhere", organization="NORTH")
         thread.join(0.3)
-        assert [item.key for item in store.list_items(site.control)] == ["NORTH/elsewhere"]
+        assert [item.key for item in store.list_items(site.control)] == ["SOUTH/first", "NORTH/elsewhere"]
     thread.join()
     own = store.list_items(site.control, organization="SOUTH")
-    assert [item.key for item in own] == ["SOUTH/slow", "SOUTH/quick"]
+    assert [item.key for item in own] == ["SOUTH/first", "SOUTH/slow", "SOUTH/quick"]
 
 
 def _arrive(address):

@@ -18,7 +18,7 @@ from slacktide.core.errors import SlacktideError
 from slacktide.holding import failure, store
 from slacktide.holding.failure import Kind
 from slacktide.holding.item import Item
-from slacktide.holding.look import SOON, HeldBack, LeftBehind, Look, ScheduleInChange
+from slacktide.holding.look import HeldBack, LeftBehind, Look, ScheduleInChange
 from slacktide.holding.passage import open_place, passage
 from slacktide.holding.place import Place, address_of
 from slacktide.holding.state import Event, IllegalHeldEvent, State
@@ -30,7 +30,8 @@ from slacktide.postgres.connection import shown
 class Pause(msgspec.Struct, frozen=True, kw_only=True):
     """What stands against the next item of an organization, and when it is looked at again.
 
-    `said` is the sentence of the history. With `erp_failed` the pause depends on how often that happened in a row.
+    `said` is the sentence of the history. Without a next check that depends on how often it happened in a row: for a
+    failure of the ERP (`erp_failed`), and for a hold that is not the schedule's.
     """
 
     next_check: datetime | None = None
@@ -130,16 +131,16 @@ class Attempt:
         if isinstance(error, HeldBack):
             return self._held(error)
         kind = _kind(error)
+        if kind is Kind.LEFT and isinstance(error, psycopg.Error) and not self._has_left(item):
+            kind = Kind.ERP  # it is only about to move, as far as the schedule knows
         if kind is Kind.LEFT:
             store.happen(self._connection, item, Event.REFUSE, because=_text(error))
             return None
-        if kind in (Kind.HELD, Kind.AGAIN):
-            return self._soon(item, _text(error))
-        if kind is Kind.ERP:
-            return self._erp_failed(item, error)
-        if item.step == "insert" and self._is_there(item):
-            return Pause()  # a predecessor wrote it meanwhile: the next attempt notes it
-        return self._item_failed(item, _text(error))
+        if kind is Kind.ITEM:
+            there = item.step == "insert" and self._is_there(item)
+            # Where a predecessor wrote it meanwhile, the next attempt notes it.
+            return Pause() if there else self._item_failed(item, _text(error))
+        return self._erp_failed(item, error) if kind is Kind.ERP else self._soon(item, _text(error))
 
     def _held(self, error: HeldBack) -> Pause:
         decision = error.decision
@@ -153,10 +154,7 @@ class Attempt:
 
     def _soon(self, item: Item, reason: str) -> Pause:
         """Look again soon: the database itself refuses, or somebody is in the way."""
-        now = control_now(self._connection)
-        return Pause(
-            kind="hold", because=f"{item.organization} is not free to be written: {reason}", next_check=now + SOON
-        )
+        return Pause(kind="hold", because=f"{item.organization} is not free to be written: {reason}")
 
     def _item_failed(self, item: Item, reason: str) -> Pause | None:
         """Use up a retry; after the last one the item steps aside, and the next one's turn has come."""
@@ -199,6 +197,10 @@ class Attempt:
         if home is not None and home.side == "target" and not work.takes(self._open[key]):
             raise NotTaken(organization=item.organization, lives_at=shown(address))
         return self._open[key]
+
+    def _has_left(self, item: Item) -> bool:
+        """Tell whether the control database knows, too, that the organization has moved and cannot be written."""
+        return self._look.decide(organization=item.organization, step=item.step).code == "reference_only"
 
     def _is_there(self, item: Item) -> bool:
         work = work_named(item.work)

@@ -19,6 +19,7 @@ from slacktide.core.errors import SQLSTATE_CLOSED, SQLSTATE_REFERENCE_ONLY
 RETRIES = 3
 STOPPED_AFTER = 3
 _FIRST_PAUSE = timedelta(seconds=0.5)
+_BUSY = timedelta(seconds=0.1)
 _ITEM_CLASSES = ("22", "23", "P0")
 _AGAIN = ("40001", "40P01", "55P03")
 
@@ -56,6 +57,11 @@ def stopped(failures: int) -> bool:
 def pause(times: int, *, recheck: timedelta) -> timedelta:
     """Give how long is waited after so many failures: twice as long each time, up to the recheck interval."""
     return min(_FIRST_PAUSE * (1 << min(times - 1, 20)), recheck)
+
+
+def busy_pause(times: int) -> timedelta:
+    """Give how long is waited where somebody is in the way: not longer than held work may take to go on."""
+    return min(_BUSY * (1 << min(times - 1, 4)), timedelta(seconds=1))
 
 
 def reading_pause(age: timedelta, *, recheck: timedelta) -> timedelta:

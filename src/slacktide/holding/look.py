@@ -118,7 +118,7 @@ class Look:
         """Give the time, with a schedule that holds at it."""
         now, count = self._now()
         if self._schedule is None or count != self._count or self._passed(organization, now):
-            self._read()
+            self.read()
             now, _ = self._now()
         self._at = now
         return now
@@ -136,25 +136,24 @@ class Look:
             raise ClockSilent
         return row[0], row[1]
 
-    def _read(self) -> None:
+    def read(self) -> tuple[Schedule, datetime]:
+        """Read the schedule anew, and give it with the time at which it was read. Raises ScheduleInChange."""
         connection = self._connection
+        self._schedule = None
         try:
             with connection.transaction():
                 connection.execute(_sql["lock_timeout"], {"milliseconds": _LOCK_TIMEOUT})
                 connection.execute(_sql["still"])
-                self._read_at, self._count = self._now()
+                now, self._count = self._now()
                 settings, self._sides = list_settings(connection), list_sides(connection)
                 self._rates = [setting for setting in settings if setting.parameter == _RELEASE_RATE]
-                self._schedule = compile_schedule(
+                self._schedule = schedule = compile_schedule(
                     settings=settings,
                     organizations=list_organizations(connection),
                     sides=self._sides,
-                    around=self._read_at,
+                    around=now,
                 )
+                self._read_at = now
+                return schedule, now
         except (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected) as error:
-            self._schedule = None
             raise ScheduleInChange from error
-
-
-SOON = timedelta(seconds=0.2)
-"""How long is waited where somebody is in our way."""

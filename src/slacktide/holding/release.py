@@ -46,6 +46,7 @@ _AT_ONCE = 16
 _SLICE_SECONDS = 0.2
 _WAIT_SECONDS = 1.0
 _IDLE_SECONDS = 5.0
+_LOOK_SECONDS = 0.5
 _BUSY_SECONDS = 0.05
 
 
@@ -65,7 +66,7 @@ class Releaser:
         try:
             while not ended():
                 if not any(self.release(organization) for organization in store.due(self._connection)):
-                    self._wait()
+                    self._wait(ended)
         finally:
             self.close()
 
@@ -87,12 +88,14 @@ class Releaser:
                 store.disown(connection, organization=organization)
         return True
 
-    def _wait(self) -> None:
+    def _wait(self, ended: Callable[[], bool]) -> None:
         """Wait until something may be due, or until somebody says that something has changed."""
         seconds = store.pause_seconds(self._connection)
-        timeout = _IDLE_SECONDS if seconds is None else min(max(seconds, _BUSY_SECONDS), _WAIT_SECONDS)
-        for _ in self._connection.notifies(timeout=timeout, stop_after=1):
-            pass
+        longest = _IDLE_SECONDS if seconds is None else min(max(seconds, _BUSY_SECONDS), _WAIT_SECONDS)
+        until = clock.monotonic_seconds() + longest
+        while (left := until - clock.monotonic_seconds()) > 0 and not ended():
+            for _ in self._connection.notifies(timeout=min(left, _LOOK_SECONDS), stop_after=1):
+                return
 
     def _slice(self, organization: str) -> None:
         """Read results, then write what is waiting, until something stands against it or the moment is over."""
@@ -144,14 +147,19 @@ class Releaser:
             next_check = pause.next_check if pause else None
             store.looked(self._connection, organization=queue.organization, next_check=next_check, at=begun)
             return
-        failures = queue.failures + 1 if pause.erp_failed else 0
-        if pause.erp_failed:
-            pause = self._erp_failed(pause, failures)
+        failures = queue.failures + 1 if pause.next_check is None else 0
+        if pause.next_check is None:
+            pause = self._erp_failed(pause, failures) if pause.erp_failed else self._busy(pause, failures)
         facts = msgspec.structs.asdict(pause)
         del facts["erp_failed"]
         store.looked(
             self._connection, organization=queue.organization, failures=failures, seen=self._look.count, **facts
         )
+
+    def _busy(self, pause: Pause, failures: int) -> Pause:
+        """Look again soon where somebody is in the way, or the database is closed and the schedule is not."""
+        next_check = control_now(self._connection) + failure.busy_pause(failures)
+        return msgspec.structs.replace(pause, next_check=next_check)
 
     def _erp_failed(self, pause: Pause, failures: int) -> Pause:
         now = control_now(self._connection)

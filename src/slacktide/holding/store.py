@@ -20,6 +20,7 @@ import msgspec
 import psycopg
 
 from slacktide.control.audit import record_audit, require_reason
+from slacktide.control.schedule import CHANNEL
 from slacktide.core.errors import InputError, UsageError
 from slacktide.downtime.schedule import UnknownOrganization
 from slacktide.holding.item import Arrival, Item, Queue
@@ -28,7 +29,8 @@ from slacktide.postgres.sql import load
 
 _sql = load(__package__, "held.sql")
 _LARGEST_ID = 2**63
-CHANNELS = ("slacktide_schedule", "slacktide_held")
+SCHEDULE_CHANNEL = CHANNEL
+CHANNELS = (CHANNEL, "slacktide_held")
 _CONTINUE = "it goes on"
 LOCK_CLASS = 0x4E1D
 """The class of the locks on an organization's queue, each of a session on the control database."""

@@ -23,6 +23,8 @@ create table if not exists slacktide.held_item (
 create index if not exists held_item_pending on slacktide.held_item (organization, id)
     where state in ('waiting', 'running', 'sent');
 
+create index if not exists held_item_sent on slacktide.held_item (organization, next_check) where state = 'sent';
+
 create index if not exists held_item_apart on slacktide.held_item (id) where state in ('failed', 'refused');
 
 -- When the work of an organization is looked at next, and why not now. `seen` is the count of the schedule that it is
@@ -55,7 +57,9 @@ create index if not exists held_event_organization on slacktide.held_event (orga
 create table if not exists slacktide.held_place (
     name text primary key,
     address text not null,
-    organization text unique references slacktide.organization
+    organization text unique references slacktide.organization,
+    copied_at timestamptz,
+    problem text
 );
 
 create unique index if not exists held_place_of_all on slacktide.held_place ((true)) where organization is null;
