@@ -21,6 +21,10 @@ _CHECK = """Decide whether an action may go on.
 
 Ends with 0 if it is allowed, 75 if it is held, 77 if it is denied or needs a log-in first.
 """
+_GUARD = """Run a command only while no downtime is in effect.
+
+Ends with the command's own status, or with 75 if it was not started because of a downtime.
+"""
 
 for _name, (_where, _help) in {
     "up": ("slacktide.cli.up:up", "Start the control database and a worker, in the foreground."),
@@ -41,6 +45,8 @@ for _name, (_where, _help) in {
     "lease": ("slacktide.cli.holders:lease", "End a task lease."),
     "session": ("slacktide.cli.holders:session", "End a session."),
     "transaction": ("slacktide.cli.holders:transaction", "End a transaction that holds a closing up."),
+    "held": ("slacktide.cli.held:app", "Held work: what waits for a downtime to end."),
+    "guard": ("slacktide.cli.guard:guard", _GUARD),
     "hotel": ("slacktide.cli.hotel:app", "The hotel: load a property and let it trade."),
     "plan": ("slacktide.cli.plan:app", "Check a transfer plan; write its XSD."),
     "move": ("slacktide.cli.move:app", "Move an organization to another database."),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
+import msgspec
 from cyclopts import Parameter
 
 from slacktide.cli.output import SHOWN, Flag, Shown, aside
@@ -16,6 +17,7 @@ from slacktide.core.errors import ExitStatus, UsageError
 from slacktide.core.instant import parse_instant
 from slacktide.cutover.state import Measured, codes, measure, places
 from slacktide.cutover.state import states as states_of
+from slacktide.holding.store import held_count
 from slacktide.transfer.move import list_moves
 
 if TYPE_CHECKING:
@@ -57,7 +59,8 @@ def status(
         def look() -> list[State]:
             wanted = codes(connection) if all_ else [organization]
             measured = None if instant else measured_of(connection, wanted)
-            return states_of(connection, organizations=wanted, measured=measured, at=instant)
+            found = states_of(connection, organizations=wanted, measured=measured, at=instant)
+            return found if instant else [_with_held(connection, one) for one in found]
 
         def say(states: list[State]) -> int:
             answers = [one.answer() for one in states]
@@ -84,6 +87,10 @@ def measured_of(connection: _Connection, wanted: list[str | None]) -> Measured:
     return found
 
 
+def _with_held(connection: _Connection, found: State) -> State:
+    return msgspec.structs.replace(found, held=held_count(connection, organization=found.organization))
+
+
 def _exit_status(states: list[State]) -> ExitStatus:
     return ExitStatus.HELD if any(one.exit_status is ExitStatus.HELD for one in states) else ExitStatus.DONE
 
@@ -94,6 +101,7 @@ def _text(answer: dict[str, Any]) -> str:
         end = f"to {one['end']}" if one["end"] else "until it is ended"
         lines.append(f"  because of {one['scope']} downtime {one['id']} from {one['start']} {end}: {one['reason']}")
     facts = {"until": answer["until"], "next start": answer["next_start"], "lives at": answer["lives_at"]}
+    facts["held:"] = answer["held"]
     return "\n".join([*lines, *(f"  {name} {fact}" for name, fact in facts.items() if fact)])
 
 

@@ -1,0 +1,160 @@
+"""`slacktide held` and `slacktide guard`, as they are typed."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from slacktide.guard import closing
+from slacktide.holding import sample, store
+from slacktide.holding.place import Place, set_place
+from slacktide.holding.release import Releaser
+from slacktide.postgres.connection import connect
+
+FIELDS = ["id", "organization", "step", "key", "since", "because", "until", "next_check", "state"]
+OWN = ("--organization", "HOTEL")
+PRINTS = (sys.executable, "-c", "print('ran')")
+LASTS = (sys.executable, "-c", "import time; print('begun', flush=True); time.sleep(60)")
+
+
+@pytest.fixture
+def erp(server, hotel, database):
+    """Give the owner's connection to the ERP of HOTEL."""
+    name = f"{Path(database.partition('?')[0]).name}_erp"
+    server.create_database(name)
+    with connect(server.address(name), name="owner") as connection, connect(database, name="test") as control:
+        sample.create(connection)
+        set_place(control, Place("erp", server.address(name)))
+        yield connection
+
+
+def arrive(database, *numbers, lines=("1",)):
+    with connect(database, name="test") as control:
+        for number in numbers:
+            store.arrive(control, sample.invoice(organization="HOTEL", number=number, lines=lines))
+
+
+def release(database):
+    with connect(database, name="release") as control:
+        releaser = Releaser(control)
+        releaser.release("HOTEL")
+        releaser.close()
+
+
+def down(hotel, *arguments):
+    said = hotel("downtime", "schedule", *OWN, *(arguments or ("--for", "PT1H")), "--reason", "x", "--json")
+    return said.json["id"]
+
+
+def test_list(hotel, erp, database):
+    """What waits says why, until when and when it is looked at next; `status` counts it; done is not listed."""
+    assert hotel("held", "list", "--json").json == []
+    downtime = down(hotel)
+    arrive(database, "1")
+    (held,) = hotel("held", "list", "--json").json
+    until = hotel("downtime", "show", downtime, "--json").json["end"]
+    assert list(held) == FIELDS
+    assert (held["because"], held["until"], held["state"]) == ("downtime (organization HOTEL)", until, "waiting")
+    assert held["next_check"] < until
+    assert f"waiting: downtime (organization HOTEL) until {until}, next check at" in hotel("held", "list").out
+    assert hotel("status", *OWN, "--json").json["held"] == hotel("status", "--json").json["held"] == 1
+    hotel("downtime", "end", downtime, "--reason", "x")
+    release(database)
+    assert (hotel("held", "list", "--json").json, hotel("status", *OWN, "--json").json["held"]) == ([], 0)
+    shown = hotel("held", "show", held["id"], "--json").json
+    assert (shown["state"], shown["attempts"]) == ("done", 0)
+
+
+def test_show(hotel, erp, database):
+    """An item shows what happened to it and to all work of its organization; an unknown one is wrong usage."""
+    downtime = down(hotel)
+    arrive(database, "1")
+    release(database)
+    hotel("downtime", "extend", downtime, "--by", "PT1H")
+    release(database)
+    hotel("downtime", "end", downtime, "--reason", "x")
+    release(database)
+    shown = hotel("held", "show", "1", "--json").json
+    assert [event["what"] for event in shown["history"]] == ["hold", "hold", "continue"]
+    assert "waiting: downtime (organization HOTEL) until" in hotel("held", "show", "1").out
+    assert hotel("held", "show", "77").status == hotel("held", "show", "x").status == 2
+
+
+def test_check(hotel, erp, database):
+    """Looking again never passes a downtime; what was set aside is tried again, and that is in the audit trail."""
+    down(hotel)
+    arrive(database, "1")
+    release(database)
+    said = hotel("held", "check", "1", "--json")
+    assert (said.status, said.json[0]["state"]) == (0, "waiting")
+    assert "no worker" in said.err.lower()
+    release(database)
+    assert erp.execute("select count(*) from payables.invoice_header").fetchone() == (0,)
+    with connect(database, name="test") as control:
+        control.execute("update slacktide.held_item set state = 'failed', attempts = 3")
+    assert hotel("held", "check", "1", "--reason", "mended", "--json").json[0]["state"] == "waiting"
+    assert hotel("audit", "--json").json[-1]["before"] == "failed"
+    assert hotel("held", "check").status == 0
+    assert hotel("held", "check", "77").status == 2
+
+
+def test_guard_runs(hotel, erp):
+    """Where nothing is down the command runs and its status is ours; otherwise it is not started, with 75."""
+    assert hotel("guard", *OWN, "--", *PRINTS).status == 0
+    assert hotel("guard", *OWN, "--", sys.executable, "-c", "raise SystemExit(3)").status == 3
+    assert hotel("guard", *OWN, "--", "/there/is/none").status == 2
+    assert hotel("guard", *OWN).status == hotel("guard", *OWN, "--timeout", "PT1S", "--", *PRINTS).status == 2
+    assert hotel("guard", "--organization", "NONE", "--", *PRINTS).status == 2
+    closing.begin_closing(erp, organization="HOTEL")
+    assert hotel("guard", *OWN, "--", *PRINTS).status == 75
+    closing.reopen(erp, organization="HOTEL")
+    down(hotel)
+    said = hotel("guard", *OWN, "--", *PRINTS)
+    assert (said.status, "downtime (organization HOTEL)" in said.err) == (75, True)
+
+
+def test_guard_waits(hotel, erp):
+    """With --wait it is started when the downtime ends; with --timeout it is given up."""
+    begun = time.monotonic()
+    down(hotel, "--for", "PT2S")
+    assert hotel("guard", *OWN, "--wait", "--timeout", "PT0.2S", "--", *PRINTS).status == 75
+    assert hotel("guard", *OWN, "--wait", "--", *PRINTS).status == 0
+    assert 2 <= time.monotonic() - begun < 5
+
+
+def test_guard_holds_the_lock(hotel, erp, started):
+    """Whoever closes waits for the command; at a downtime's start it goes on, and SIGTERM is passed on to it."""
+    process = started("guard", *OWN, "--", *LASTS)
+    assert process.stdout.readline() == "begun\n"
+    closing.begin_closing(erp, organization="HOTEL")
+    assert not closing.try_quiet(erp, organization="HOTEL", lock_timeout_ms=100)
+    down(hotel)
+    time.sleep(1)
+    assert process.poll() is None
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=10) == 128 + signal.SIGTERM
+    assert closing.try_quiet(erp, organization="HOTEL")
+
+
+def test_guard_until_start(hotel, erp, started):
+    """With --until-start the command gets SIGTERM within a second of a downtime's start."""
+    process = started("guard", *OWN, "--until-start", "--", *LASTS)
+    assert process.stdout.readline() == "begun\n"
+    down(hotel)
+    begun = time.monotonic()
+    assert process.wait(timeout=10) == 128 + signal.SIGTERM
+    assert time.monotonic() - begun < 1.5
+
+
+def test_guard_without_its_lock(hotel, erp, started):
+    """A command whose lock was lost is told to end: nobody waits for it any more."""
+    process = started("guard", *OWN, "--", *LASTS)
+    assert process.stdout.readline() == "begun\n"
+    erp.execute(
+        "select pg_terminate_backend(pid) from pg_stat_activity where application_name like 'slacktide guard HOTEL'"
+    )
+    assert process.wait(timeout=10) == 128 + signal.SIGTERM

@@ -1,0 +1,138 @@
+"""Imports: what was sent is read before it is sent again, and an unknown outcome costs nothing."""
+
+from __future__ import annotations
+
+import time
+
+import psycopg
+import pytest
+
+from slacktide.holding import sample, store
+from slacktide.holding.work import NotAccepted
+
+
+@pytest.fixture
+def inserted(site, releaser):
+    """Give the site with an invoice in the interface whose import waits, held by a downtime; and that downtime."""
+    releaser.release("SOUTH")
+    site.arrive(1, imported=True)
+    releaser.release("SOUTH")
+    return site
+
+
+def the_import(site):
+    (row,) = site.control.execute("select id from slacktide.held_item where step = 'import'").fetchall()
+    return store.item_of(site.control, id=str(row[0]))
+
+
+def requests(site):
+    return site.erp.execute("select count(*) from ledger.request").fetchone()[0]
+
+
+def read_later(site, releaser):
+    store.check_now(site.control)
+    assert releaser.release("SOUTH")
+
+
+def test_held_before_the_import(site, releaser):
+    """The second wait point: what is in the interface already is not imported while a downtime is in effect."""
+    write = site.arrive(1, imported=True)[0]
+    store.happen(site.control, write, store.Event.TAKE)
+    taken = site.item(write)
+    store.finish(site.control, taken, follow=sample.InvoiceWork().follow(taken))
+    site.down()
+    releaser.release("SOUTH")
+    assert (the_import(site).state, requests(site)) == ("waiting", 0)
+
+
+def test_accepted_before_the_start(inserted, releaser):
+    """What the ERP accepted before the start finishes within the downtime, and its result is read."""
+    assert (the_import(inserted).state, requests(inserted)) == ("sent", 1)
+    inserted.down()
+    inserted.arrive(2)
+    sample.run_importer(inserted.erp)
+    read_later(inserted, releaser)
+    assert (the_import(inserted).state, inserted.written()) == ("done", ["1"])
+
+
+def test_sent_and_not_known(inserted, releaser, monkeypatch):
+    """Whether it arrived is not known: nothing is sent until the result is read, and no retry is used up."""
+
+    def unreadable(self, connection, *, key):
+        raise psycopg.OperationalError
+
+    inserted.erp.execute("truncate ledger.request cascade")
+    with monkeypatch.context() as patch:
+        patch.setattr(sample.InvoiceWork, "result", unreadable)
+        for _ in range(4):
+            read_later(inserted, releaser)
+        assert (the_import(inserted).state, requests(inserted), the_import(inserted).attempts) == ("sent", 0, 0)
+        assert inserted.queue().kind == "stopped"
+    read_later(inserted, releaser)
+    read_later(inserted, releaser)
+    assert (the_import(inserted).state, requests(inserted), the_import(inserted).attempts) == ("sent", 1, 0)
+    assert [what for _, what, _ in store.history_of(inserted.control, the_import(inserted))][:3] == [
+        "send", "stopped", "not accepted",
+    ]  # fmt: skip
+
+
+def test_never_arrived(site, releaser, monkeypatch):
+    """An import that never arrived is sent again before anything that came later."""
+    send, lost = sample.InvoiceWork.send, []
+
+    def losing(self, connection, *, item):
+        if not lost:
+            lost.append(item.key)
+            raise psycopg.OperationalError
+        send(self, connection, item=item)
+
+    monkeypatch.setattr(sample.InvoiceWork, "send", losing)
+    site.arrive(1, 2, imported=True)
+    for _ in range(4):
+        read_later(site, releaser)
+    sample.run_importer(site.erp)
+    assert (lost, site.imported()) == (["SOUTH/1/import"], ["1", "2"])
+
+
+def test_lost_on_the_way_back(site, releaser, monkeypatch):
+    """The ERP got it, and the answer was lost: the result is read, and it is not sent again."""
+    send, sent = sample.InvoiceWork.send, []
+
+    def lost(self, connection, *, item):
+        send(self, connection, item=item)
+        sent.append(item.key)
+        raise psycopg.OperationalError
+
+    monkeypatch.setattr(sample.InvoiceWork, "send", lost)
+    site.arrive(1, imported=True)
+    for _ in range(3):
+        read_later(site, releaser)
+    sample.run_importer(site.erp)
+    read_later(site, releaser)
+    assert (sent, site.imported(), the_import(site).state) == (["SOUTH/1/import"], ["1"], "done")
+
+
+def test_surely_not_accepted(site, releaser, monkeypatch):
+    """What the ERP surely refused uses up a retry, and may be sent again."""
+
+    def refuse(self, connection, *, item):
+        raise NotAccepted(key=item.key, reason="the period is closed")
+
+    site.arrive(1, imported=True)
+    with monkeypatch.context() as patch:
+        patch.setattr(sample.InvoiceWork, "send", refuse)
+        releaser.release("SOUTH")
+        assert (the_import(site).state, the_import(site).attempts) == ("waiting", 1)
+    time.sleep(0.55)
+    releaser.release("SOUTH")
+    assert the_import(site).state == "sent"
+
+
+def test_failed_in_the_erp(site, releaser):
+    """A result that says failed uses up a retry; the reason is the ERP's own."""
+    site.arrive(1, lines=("1", "2"), imported=True)
+    releaser.release("SOUTH")
+    site.erp.execute("update ledger.request set result = 'failed', note = 'no such supplier'")
+    read_later(site, releaser)
+    assert (the_import(site).state, the_import(site).attempts) == ("waiting", 1)
+    assert "no such supplier" in site.queue().because

@@ -1,0 +1,137 @@
+"""Jobs of one's own: they run under the lock, or wait for the end of the downtime."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+
+import psycopg
+import pytest
+
+from slacktide.guard import closing
+from slacktide.holding import held
+from slacktide.holding.job import procrastinate_retry
+from slacktide.holding.look import HeldBack
+
+
+@pytest.fixture(autouse=True)
+def environment(site, server, monkeypatch):
+    """Name the site's control database in the environment."""
+    monkeypatch.setenv("SLACKTIDE_DATABASE_URL", site.address)
+    monkeypatch.setenv("SLACKTIDE_DATA", str(server.folder))
+
+
+def whose(number, organization):
+    return organization
+
+
+@held(organization=whose)
+def job(number, organization):
+    return number
+
+
+def test_a_job_waits(site):
+    """A job runs while its organization is open, and says when to look again while it is not."""
+    assert job(1, "SOUTH") == 1
+    downtime = site.down("SOUTH", end="now+PT1H")
+    with pytest.raises(HeldBack) as caught:
+        job(2, organization="SOUTH")
+    assert caught.value.next_check <= caught.value.decision.until
+    assert job(3, "NORTH") == 3
+    site.end(downtime)
+    assert job(2, "SOUTH") == 2
+
+
+def test_under_the_lock(site):
+    """While it runs, whoever closes the organization waits; another one's closing does not."""
+    with held(organization="SOUTH"):
+        for code, quiet in (("SOUTH", False), ("NORTH", True)):
+            closing.begin_closing(site.erp, organization=code)
+            assert closing.try_quiet(site.erp, organization=code, lock_timeout_ms=100) is quiet
+    assert closing.try_quiet(site.erp, organization="SOUTH")
+
+
+def test_with_the_connection_that_writes(site):
+    """Given the connection that writes, what is written is rolled back if a downtime has started meanwhile."""
+    with psycopg.connect(site.erp_address, autocommit=True) as writer:
+        with held(organization="SOUTH", connection=writer):
+            writer.execute("insert into ledger.request (key, header_key) select 'x', 'y' where false")
+            insert(writer, "kept")
+        with pytest.raises(HeldBack):
+            write_while_it_starts(site, writer)
+    assert site.written() == ["kept"]
+
+
+def write_while_it_starts(site, writer):
+    with held(organization="SOUTH", connection=writer):
+        insert(writer, "late")
+        site.down("SOUTH")
+
+
+def insert(connection, number):
+    connection.execute(
+        "insert into payables.invoice_header (key, organization, number, amount) values (%s, 'SOUTH', %s, 1)",
+        [number, number],
+    )
+
+
+def test_an_asynchronous_job(site):
+    """A coroutine is held like a function."""
+
+    @held(organization="SOUTH")
+    async def asynchronous():
+        await asyncio.sleep(0)
+        return "ran"
+
+    assert asyncio.run(asynchronous()) == "ran"
+    site.down("SOUTH")
+    with pytest.raises(HeldBack):
+        asyncio.run(asynchronous())
+
+
+class Retry(Exception):
+    """What Celery raises to try again."""
+
+
+class BoundTask:
+    """What a bound task of Celery can, as far as it is used."""
+
+    request = object()
+
+    def retry(self, **facts):
+        return Retry(facts)
+
+
+def test_a_bound_task(site):
+    """A bound task of Celery is told to try again at the next check, without a limit; Celery is not imported."""
+
+    @held(organization=lambda _: "SOUTH")
+    def run(task):
+        return "ran"
+
+    assert run(BoundTask()) == "ran"
+    site.down("SOUTH", end="now+PT1H")
+    with pytest.raises(Retry) as caught:
+        run(BoundTask())
+    (facts,) = caught.value.args
+    assert (facts["eta"], facts["max_retries"]) == (facts["exc"].next_check, None)
+
+
+def test_a_task_of_procrastinate(site):
+    """A task of Procrastinate that is held is tried again at its next check, and other failures as before."""
+    procrastinate = pytest.importorskip("procrastinate")
+    site.down("SOUTH", end="now+PT1H")
+    with pytest.raises(HeldBack) as caught:
+        job(1, "SOUTH")
+    retry = procrastinate_retry(procrastinate.RetryStrategy(max_attempts=1))
+    decision = retry.get_retry_decision(exception=caught.value, job=None)
+    assert decision.retry_at == caught.value.next_check
+
+
+def test_imports_no_queue():
+    """Importing `held` imports neither Celery nor Procrastinate nor Django."""
+    code = (
+        "import sys; from slacktide.holding import held; print({'celery', 'procrastinate', 'django'} & {*sys.modules})"
+    )
+    assert subprocess.check_output([sys.executable, "-c", code], text=True) == "set()\n"

@@ -1,0 +1,137 @@
+"""The copy of the windows: a place closes by itself, for whoever writes its interface tables."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import psycopg
+import pytest
+
+from slacktide.control.downtime import Wish, schedule_downtime
+from slacktide.core.errors import SQLSTATE_CLOSED
+from slacktide.guard.window import windows
+from slacktide.holding.place import Place, set_place
+from slacktide.holding.window import Copier
+from slacktide.postgres.connection import connect
+
+WHO = {"who": "tester", "reason": "a test"}
+
+
+@pytest.fixture
+def copier(site):
+    """Give a copier of the site's windows."""
+    with connect(site.address, name="copy") as connection:
+        copier = Copier(connection)
+        yield copier
+        copier.close()
+
+
+def refused(site, organization="SOUTH"):
+    """Tell the SQLSTATE with which the ERP refuses a writer who asks nobody, or None."""
+    try:
+        with psycopg.connect(site.erp_address) as other:
+            other.execute("insert into payables.invoice_header (key, organization, number, amount) "
+                          "values ('x', %s, 'x', 1)", [organization])  # fmt: skip
+            other.rollback()
+    except psycopg.Error as error:
+        return error.sqlstate
+    return None
+
+
+def lasting(site):
+    return [(one.organization, one.reason) for one in windows(site.erp)]
+
+
+def test_closes_by_itself(site, copier):
+    """What is known beforehand refuses from its start to its end, though nobody is there any more."""
+    site.down("SOUTH", start="now+PT0.5S", end="start+PT0.5S")
+    assert copier.copy()
+    assert refused(site) is None
+    time.sleep(0.6)
+    assert (refused(site), refused(site, "NORTH")) == (SQLSTATE_CLOSED, None)
+    time.sleep(0.5)
+    assert refused(site) is None
+
+
+def test_follows_the_schedule(site, copier):
+    """Windows come, change and go with the schedule; the site's are there for all, and what is the same stays."""
+    first = site.down("SOUTH", end="now+PT1H")
+    site.down(None, start="now+PT2H", end="start+PT1H")
+    assert copier.copy()
+    before = windows(site.erp)
+    assert [one.organization for one in before] == ["SOUTH", ""]
+    epoch = site.erp.execute("select sum(epoch) from slacktide.guard_closing").fetchone()
+    assert copier.copy()
+    assert (windows(site.erp), site.erp.execute("select sum(epoch) from slacktide.guard_closing").fetchone()) == (
+        before,
+        epoch,
+    )
+    site.extend(first, "PT1H")
+    assert copier.copy()
+    assert windows(site.erp)[0].period.end > before[0].period.end
+    site.end(first)
+    assert copier.copy()
+    assert lasting(site) == [("", "a test")]
+
+
+def test_recurring(site, copier):
+    """The occurrences of a series are copied as far as the schedule knows them."""
+    wish = Wish(start="2030-01-06T02:00", duration="PT2H", rrule="FREQ=WEEKLY;COUNT=3")
+    schedule_downtime(site.control, wish=wish, organizations=["SOUTH"], **WHO)
+    assert copier.copy()
+    assert [one.start.day for one in windows(site.erp)] == [6, 13]
+
+
+def test_each_place_its_own(site, copier, server):
+    """A place of one organization has that one's windows and the site's; the place of all has the others'."""
+    name = f"{site.erp_address.partition('?')[0].rpartition('/')[2]}_south"
+    server.create_database(name)
+    set_place(site.control, Place("south", server.address(name), "SOUTH"))
+    site.down("SOUTH")
+    site.down("NORTH")
+    assert copier.copy()
+    assert [one.organization for one in windows(site.erp)] == ["NORTH"]
+
+
+def test_a_place_that_is_away(site, copier):
+    """A place that cannot be reached keeps nothing from the others, and says why it has no windows."""
+    set_place(site.control, Place("away", "host=/nowhere dbname=erp", "NORTH"))
+    site.down("SOUTH")
+    assert not copier.copy()
+    assert [one.organization for one in windows(site.erp)] == ["SOUTH"]
+    problems = dict(site.control.execute("select name, problem from slacktide.held_place").fetchall())
+    assert (problems["erp"], "cannot be reached" in problems["away"]) == (None, True)
+
+
+def test_who_comes_last_has_read_last(site, copier):
+    """Two that copy at once come one after the other, and the one that comes last has read the schedule last."""
+    with connect(site.erp_address, name="other") as other:
+        other.execute("select pg_advisory_lock(hashtextextended('slacktide windows', 0))")
+        copying = threading.Thread(target=copier.copy)
+        copying.start()
+        time.sleep(0.2)
+        site.down("SOUTH")
+        other.execute("select pg_advisory_unlock_all()")
+        copying.join()
+    assert [one.organization for one in windows(site.erp)] == ["SOUTH"]
+
+
+def test_copied_at_once(site):
+    """A running copier follows a change within a second, without being asked."""
+    ended = threading.Event()
+
+    def run():
+        with connect(site.address, name="copy") as connection:
+            Copier(connection).run(ended=ended.is_set)
+
+    copying = threading.Thread(target=run)
+    copying.start()
+    time.sleep(0.5)
+    begun = time.monotonic()
+    site.down("SOUTH")
+    while refused(site) is None:
+        assert time.monotonic() - begun < 1
+        time.sleep(0.01)
+    ended.set()
+    copying.join()
