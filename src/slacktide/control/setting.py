@@ -72,6 +72,7 @@ def lock_parameter(connection: psycopg.Connection[Any], *, parameter: str) -> No
 def _facts(setting: Setting) -> dict[str, Any]:
     series = setting.recurrence
     return msgspec.structs.asdict(setting) | {
+        "testers": [*setting.testers],
         "rrule": series and series.rule,
         "length": series and series.length,
         "overrides": msgspec.json.encode(series.overrides if series else ()).decode(),
@@ -97,6 +98,7 @@ def _setting(row: Iterable[Any]) -> Setting:
         rrule,
         length,
         overrides,
+        testers,
     ) = row
     return Setting(
         id=key,
@@ -113,6 +115,7 @@ def _setting(row: Iterable[Any]) -> Setting:
         contact=contact,
         zone=zone,
         reason=reason,
+        testers=tuple(testers),
         recurrence=rrule
         and Recurrence(rule=rrule, length=length, overrides=msgspec.convert(overrides, tuple[Override, ...])),
     )

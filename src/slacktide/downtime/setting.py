@@ -24,7 +24,7 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
     `latched` says that it was once saved with value Y and no end. `users`, `message` and `contact` are what a
     downtime carries itself; None leaves them to the parameters. `zone` is the one in which its times are
     shown. One with a `recurrence` is a series: it begins with the occurrence at `start`, and has none that
-    starts at its `end` or later.
+    starts at its `end` or later. With `testers` it is verifying: open for these users and closed for all others.
     """
 
     id: str
@@ -42,6 +42,7 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
     zone: str = "UTC"
     reason: str = ""
     recurrence: Recurrence | None = None
+    testers: tuple[str, ...] = ()
 
     @property
     def level_value(self) -> str | None:
