@@ -8,7 +8,7 @@ WORKERS ?= 2
 BOOKINGS ?= $(wildcard ../shared/data/hotel/hotel_bookings.csv.zip)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check bench soak clean requirements
+.PHONY: help install demo test check bench soak rules clean requirements
 
 help: ## show this help
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,6 +45,9 @@ bench: $(VENV)/.dev ## measure against named peers in the same run
 
 soak: $(VENV)/.dev ## kill everything at random and add up the runs: make soak SEED=1 RUNS=20
 	$(BIN)/python -m bench.soak --seed $(or $(SEED),1) --runs $(or $(RUNS),20)
+
+rules: $(VENV)/.dev ## take each rule out and see its test fail: make rules, make rules ONLY=zombie
+	$(BIN)/python -m bench.rules $(addprefix --only ,$(ONLY))
 
 requirements: $(VENV)/.dev ## pin anew what pyproject.toml asks for
 	$(PIP) pip-tools

@@ -195,16 +195,32 @@ def test_what_the_command_says(moving):
     assert {"guest_ledger EUR", "deposit_ledger EUR"} <= result["totals"].keys()
 
 
-def test_a_change_voids_the_barrier(moving):
-    """What changes at the source after the barrier makes the barrier anew, and arrives; then it opens."""
-    before = moving.ask("control", "select final_batch from slacktide.procedure")[0][0]
+@pytest.fixture(scope="module")
+def barrier(moving):
+    """Give the barrier's batch as it was when the night became ready."""
+    return moving.ask("control", "select final_batch from slacktide.procedure")[0][0]
+
+
+def test_a_change_voids_the_barrier(moving, watch, barrier):
+    """What changes after the barrier makes it anew, and the guard is proved anew: a tampered one opens nothing."""
     moving.ask("source", proof.ROLE.format(role=MOVER))
+    moving.ask("source", "alter table hotel.trace disable trigger slacktide_guard_update")
     with connect(moving.source, name="test", role=MOVER) as connection:
         assert connection.execute(BEHIND_BARRIER).rowcount == 1
     moving.run("move", "go", NAME, "--role", "operations", "--name", "Ada Night")
     until(lambda: moving.procedure()[0] not in ("running", "ready"), what="the end")
+    state, error = moving.procedure()
+    assert state == "failed"
+    assert "hotel.trace lacks the trigger slacktide_guard_update" in error
+    assert moving.ask("control", "select final_batch from slacktide.procedure")[0][0] > barrier
+    assert watch.states[-1] == (State.QUIET, State.PREPARED)
+
+
+def test_mended_it_opens(moving):
+    """With the guard mended it goes on at the step where it was, and opens with what changed."""
+    moving.ask("source", "alter table hotel.trace enable always trigger slacktide_guard_update")
+    assert moving.start("move", "downtime", "resume", NAME, "--json").wait(60) == 0
     assert moving.procedure() == ("open", None)
-    assert moving.ask("control", "select final_batch from slacktide.procedure")[0][0] > before
     assert len(moving.ask("target", "select 1 from hotel.trace where body = 'after the barrier'")) == 1
 
 

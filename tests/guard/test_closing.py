@@ -163,6 +163,7 @@ def test_closing_and_quiet_survive_a_crash_though_commits_are_asynchronous():
                 closer.execute("create table public.folio (folio_id int, property_code text)")
                 folio = GuardedTable(schema="public", table="folio", organization="r.property_code")
                 install(closer, tables=[folio])
+                closer.execute("checkpoint")
                 closing.begin_closing(closer, organization="CITY")
                 clerk.execute("insert into public.folio values (1, 'RESORT')")
                 closing.begin_closing(closer, organization="RESORT")

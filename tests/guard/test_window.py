@@ -77,6 +77,14 @@ def test_a_window_that_an_old_snapshot_does_not_see(interface, session):
         writer.execute(INSERT)
 
 
+def test_a_closing_outlives_its_window(interface, session, refusal):
+    """What was closed stays closed when its window has ended and nobody lives who could open it."""
+    closing.begin_closing(interface, organization="RESORT")
+    set_windows(interface, organization="RESORT", windows=[window("RESORT", start=-2, end=-1)])
+    assert refusal(session(), INSERT) == SQLSTATE_CLOSED
+    assert refusal(session(), "update hotel.folio set note = 'x' where folio_id = 1") == SQLSTATE_CLOSED
+
+
 def test_a_durable_closing_counts_for_interface_tables(interface, session, refusal):
     """A durable closing refuses interface tables without any window."""
     closing.begin_closing(interface, organization="RESORT")

@@ -74,7 +74,8 @@ def repository():
     for path in ROOT.rglob("*"):
         parts = path.relative_to(ROOT).parts
         hidden = any(part in SKIPPED or (part.startswith(".") and part != ".ci") for part in parts[:-1])
-        if path.is_file() and not hidden and path.suffix in TEXT and "egg-info" not in str(path):
+        ours = parts[-1] != ".git" and "egg-info" not in str(path)  # a work tree's .git is a file that names a folder
+        if path.is_file() and not hidden and ours and path.suffix in TEXT:
             yield path
 
 

@@ -14,6 +14,7 @@ import pytest
 
 from slacktide.postgres import binaries
 from slacktide.postgres.server import Server
+from slacktide.transfer.source import await_stream
 from tests.transfer.conftest import SEED
 from tests.transfer.line import Databases, Line
 from tests.transfer.test_moment_stream import INSERT, Held, settings, until
@@ -69,6 +70,79 @@ def test_open_writer(quiet):
             writer.execute("update bare.person set name = %s where person_id = 3", [f"open {n}"])
             timed(quiet)
         writer.rollback()
+
+
+def to_page_end(connection, *, page=8192):
+    """Write records until the last one ends where a page ends: the insert position stands behind the next header."""
+
+    def position():
+        (text,) = connection.execute("select pg_current_wal_insert_lsn()").fetchone()
+        return int(text.split("/")[0], 16) * 2**32 + int(text.split("/")[1], 16)
+
+    emit = "select pg_logical_emit_message(false, '', repeat('x', %s), flush => true)"
+    for _ in range(200):
+        before = position()
+        connection.execute(emit, [2000])
+        crossed = 24 * (position() // page - before // page)
+        overhead = position() - before - 2000 - crossed
+        left = page - position() % page
+        if left - overhead > 300:
+            connection.execute(emit, [left - overhead])
+        if position() % page == 24:
+            return True
+    return False
+
+
+def test_page_border(quiet):
+    """An insert position directly behind a page's header is reached although nothing is written behind it."""
+    assert to_page_end(quiet.trading)
+    quiet.source.watch = False  # it reads every row, and pruning a page is logged
+    with quiet.source.at_one_instant() as instant:
+        assert instant.position % 8192 in (0, 24), "somebody wrote behind it"
+        flush, quiet.source.flush = (
+            quiet.source.flush,
+            lambda: pytest.fail("it was not reached without more of the log"),
+        )
+        assert await_stream(source=quiet.source, position=instant.position, reached=quiet.reached, limit_seconds=3)
+    quiet.source.flush, quiet.source.watch = flush, True
+
+
+def test_source_crash(databases, lone, tmp_path):
+    """What was read survives a crash of the source that comes right after, though it was committed asynchronously."""
+    addresses = databases.addresses() | {"source": Databases(lone).addresses()["source"]}
+    line = Line(**addresses, folder=tmp_path)
+    try:
+        line.sql(SEED)
+        line.start()
+        line.sql("set synchronous_commit = off; update bare.booking set amount = 98 where booking_id = 1")
+        while line.step(compare=False):
+            pass
+        assert line.checking.execute("select 1 from bare.booking where amount = 98").fetchone()
+        lone.kill()
+        lone.restart()
+        line.trading.close()
+        line.trading = psycopg.connect(line.addresses[0], autocommit=True)
+        line.halt()
+        assert line.sql("select amount from bare.booking where booking_id = 1").fetchone() == (98,)
+        line.start()
+        line.drain()
+        line.check()
+    finally:
+        line.stop()
+
+
+def test_log_no_longer_kept(quiet, lone):
+    """Where the source no longer keeps the log that the slot needs, everything is read again."""
+    quiet.halt()
+    lost = "select 1 from pg_replication_slots where slot_name = %s and wal_status = 'lost'"
+    with settings(lone, max_slot_wal_keep_size="1MB"):
+        for _ in range(4):
+            quiet.sql("select pg_logical_emit_message(false, '', repeat('x', 1000)), pg_switch_wal()")
+        quiet.sql("checkpoint")
+        until(lambda: quiet.sql(lost, quiet.incarnation.slot).fetchone())
+        quiet.sql("update bare.booking set amount = 97 where booking_id = 1")
+    quiet.start()
+    assert quiet.incarnation.incarnation == 2
 
 
 def reset_epoch(server, epoch):

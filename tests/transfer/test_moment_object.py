@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from slacktide.transfer.source import SchemaChanged
+from tests.transfer.conftest import SEED
 
 BOOK = "insert into bare.booking (booking_id, property, number, person_id, amount{}) values ({})"
 DELETE = (
@@ -94,6 +95,19 @@ def test_account_made_again(line):
     assert ("I1",) not in at_target(line, "select number from bare.invoice")
 
 
+def test_account_made_again_under_its_invoices(bare_line):
+    """An account is deleted and made again for another property while its invoices stay: they go, though untouched."""
+    line = bare_line
+    line.sql(SEED + "alter table bare.invoice alter constraint invoice_account_id_fkey deferrable")
+    line.start()
+    line.drain()
+    line.sql("begin; set constraints all deferred; delete from bare.account where account_id = 1; "
+             "insert into bare.account values (1, 'Q', 'a'); commit")  # fmt: skip
+    line.drain()
+    assert ("I1",) not in at_target(line, "select number from bare.invoice")
+    line.check()
+
+
 def test_both_ends_of_a_cycle_deleted(line):
     """Both ends of a cycle are deleted in one transaction."""
     line.sql("begin; insert into bare.party (property, name) values ('P', 'wedding'); "
@@ -126,6 +140,15 @@ def test_unique_value_handed_over(line):
     line.drain()
     assert line.problems() == []
     assert "N9" in numbers(line)
+
+
+def test_unique_value_of_a_part_handed_over(line):
+    """A deleted part of an object that stays hands its unique value over to a part of another one."""
+    line.sql("begin; update bare.line set posting_id = null where posting_id = 7; "
+             "delete from bare.posting where posting_id = 7; "
+             "update bare.posting set reference = 'R7' where posting_id = 6; commit")  # fmt: skip
+    line.drain()
+    assert line.problems() == []
 
 
 def test_profiles_merge(line):

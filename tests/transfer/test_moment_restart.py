@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import psycopg
+import pytest
 from psycopg import sql
 
 from slacktide.transfer import prepare, slot
@@ -154,10 +155,11 @@ def test_journal_restored(server, started):
     assert _restore(server, started, "control") >= 2
 
 
-def test_source_restored(own_line):
-    """Slots are of one server: a source on another one, or on another timeline, is read as a whole again."""
+@pytest.mark.parametrize("known", ["timeline = timeline + 1", "system_id = '1'", "reached = 'FFFF/0'"])
+def test_source_restored(own_line, known):
+    """A source of another system or timeline, or one that is behind what was journalled, is read as a whole again."""
     own_line.halt()
-    own_line.control.execute("update slacktide.move_incarnation set timeline = timeline + 1")
+    own_line.control.execute(f"update slacktide.move_incarnation set {known}")
     unseen(own_line)
     own_line.start()
     assert own_line.incarnation.incarnation == 2

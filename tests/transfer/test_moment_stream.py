@@ -9,8 +9,10 @@ from contextlib import contextmanager
 import psycopg
 import pytest
 
+from slacktide.postgres.connection import connect
 from slacktide.transfer import slot
-from slacktide.transfer.source import await_stream
+from slacktide.transfer.journal import Journal
+from slacktide.transfer.synchronization import Synchronizer
 from tests.transfer.conftest import SEED
 
 INSERT = "insert into bare.booking (property, number, person_id, amount) values ('P', %s, 1, 1)"
@@ -131,37 +133,6 @@ def test_commit_before_consistent_point(server, bare_line):
     line.check()
 
 
-def to_page_end(connection, *, page=8192):
-    """Write records until the last one ends where a page ends: the insert position stands behind the next header."""
-
-    def position():
-        (text,) = connection.execute("select pg_current_wal_insert_lsn()").fetchone()
-        return int(text.split("/")[0], 16) * 2**32 + int(text.split("/")[1], 16)
-
-    emit = "select pg_logical_emit_message(false, '', repeat('x', %s))"
-    for _ in range(200):
-        before = position()
-        connection.execute(emit, [2000])
-        crossed = 24 * (position() // page - before // page)
-        overhead = position() - before - 2000 - crossed
-        left = page - position() % page
-        if left - overhead > 300:
-            connection.execute(emit, [left - overhead])
-        if position() % page == 24:
-            return True
-    return False
-
-
-def test_page_border(line):
-    """An insert position directly behind a page's header is reached although nothing is written behind it."""
-    assert to_page_end(line.trading)
-    with line.source.at_one_instant() as instant:
-        assert instant.position % 8192 == 0
-        flush, line.source.flush = line.source.flush, lambda: pytest.fail("it was not reached without more of the log")
-        assert await_stream(source=line.source, position=instant.position, reached=line.reached, limit_seconds=3)
-    line.source.flush = flush
-
-
 def test_change_between_read_and_done(line):
     """What changes after a batch's snapshot and before the batch is stored belongs to the next one."""
     line.sql("update bare.booking set amount = 50 where booking_id = 1")
@@ -170,6 +141,7 @@ def test_change_between_read_and_done(line):
     def once():
         line.source.meanwhile = lambda: None
         line.sql("update bare.booking set amount = 51 where booking_id = 1")
+        line.catch_up()
 
     line.source.meanwhile = once
     assert line.step() is not None
@@ -212,6 +184,20 @@ def test_stream_cut(server, line):
         "using (move_id, sequence) where o.entity = 'booking' and j.batch is null"
     ).fetchone()
     assert (count, distinct) == (8, 8)
+
+
+def test_killed_before_journalling(line, server):
+    """What was received and not journalled was not confirmed, so the stream gives it again."""
+    with connect(server.address(line.control.info.dbname), name="cut") as cut:
+        synchronizer = Synchronizer(stream=line.stream, journal=Journal(cut, move_id=line.move_id), plan=line.plan)
+        line.control.execute("select pg_terminate_backend(%s, 10000)", [cut.info.backend_pid])
+        line.sql(INSERT, "received")
+        with pytest.raises(psycopg.OperationalError):
+            until(lambda: synchronizer.step(wait_seconds=0.1))
+    line.stream.close()
+    line.listen_anew()
+    line.catch_up()
+    assert len(line.journal().pending()) == 1
 
 
 def test_killed_before_confirming(line):

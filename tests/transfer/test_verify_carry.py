@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from datetime import date
 
+import msgspec
 import psycopg
 import pytest
 
@@ -117,6 +118,8 @@ def test_left_null_because_another_changed(line):
     assert line.ahead().equal
     line.sql("update bare.thing set property = 'Q' where thing_id = 2")
     line.drain()
+    assert line.compare().equal
+    line.tamper("update slacktide.key_map set batch = 1 where name = 'thing' and source_key = '3'")  # as if not written
     line.tamper(f"update bare.thing set mate_id = {STALE} where {keyed('bare.thing', 'thing_id', 3)}")
     same(line.again(), line.compare())
     assert ("thing", "3", "mate_id is null at the source only") in [
@@ -149,6 +152,29 @@ def test_difference_ahead(line):
     assert line.again().read == 0
 
 
+def test_difference_ahead_and_one_swept(line):
+    """An object that differed ahead is read again though as many objects of its kind went as were not written down."""
+    line.tamper(f"update bare.person set name = 'other' where {keyed('bare.person', 'person_id', 7)}")
+    assert not line.ahead().equal
+    line.sql("update bare.booking set person_id = 3 where person_id = 2")
+    line.drain()
+    assert [(d.entity, d.key) for d in line.again().differences] == [("person", "7")]
+    same(line.again(), line.compare())
+
+
+def test_written_again_untouched(line):
+    """An object that went by the sweep and came again is read, though nothing at the source touched it."""
+    line.sql("update bare.booking set sharer_id = 4 where booking_id = 1")
+    line.drain()
+    assert line.ahead().equal
+    for sharer in ("null", "4"):
+        line.sql(f"update bare.booking set sharer_id = {sharer} where booking_id = 1")
+        line.drain()
+    line.tamper(f"update bare.booking set amount = 99 where {keyed('bare.booking', 'booking_id', 4)}")
+    assert [(d.entity, d.key, d.what) for d in line.again().differences] == [("booking", "4", "amount differs")]
+    same(line.again(), line.compare())
+
+
 def test_difference_behind(line):
     """An object that differs behind the verification ahead is found if it was written since, or is asked for."""
     line.ahead()
@@ -177,6 +203,14 @@ def test_other_incarnation(line):
     line.ahead()
     line.tamper("update slacktide.mover_move set incarnation = incarnation + 1")
     with pytest.raises(NothingVerified, match="incarnation"):
+        line.again()
+
+
+def test_other_plan(line):
+    """Nothing is carried to another plan: it sees other columns."""
+    line.ahead()
+    line.plan = msgspec.structs.replace(PLAN, checksum="another")
+    with pytest.raises(NothingVerified, match="another plan"):
         line.again()
 
 

@@ -20,6 +20,9 @@ from slacktide.postgres.sql import load
 
 _sql = load("slacktide.control", "setting.sql")
 _LARGEST_ID = 2**63
+_FIELDS = ("id", "parameter", "level", "organization", "user", "value", "start", "end", "latched", "users", "message",
+           "contact", "zone", "reason", "rrule", "length", "overrides", "sequence", "changed_at",
+           "testers")  # fmt: skip
 
 
 class ClockSilent(OutsideError):
@@ -80,42 +83,9 @@ def _facts(setting: Setting) -> dict[str, Any]:
 
 
 def _setting(row: Iterable[Any]) -> Setting:
-    (
-        key,
-        parameter,
-        level,
-        organization,
-        user,
-        value,
-        start,
-        end,
-        latched,
-        users,
-        message,
-        contact,
-        zone,
-        reason,
-        rrule,
-        length,
-        overrides,
-        testers,
-    ) = row
-    return Setting(
-        id=key,
-        parameter=parameter,
-        level=Level(level),
-        organization=organization,
-        user=user,
-        value=value,
-        start=start.astimezone(UTC),
-        end=end and end.astimezone(UTC),
-        latched=latched,
-        users=users,
-        message=message,
-        contact=contact,
-        zone=zone,
-        reason=reason,
-        testers=tuple(testers),
-        recurrence=rrule
-        and Recurrence(rule=rrule, length=length, overrides=msgspec.convert(overrides, tuple[Override, ...])),
-    )
+    facts = dict(zip(_FIELDS, row, strict=True))
+    rule, length, overrides = (facts.pop(name) for name in ("rrule", "length", "overrides"))
+    facts |= {name: facts[name] and facts[name].astimezone(UTC) for name in ("start", "end", "changed_at")}
+    facts |= {"level": Level(facts["level"]), "testers": tuple(facts["testers"])}
+    series = rule and Recurrence(rule=rule, length=length, overrides=msgspec.convert(overrides, tuple[Override, ...]))
+    return Setting(**facts, recurrence=series)

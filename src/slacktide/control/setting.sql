@@ -5,7 +5,7 @@ select clock_timestamp();
 -- name: list
 -- List the settings in the order of their starts: all, or those that matter to an organization.
 select id::text, parameter, level, organization, user_name, value, starts_at, ends_at, latched, users, message, contact,
-    zone, reason, rrule, length, overrides, testers
+    zone, reason, rrule, length, overrides, sequence, changed_at, testers
 from slacktide.setting
 where %(organization)s::text is null or organization is null or organization = %(organization)s::text
 order by starts_at, id;
@@ -13,7 +13,7 @@ order by starts_at, id;
 -- name: one
 -- Give one setting and keep others from changing it.
 select id::text, parameter, level, organization, user_name, value, starts_at, ends_at, latched, users, message, contact,
-    zone, reason, rrule, length, overrides, testers
+    zone, reason, rrule, length, overrides, sequence, changed_at, testers
 from slacktide.setting
 where id = %(id)s::bigint
 for update;

@@ -59,7 +59,6 @@ class Collector:
         self._plan = plan
         self._drop_upto = drop_upto
         self._layouts: dict[int, _Layout | None] = {}
-        self._names: dict[int, str] = {}
         self._xid: int | None = None
         self._touched: dict[tuple[str, str], bool] = {}
         self.transactions: list[Transaction] = []

@@ -1,5 +1,5 @@
 -- A downtime that ends in a verifying phase: the testers who may enter.
--- depends: 0005-lease
+-- depends: 0005-lease 0006-sequence
 
 alter table slacktide.setting add column if not exists testers text[] not null default '{}';
 
