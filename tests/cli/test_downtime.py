@@ -114,3 +114,24 @@ def test_recurring(hotel, schedule):
     assert f"from {starts[2]}" in hotel("downtime", "show", said.json["id"]).out
     assert hotel("downtime", "cancel", said.json["id"], *key).json["occurrences"] == []
     assert "nothing of it is to come" in hotel("downtime", "show", said.json["id"]).out
+
+
+def test_verifying(hotel, schedule):
+    """A downtime is opened for testers first, closed for all others, with imports held; then it is ended."""
+    for name in ("ada", "grace"):
+        hotel("user", "add", name)
+    id_ = schedule(*OWN, "--until-ended", "--users", "out").json["id"]
+    assert hotel("downtime", "end", id_, "--verifying", "eve", "--reason", "test").status == 2
+    said = hotel("downtime", "end", id_, "--verifying", "ada", "--reason", "test", "--json")
+    assert (said.status, said.json["verifying"], said.json["end"]) == (0, ["ada"], None)
+    status = hotel("status", *OWN, "--json")
+    assert (status.status, status.json["state"]) == (75, "verifying")
+    asked = [hotel("check", "open_task", *OWN, *user).status for user in (("--user", "ada"), ("--user", "grace"), ())]
+    assert asked == [0, 77, 77]
+    assert hotel("check", "import", *OWN, "--user", "ada").status == 75
+    assert "closed for all others" in hotel("downtime", "end", id_, "--verifying", "ada", "grace", "--reason", "x").out
+    assert hotel("check", "open_task", *OWN, "--user", "grace").status == 0
+    assert hotel("downtime", "end", id_, "--reason", "done").status == 0
+    assert hotel("status", *OWN, "--json").json["state"] == "open"
+    what = [row["what"] for row in hotel("audit", "--json").json][-3:]
+    assert what == ["downtime verify", "downtime verify", "downtime end"]

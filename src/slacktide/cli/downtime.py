@@ -133,11 +133,27 @@ def change(
 
 
 @app.command(name="end")
-def end_(id_: _Id, /, *, options: Acting = ACTING) -> int:
+def end_(
+    id_: _Id,
+    /,
+    *,
+    verifying: Annotated[
+        tuple[str, ...],
+        Parameter(
+            consume_multiple=True, negative="", show_default=False, help="Open it for these users alone, to test."
+        ),
+    ] = (),
+    options: Acting = ACTING,
+) -> int:
     """End a downtime now, and say what still keeps its scope down; of a recurring one the occurrence in effect."""
     who = {"who": options.who, "reason": options.reason or ""}
     with open_control() as control, control.connect(name="downtime end") as connection:
-        answer = end_downtime(connection, id=id_, **who)
+        answer = end_downtime(connection, id=id_, verifying=verifying, **who)
+    if verifying:
+        names = ", ".join(answer["verifying"])
+        return options.say(
+            answer, lambda: f"{_text(answer)}\nopen for {names}, closed for all others until it is ended"
+        )
     return options.say(answer, lambda: f"{_text(answer)}\n{_still(answer)}")
 
 

@@ -19,13 +19,21 @@ from slacktide.control.effect import Effects, effects_of
 from slacktide.control.organization import list_sides, organization_of
 from slacktide.control.schedule import state_of
 from slacktide.control.setting import control_now, insert_setting, list_settings, setting_of, update_setting
+from slacktide.control.user import user_of
 from slacktide.core.duration import format_instant, parse_duration
 from slacktide.core.errors import InputError, UsageError
 from slacktide.core.instant import parse_instant, parse_zone
 from slacktide.downtime import series
 from slacktide.downtime.parameter import DISABLE_USER_ACCESS, ORGANIZATION_DOWNTIME, SITE_DOWNTIME, Level
 from slacktide.downtime.recurrence import Recurrence, shown
-from slacktide.downtime.saving import Saved, cancelled_setting, changed_setting, ended_setting, new_setting
+from slacktide.downtime.saving import (
+    Saved,
+    cancelled_setting,
+    changed_setting,
+    ended_setting,
+    new_setting,
+    verified_setting,
+)
 from slacktide.downtime.schedule import Organization
 from slacktide.downtime.series import LengthRefused, SeriesOnly
 from slacktide.downtime.setting import Setting, Users, lookup
@@ -153,23 +161,29 @@ def end_downtime(
     connection: psycopg.Connection[Any],
     *,
     id: str,  # noqa: A002 -- the word of the interface
+    verifying: Sequence[str] = (),
     who: str,
     reason: str,
 ) -> dict[str, Any]:
-    """End a downtime now; of a series the occurrence in effect.
+    """End a downtime now; of a series the occurrence in effect. With `verifying` open it for these users alone instead.
 
     The answer is the downtime, and in `because` what still keeps its scope down. Raises UnknownDowntime, NotBegun
-    (cancel it instead), AlreadyOver, NoneInEffect.
+    (cancel it instead), AlreadyOver, NoneInEffect, NothingToVerify, UnknownUser.
     """
     require_reason(reason, what=f"slacktide downtime end {id}")
     with connection.transaction():
         now = control_now(connection)
         setting = downtime_of(connection, id=id)
-        ended = (series.ended if setting.recurrence else ended_setting)(setting, now=now)
-        _save(connection, before=setting, after=ended, what="downtime end", who=who, reason=reason)
+        testers = [user_of(connection, name=name).name for name in verifying]
+        what = "downtime verify" if testers else "downtime end"
+        if testers:
+            ended = verified_setting(setting, testers=testers, now=now)
+        else:
+            ended = (series.ended if setting.recurrence else ended_setting)(setting, now=now)
+        _save(connection, before=setting, after=ended, what=what, who=who, reason=reason)
         answer = _answers(connection, [ended], now=now)[0]
         still = state_of(connection, organization=ended.organization, at=now).because
-        return answer | {"because": [because(other) for other in still]}
+        return answer | {"because": [because(other) for other in still], "verifying": testers}
 
 
 def cancel_downtime(
@@ -343,7 +357,7 @@ def _answer(setting: Setting, *, settings: Sequence[Setting], effects: Effects, 
         "end": setting.end and format_instant(setting.end),
         "value": setting.value,
         "latched": setting.latched,
-        "users": setting.users or _users_by_parameter(setting, settings, now=now),
+        "users": ("out" if setting.testers else setting.users) or _users_by_parameter(setting, settings, now=now),
         "rrule": setting.recurrence and setting.recurrence.rule,
         "occurrences": [shown(occurrence) for occurrence in setting.ahead(now)],
         "effect": effects.of(setting, now=now),

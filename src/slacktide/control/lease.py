@@ -98,6 +98,7 @@ def take_lease(connection: psycopg.Connection[Any], *, session: str, task: str) 
             schedule=known.schedule,
             now=now,
             user_is_admin=(role_of(connection, user) or Role()).admin,
+            user=user,
             organization=wanted.organization,
             lease=bool(same),
             session="live",

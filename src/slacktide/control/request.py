@@ -129,6 +129,7 @@ def answer_request(
         schedule=known.schedule,
         now=at,
         user_is_admin=role.admin,
+        user=user.name,
         own_downtime=organization is not None and organization in role.administers,
         organization=organization,
         side=request.side,

@@ -21,7 +21,8 @@ from slacktide.postgres.sql import load
 _sql = load("slacktide.control", "setting.sql")
 _LARGEST_ID = 2**63
 _FIELDS = ("id", "parameter", "level", "organization", "user", "value", "start", "end", "latched", "users", "message",
-           "contact", "zone", "reason", "rrule", "length", "overrides", "sequence", "changed_at")  # fmt: skip
+           "contact", "zone", "reason", "rrule", "length", "overrides", "sequence", "changed_at",
+           "testers")  # fmt: skip
 
 
 class ClockSilent(OutsideError):
@@ -74,6 +75,7 @@ def lock_parameter(connection: psycopg.Connection[Any], *, parameter: str) -> No
 def _facts(setting: Setting) -> dict[str, Any]:
     series = setting.recurrence
     return msgspec.structs.asdict(setting) | {
+        "testers": [*setting.testers],
         "rrule": series and series.rule,
         "length": series and series.length,
         "overrides": msgspec.json.encode(series.overrides if series else ()).decode(),
@@ -84,6 +86,6 @@ def _setting(row: Iterable[Any]) -> Setting:
     facts = dict(zip(_FIELDS, row, strict=True))
     rule, length, overrides = (facts.pop(name) for name in ("rrule", "length", "overrides"))
     facts |= {name: facts[name] and facts[name].astimezone(UTC) for name in ("start", "end", "changed_at")}
-    facts["level"] = Level(facts["level"])
+    facts |= {"level": Level(facts["level"]), "testers": tuple(facts["testers"])}
     series = rule and Recurrence(rule=rule, length=length, overrides=msgspec.convert(overrides, tuple[Override, ...]))
     return Setting(**facts, recurrence=series)

@@ -5,7 +5,7 @@ select clock_timestamp();
 -- name: list
 -- List the settings in the order of their starts: all, or those that matter to an organization.
 select id::text, parameter, level, organization, user_name, value, starts_at, ends_at, latched, users, message, contact,
-    zone, reason, rrule, length, overrides, sequence, changed_at
+    zone, reason, rrule, length, overrides, sequence, changed_at, testers
 from slacktide.setting
 where %(organization)s::text is null or organization is null or organization = %(organization)s::text
 order by starts_at, id;
@@ -13,7 +13,7 @@ order by starts_at, id;
 -- name: one
 -- Give one setting and keep others from changing it.
 select id::text, parameter, level, organization, user_name, value, starts_at, ends_at, latched, users, message, contact,
-    zone, reason, rrule, length, overrides, sequence, changed_at
+    zone, reason, rrule, length, overrides, sequence, changed_at, testers
 from slacktide.setting
 where id = %(id)s::bigint
 for update;
@@ -34,7 +34,7 @@ returning id::text;
 -- Save a changed setting: value, start and end in one act.
 update slacktide.setting
 set level = %(level)s, organization = %(organization)s, user_name = %(user)s, value = %(value)s, starts_at = %(start)s, ends_at = %(end)s, latched = %(latched)s, users = %(users)s,
-    message = %(message)s, contact = %(contact)s, overrides = %(overrides)s::jsonb
+    message = %(message)s, contact = %(contact)s, overrides = %(overrides)s::jsonb, testers = %(testers)s
 where id = %(id)s::bigint;
 
 -- name: delete

@@ -129,6 +129,7 @@ def decide(
     schedule: Schedule | None,
     now: datetime,
     user_is_admin: bool = False,
+    user: str | None = None,
     own_downtime: bool = False,
     organization: str | None = None,
     side: SideName | None = None,
@@ -141,7 +142,8 @@ def decide(
 ) -> Decision:
     """Decide on an action of a user, or of some work, for an organization (None: none is concerned).
 
-    `user_is_admin` is as the application's current data say. `own_downtime`: for `change_setting`, that it is
+    `user_is_admin` is as the application's current data say; `user` is the name by which a downtime that is verifying
+    knows its testers. `own_downtime`: for `change_setting`, that it is
     about a downtime of an organization that the user administers. `lease`: the user's live lease of that very
     task (for `login`: of any). `link_asks`: for `email_link`, that the link's security level asks for a
     log-in. Without a schedule, or with a `stale` one, it closes as the specification says. Raises
@@ -161,7 +163,7 @@ def decide(
         link_asks=link_asks,
     )
     verdict, left = judge(action, facts)
-    reasons = _downtime_reasons(verdict, site, own)
+    reasons = _downtime_reasons(verdict, site, own, user=user)
     if left and home is not None:
         reasons = (
             Reason(
@@ -214,7 +216,7 @@ def _link_barred(schedule: Schedule | None, site: Phase, own: Phase, *, now: dat
     return schedule.email_scope.at(now) == "any" and schedule.any_downtime.at(now) is not None
 
 
-def _downtime_reasons(verdict: Verdict, site: Phase, own: Phase) -> tuple[Reason, ...]:
+def _downtime_reasons(verdict: Verdict, site: Phase, own: Phase, *, user: str | None) -> tuple[Reason, ...]:
     """Give the scopes whose downtime denies or holds this very action, the one that ends last first."""
     asked = [
         (site, Level.SITE) if verdict.site else None,
@@ -223,7 +225,7 @@ def _downtime_reasons(verdict: Verdict, site: Phase, own: Phase) -> tuple[Reason
     found = [
         _reason(phase, scope)
         for phase, scope in filter(None, asked)
-        if phase is _UNKNOWN or (phase.users_out if verdict.users_out else phase.in_effect)
+        if phase is _UNKNOWN or (phase.bars(user) if verdict.users_out else phase.in_effect)
     ]
     # The sort keeps the order of equals, so that a tie goes to the site.
     return tuple(sorted(found, key=_lasting, reverse=True))

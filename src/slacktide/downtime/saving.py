@@ -39,6 +39,10 @@ class NotBegun(InputError):
     """{id} begins only at {start}, so that there is nothing to end: cancel it with `slacktide downtime cancel {id} --reason TEXT`."""  # noqa: E501 -- the message is one sentence
 
 
+class NothingToVerify(InputError):
+    """{id} is switched off or recurs, so that nobody can verify in it: schedule one for that with `slacktide downtime schedule`."""  # noqa: E501 -- the message is one sentence
+
+
 class NotDeletable(InputError):
     """{id} has begun or was saved without an end, so that it cannot be deleted: end it with `{ending}`."""
 
@@ -100,6 +104,20 @@ def ended_setting(old: Setting, *, now: datetime) -> Setting:
     if not old.begun(now):
         raise NotBegun(id=old.id, start=format_instant(old.start))
     return changed_setting(old, msgspec.structs.replace(old, end=now), now=now).setting
+
+
+def verified_setting(old: Setting, *, testers: Iterable[str], now: datetime) -> Setting:
+    """Give a downtime in effect as it is when testers may enter, and nobody else.
+
+    Raises NotBegun, AlreadyOver, NothingToVerify.
+    """
+    if old.over(now):
+        raise already_over(old)
+    if not old.begun(now):
+        raise NotBegun(id=old.id, start=format_instant(old.start))
+    if not old.is_on or old.recurrence:
+        raise NothingToVerify(id=old.id)
+    return msgspec.structs.replace(old, testers=tuple(dict.fromkeys(testers)))
 
 
 def cancelled_setting(old: Setting, *, now: datetime) -> Setting:

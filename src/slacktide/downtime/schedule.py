@@ -64,9 +64,9 @@ class Side(msgspec.Struct, frozen=True, kw_only=True):
 class Phase(msgspec.Struct, frozen=True):
     """What a scope is between two boundaries.
 
-    `downtimes` are those in effect, `users_out` tells whether one of them bars normal users, `period` is the
-    unbroken period (union of touching and overlapping downtimes) around it; message and contact are those to
-    be shown.
+    `downtimes` are those in effect, `users_out` tells whether one of them bars normal users; `testers` are those whom
+    none of them bars. `period` is the unbroken period (union of touching and overlapping downtimes) around it; message
+    and contact are those to be shown.
     """
 
     downtimes: tuple[Setting, ...] = ()
@@ -75,11 +75,16 @@ class Phase(msgspec.Struct, frozen=True):
     message: str = ""
     contact: str = ""
     zone: str = "UTC"
+    testers: frozenset[str] = frozenset()
 
     @property
     def in_effect(self) -> bool:
         """Tell whether a downtime of the scope is in effect."""
         return bool(self.downtimes)
+
+    def bars(self, user: str | None) -> bool:
+        """Tell whether a downtime of the scope bars this user, as a normal one."""
+        return self.users_out and user not in self.testers
 
 
 class SideSchedule(msgspec.Struct, frozen=True):
@@ -295,9 +300,11 @@ def _phase(now: datetime, held: tuple[Setting, ...], period: Period, organizatio
         return lookup(parameter=parameter, settings=held, now=now, organization=code)
 
     disabled = value(parameters.DISABLE_USER_ACCESS) == "Y"
+    barring = [s for s in downtimes if s.testers or s.users == "out" or (s.users is None and disabled)]
     return Phase(
         downtimes=downtimes,
-        users_out=any(s.users == "out" or (s.users is None and disabled) for s in downtimes),
+        users_out=bool(barring),
+        testers=frozenset.intersection(*(frozenset(s.testers) for s in barring)) if barring else frozenset(),
         period=period,
         message=latest.message or value(parameters.MESSAGE),
         contact=latest.contact or value(parameters.CONTACT),

@@ -24,7 +24,8 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
     `latched` says that it was once saved with value Y and no end. `users`, `message` and `contact` are what a
     downtime carries itself; None leaves them to the parameters. `zone` is the one in which its times are
     shown. One with a `recurrence` is a series: it begins with the occurrence at `start`, and has none that
-    starts at its `end` or later. `sequence` says how often it was changed, the last time at `changed_at`.
+    starts at its `end` or later. With `testers` it is verifying: open for these users and closed for all others.
+    `sequence` says how often it was changed, the last time at `changed_at`.
     """
 
     id: str
@@ -42,6 +43,7 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
     zone: str = "UTC"
     reason: str = ""
     recurrence: Recurrence | None = None
+    testers: tuple[str, ...] = ()
     sequence: int = 0
     changed_at: datetime | None = None
 

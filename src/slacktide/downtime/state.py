@@ -114,7 +114,7 @@ def state_of(
         organization=organization,
         state="reference only"
         if left
-        else _word(phases, holders, verifying=verifying, scheduled=next_start is not None),
+        else _word(phases, holders, verifying=verifying or _verifying(phases), scheduled=next_start is not None),
         because=tuple(setting for phase in phases for setting in phase.downtimes),
         until=next((period.end for period in unbroken if period.contains(now)), None),
         next_start=next_start,
@@ -122,6 +122,11 @@ def state_of(
         held=held,
         lives_at=home.lives_at if home is not None and left else None,
     )
+
+
+def _verifying(phases: list[Phase]) -> bool:
+    """Tell whether each downtime in effect is open for testers."""
+    return all(setting.testers for phase in phases for setting in phase.downtimes)
 
 
 def _word(phases: list[Phase], holders: Holders | None, *, verifying: bool, scheduled: bool) -> str:
