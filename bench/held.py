@@ -51,7 +51,7 @@ class Run:
         with connect(self.erp, name="bench") as erp:
             sample.create(erp)
         with connect(self.control, name="bench") as control:
-            set_place(control, Place("erp", self.erp))
+            set_place(control, Place("erp", self.erp), **_WHO)
             codes = [f"O{number:02}" for number in range(organizations)]
             for code in codes:
                 add_organization(control, code=code, **_WHO)

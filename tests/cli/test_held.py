@@ -28,7 +28,7 @@ def erp(server, hotel, database):
     server.create_database(name)
     with connect(server.address(name), name="owner") as connection, connect(database, name="test") as control:
         sample.create(connection)
-        set_place(control, Place("erp", server.address(name)))
+        set_place(control, Place("erp", server.address(name)), who="tester")
         yield connection
 
 

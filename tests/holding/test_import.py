@@ -9,14 +9,15 @@ import pytest
 
 from slacktide.holding import sample, store
 from slacktide.holding.work import NotAccepted
+from tests.holding.conftest import release
 
 
 @pytest.fixture
 def inserted(site, releaser):
     """Give the site with an invoice in the interface whose import waits, held by a downtime; and that downtime."""
-    releaser.release("SOUTH")
+    release(releaser)
     site.arrive(1, imported=True)
-    releaser.release("SOUTH")
+    release(releaser)
     return site
 
 
@@ -31,7 +32,7 @@ def requests(site):
 
 def read_later(site, releaser):
     store.check_now(site.control)
-    assert releaser.release("SOUTH")
+    release(releaser)
 
 
 def test_held_before_the_import(site, releaser):
@@ -41,7 +42,7 @@ def test_held_before_the_import(site, releaser):
     taken = site.item(write)
     store.finish(site.control, taken, follow=sample.InvoiceWork().follow(taken))
     site.down()
-    releaser.release("SOUTH")
+    release(releaser)
     assert (the_import(site).state, requests(site)) == ("waiting", 0)
 
 
@@ -121,17 +122,17 @@ def test_surely_not_accepted(site, releaser, monkeypatch):
     site.arrive(1, imported=True)
     with monkeypatch.context() as patch:
         patch.setattr(sample.InvoiceWork, "send", refuse)
-        releaser.release("SOUTH")
+        release(releaser)
         assert (the_import(site).state, the_import(site).attempts) == ("waiting", 1)
     time.sleep(0.55)
-    releaser.release("SOUTH")
+    release(releaser)
     assert the_import(site).state == "sent"
 
 
 def test_failed_in_the_erp(site, releaser):
     """A result that says failed uses up a retry; the reason is the ERP's own."""
     site.arrive(1, lines=("1", "2"), imported=True)
-    releaser.release("SOUTH")
+    release(releaser)
     site.erp.execute("update ledger.request set result = 'failed', note = 'no such supplier'")
     read_later(site, releaser)
     assert (the_import(site).state, the_import(site).attempts) == ("waiting", 1)

@@ -18,6 +18,7 @@ from tests.holding import killed
 from tests.holding.killed import MOMENTS
 
 WHO = {"who": "tester", "reason": "a test"}
+ITEMS = 1000
 CODES = [f"ORG{number}" for number in range(10)]
 
 
@@ -66,7 +67,7 @@ def test_three_workers_killed_in_turn(site):
         add_organization(site.control, code=code, **WHO)
     downtime = site.down(None, end="now+PT1H")
     with site.control.transaction():
-        for number, code in itertools.product(range(100), CODES):
+        for number, code in itertools.product(range(ITEMS // 10), CODES):
             site.arrive(f"{number:03}", organization=code)
     workers = [start_worker(site) for _ in range(3)]
     try:
@@ -89,14 +90,19 @@ def test_three_workers_killed_in_turn(site):
 
 
 def kill_in_turn(site, workers, *, seed):
-    """Kill one worker after the other, at random moments, until everything is done."""
+    """Kill one worker after the other, each time after some more items, until everything is written."""
     chance = random.Random(seed)  # noqa: S311 -- moments, no secrets
-    for turn in itertools.count():
-        time.sleep(chance.uniform(0.2, 0.6))
-        if set(site.states()) == {"done"}:
-            assert turn > 1
-            return
-        assert turn < 300
-        workers[turn % 3].kill()
-        workers[turn % 3].communicate()
-        workers[turn % 3] = start_worker(site)
+    kills = 0
+    while (before := count(site)) < ITEMS:
+        wanted = min(ITEMS, before + chance.randrange(20, 120))
+        until(lambda: count(site) >= wanted)  # noqa: B023 -- asked before it changes
+        workers[kills % 3].kill()
+        workers[kills % 3].communicate()
+        workers[kills % 3] = start_worker(site)
+        kills += 1
+    until(lambda: set(site.states()) == {"done"})
+    assert kills > 6
+
+
+def count(site):
+    return site.erp.execute("select count(*) from payables.invoice_header").fetchone()[0]

@@ -12,17 +12,14 @@ from slacktide.control.organization import set_side
 from slacktide.core.interval import Period
 from slacktide.guard import closing
 from slacktide.guard.window import Window, set_windows
-from slacktide.holding import sample, store
+from slacktide.holding import attempt, sample, store
+from slacktide.holding.passage import open_place
 from slacktide.holding.place import Place, set_place
 from slacktide.holding.release import Releaser
 from slacktide.postgres.connection import connect
+from tests.holding.conftest import release
 
 WHO = {"who": "tester", "reason": "a test"}
-
-
-def release(releaser, organization="SOUTH", *, times=1):
-    for _ in range(times):
-        assert releaser.release(organization)
 
 
 def until(holds, *, seconds=10.0):
@@ -197,15 +194,14 @@ def test_a_failing_item_steps_aside(site, releaser):
 def test_a_failing_erp_stops_the_release(site, releaser):
     """Failures of the ERP use up no retry; a run of them stops the release, visibly, until one attempt succeeds."""
     site.arrive(1)
-    set_place(site.control, Place("erp", "host=/nowhere dbname=erp"))
+    set_place(site.control, Place("erp", "host=/nowhere dbname=erp"), **WHO)
     for expected in ("retry", "retry", "stopped"):
-        release(releaser)
+        releaser.release("SOUTH")
         assert site.queue().kind == expected
-        assert not site.queue().is_due
         store.check_now(site.control)
     assert (site.item(store.list_items(site.control)[0]).attempts, site.queue().failures) == (0, 3)
     assert "the ERP itself fails: " in site.queue().because
-    set_place(site.control, Place("erp", site.erp_address))
+    set_place(site.control, Place("erp", site.erp_address), **WHO)
     release(releaser)
     assert (site.written(), site.queue().kind, site.queue().failures) == (["1"], "open", 0)
 
@@ -267,6 +263,31 @@ def test_moved_away(site, releaser, server):
         (item,) = store.list_items(site.control)
         assert "has no place for this work" in item.because
         store.try_again(site.control, item, **WHO)
+        release(releaser)
+        assert new.execute("select number from payables.invoice_header").fetchall() == [("1",)]
+    assert (site.states(), site.written()) == (["done"], [])
+
+
+def test_moves_while_we_connect(site, releaser, server, monkeypatch):
+    """An organization that moves between our connecting and our look is written at the new place only."""
+    database = f"{site.erp_address.partition('?')[0].rpartition('/')[2]}_moved"
+    server.create_database(database)
+    facts, connected = WHO | {"organization": "SOUTH"}, []
+
+    def moving(address, *, name):
+        connected.append(address)
+        if len(connected) == 1:
+            set_side(site.control, side="source", state="reference only", lives_at="the new place", **facts)
+            set_side(site.control, side="target", state="open", database=server.address(database), **facts)
+        return open_place(address, name=name)
+
+    with connect(server.address(database), name="new") as new:
+        sample.create(new)
+        set_side(site.control, side="source", state="open", **facts)
+        site.arrive(1)
+        monkeypatch.setattr(attempt, "open_place", moving)
+        release(releaser)
+        time.sleep(0.25)
         release(releaser)
         assert new.execute("select number from payables.invoice_header").fetchall() == [("1",)]
     assert (site.states(), site.written()) == (["done"], [])

@@ -60,11 +60,11 @@ def test_reassign(site, releaser):
 def test_places(site):
     """An organization's own place comes before the one of all, and no address contains a password."""
     own = Place("own", "env:SOUTH_ERP", "SOUTH")
-    set_place(site.control, own)
+    set_place(site.control, own, **WHO)
     places = [Place("all", "env:ERP"), own]
     assert address_of(places, organization="SOUTH", home=None) == "env:SOUTH_ERP"
     assert address_of(places, organization="NORTH", home=None) == "env:ERP"
     with pytest.raises(NoPlace):
         address_of([own], organization="NORTH", home=None)
     with pytest.raises(PlaceHasPassword):
-        set_place(site.control, Place("bad", "postgresql://user:secret@host/erp"))
+        set_place(site.control, Place("bad", "postgresql://user:secret@host/erp"), **WHO)

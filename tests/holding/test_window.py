@@ -87,7 +87,7 @@ def test_each_place_its_own(site, copier, server):
     """A place of one organization has that one's windows and the site's; the place of all has the others'."""
     name = f"{site.erp_address.partition('?')[0].rpartition('/')[2]}_south"
     server.create_database(name)
-    set_place(site.control, Place("south", server.address(name), "SOUTH"))
+    set_place(site.control, Place("south", server.address(name), "SOUTH"), **WHO)
     site.down("SOUTH")
     site.down("NORTH")
     assert copier.copy()
@@ -96,7 +96,7 @@ def test_each_place_its_own(site, copier, server):
 
 def test_a_place_that_is_away(site, copier):
     """A place that cannot be reached keeps nothing from the others, and says why it has no windows."""
-    set_place(site.control, Place("away", "host=/nowhere dbname=erp", "NORTH"))
+    set_place(site.control, Place("away", "host=/nowhere dbname=erp", "NORTH"), **WHO)
     site.down("SOUTH")
     assert not copier.copy()
     assert [one.organization for one in windows(site.erp)] == ["SOUTH"]

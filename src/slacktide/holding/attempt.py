@@ -14,7 +14,7 @@ import psycopg
 from psycopg.rows import TupleRow
 
 from slacktide.control.setting import control_now
-from slacktide.core.errors import SlacktideError
+from slacktide.core.errors import OutsideError, SlacktideError
 from slacktide.holding import failure, store
 from slacktide.holding.failure import Kind
 from slacktide.holding.item import Item
@@ -44,6 +44,10 @@ class Pause(msgspec.Struct, frozen=True, kw_only=True):
 
 class NotTaken(LeftBehind):
     """{organization} lives now at {lives_at}, which has no place for this work."""
+
+
+class HomeChanged(OutsideError):
+    """{organization} has moved to another database at this moment, so nothing was written here: it is tried there."""
 
 
 class Attempt:
@@ -96,6 +100,7 @@ class Attempt:
     def _insert(self, work: Work, item: Item) -> Pause | None:
         place = self._place(work, item, use="write")
         with passage(place, look=self._look, organization=item.organization, step=item.step):
+            self._require_home(item, place)
             if not work.find(place, key=item.key):
                 work.write(place, item=item)
         store.finish(self._connection, item, follow=work.follow(item))
@@ -104,6 +109,7 @@ class Attempt:
     def _import(self, work: Work, item: Item) -> Pause | None:
         place, outside = (self._place(work, item, use=use) for use in ("write", "result"))
         with passage(place, look=self._look, organization=item.organization, step=item.step, judged_at_commit=False):
+            self._require_home(item, place)
             now = control_now(self._connection)
             store.happen(self._connection, item, Event.SEND, next_check=now)
             sent = msgspec.structs.replace(item, state=State.SENT, sent_at=now)
@@ -198,6 +204,13 @@ class Attempt:
             raise NotTaken(organization=item.organization, lives_at=shown(address))
         return self._open[key]
 
+    def _require_home(self, item: Item, place: psycopg.Connection[TupleRow]) -> None:
+        """Go on where this is still the place, as of the look under its lock. Raises HomeChanged."""
+        home = self._look.home(item.organization)
+        address = address_of(self.places, organization=item.organization, home=home)
+        if self._open.get((address, "write")) is not place:
+            raise HomeChanged(organization=item.organization)
+
     def _has_left(self, item: Item) -> bool:
         """Tell whether the control database knows, too, that the organization has moved and cannot be written."""
         return self._look.decide(organization=item.organization, step=item.step).code == "reference_only"
@@ -215,7 +228,7 @@ def _kind(error: Exception) -> Kind:
         return failure.kind_of(error.sqlstate)
     if isinstance(error, LeftBehind):
         return Kind.LEFT
-    if isinstance(error, ScheduleInChange):
+    if isinstance(error, ScheduleInChange | HomeChanged):
         return Kind.AGAIN
     return Kind.ERP if isinstance(error, SlacktideError) and not isinstance(error, NotAccepted) else Kind.ITEM
 

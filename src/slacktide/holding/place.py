@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 import psycopg
 
+from slacktide.control.audit import record_audit
 from slacktide.core.errors import InputError, UsageError
 from slacktide.downtime.schedule import Side
 from slacktide.postgres.connection import has_password
@@ -34,11 +35,15 @@ class PlaceHasPassword(UsageError):
     """The address of the place {name} contains a password: give it as env:NAME or file:PATH."""
 
 
-def set_place(connection: psycopg.Connection[Any], place: Place) -> None:
+def set_place(connection: psycopg.Connection[Any], place: Place, *, who: str, reason: str = "") -> None:
     """Add a place, or give it another address or organization. Raises PlaceHasPassword."""
     if has_password(place.address):
         raise PlaceHasPassword(name=place.name)
-    connection.execute(_sql["set_place"], msgspec.structs.asdict(place))
+    with connection.transaction():
+        before = next((one for one in list_places(connection) if one.name == place.name), None)
+        connection.execute(_sql["set_place"], msgspec.structs.asdict(place))
+        subject = f"place {place.name}"
+        record_audit(connection, who=who, what="place", object=subject, before=before, after=place, reason=reason)
 
 
 def list_places(connection: psycopg.Connection[Any]) -> list[Place]:

@@ -43,7 +43,7 @@ from slacktide.holding.item import Queue
 from slacktide.holding.look import Look
 
 _AT_ONCE = 16
-_SLICE_SECONDS = 0.2
+_SLICE_SECONDS = 0.1
 _WAIT_SECONDS = 1.0
 _IDLE_SECONDS = 5.0
 _LOOK_SECONDS = 0.5
