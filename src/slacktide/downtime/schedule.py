@@ -79,7 +79,7 @@ class Phase(msgspec.Struct, frozen=True):
     @property
     def in_effect(self) -> bool:
         """Tell whether a downtime of the scope is in effect."""
-        return bool(self.downtimes)
+        return self.period is not None
 
 
 class SideSchedule(msgspec.Struct, frozen=True):
