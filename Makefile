@@ -50,7 +50,7 @@ requirements: $(VENV)/.dev ## pin anew what pyproject.toml asks for
 	$(PIP) pip-tools
 	$(BIN)/python -m piptools compile --quiet --strip-extras --generate-hashes --allow-unsafe --no-header \
 	    --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-annotate \
-	    --extra move --extra control --extra command --extra embedded --output-file requirements/run.txt pyproject.toml requirements/build.in
+	    --extra move --extra control --extra command --extra embedded --extra server --output-file requirements/run.txt pyproject.toml requirements/build.in
 	$(BIN)/python -m piptools compile --quiet --strip-extras --generate-hashes --allow-unsafe --no-header \
 	    --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-annotate \
 	    --all-extras --output-file requirements/dev.txt pyproject.toml requirements/build.in

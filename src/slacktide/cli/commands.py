@@ -19,7 +19,7 @@ anything is down, else 0.
 """
 
 for _name, (_where, _help) in {
-    "up": ("slacktide.cli.up:up", "Start the control database and a worker, in the foreground."),
+    "up": ("slacktide.cli.up:up", "Start the control database, the site and a worker, in the foreground."),
     "worker": ("slacktide.cli.up:worker", "Start one more worker."),
     "demo": ("slacktide.cli.demo:app", "Show a move from beginning to end."),
     "database": ("slacktide.cli.database:app", "Databases on the embedded server."),
@@ -31,6 +31,8 @@ for _name, (_where, _help) in {
         "List the transactions that a closing waits for, of an organization or of all.",
     ),
     "transaction": ("slacktide.cli.status:transaction", "End a transaction that holds a closing up."),
+    "token": ("slacktide.cli.token:app", "Tokens, by which gates, proxies and scripts are admitted."),
+    "gate": ("slacktide.cli.token:gate", "Gates in applications and proxies."),
     "hotel": ("slacktide.cli.hotel:app", "The hotel: load a property and let it trade."),
     "plan": ("slacktide.cli.plan:app", "Check a transfer plan; write its XSD."),
     "move": ("slacktide.cli.move:app", "Move an organization to another database."),
