@@ -10,6 +10,7 @@ from datetime import timedelta
 
 import pytest
 
+from slacktide.control.gate import list_gates
 from slacktide.control.organization import add_organization, set_side
 from slacktide.control.setting import control_now
 from slacktide.downtime.table import Action
@@ -199,7 +200,7 @@ def test_starts_now_is_there_within_a_second(control, database, plan, end, soon)
 
 def test_a_connection_that_is_cut(control, database, plan, soon):
     """Where the database cuts the connection, the gate connects anew and learns what it missed."""
-    cut = "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'slacktide cut me'"
+    cut = "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'slacktide gate cut me'"
     with Keeper(ControlSource(database, name="cut me")) as kept:
         assert kept.refusal(OPEN) is None
         control.execute(cut)
@@ -208,6 +209,19 @@ def test_a_connection_that_is_cut(control, database, plan, soon):
 
 
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
+def test_the_gate_list(control, database, soon):
+    """A gate beside the database is listed too; one that may only read it works all the same."""
+    with Keeper(ControlSource(database, name="batch")) as kept:
+        assert kept.refusal(OPEN) is None
+        soon(lambda: [row["name"] for row in list_gates(control)] == ["batch"])
+    control.execute("create role reader login; grant pg_read_all_data to reader")
+    try:
+        with Keeper(ControlSource(f"{database}&options=-crole%3Dreader", name="reader")) as kept:
+            assert kept.refusal(OPEN) is None
+    finally:
+        control.execute("drop role reader")
+
+
 def test_a_fork(control, database, plan):
     """A process that is forked from the keeper's keeps the schedule itself."""
     with Keeper(ControlSource(database)) as kept:

@@ -3,13 +3,16 @@ from __future__ import annotations
 import http.client
 import json
 import logging
+import time
 from urllib.parse import urlsplit
 
 import pytest
 
+from slacktide.control.gate import list_gates
 from slacktide.control.organization import set_side
 from slacktide.control.token import revoke_token
 from slacktide.downtime.wire import decode_schedule
+from slacktide.postgres.connection import connect
 from tests.gates.conftest import SECRET, WHO, fetch
 from tests.gates.test_keeper import silenced
 
@@ -181,6 +184,21 @@ def test_without_the_control_database(site, token, soon, control, server):
         assert soon(lambda: float(fetch(site, "/api/schedule", **bearer(secret)).headers["X-Slacktide-Age"]) > 2) < 5
         assert fetch(site, "/livez").status == 200
     soon(lambda: float(fetch(site, "/api/schedule", **bearer(secret)).headers["X-Slacktide-Age"]) < 2)
+
+
+def test_a_control_database_that_cannot_be_written(site, token, soon, control, server):
+    """Where nothing can be written, gates are not listed, and everything else goes on."""
+    secret, name = token("schedule"), control.info.dbname
+    soon(lambda: fetch(site, "/api/schedule", **bearer(secret)).status == 200)
+    with connect(server.address(), name="read only") as other:
+        other.execute(f"alter database {name} set default_transaction_read_only = on")
+        other.execute("select pg_terminate_backend(pid) from pg_stat_activity where application_name ~ 'gate server'")
+    end = time.monotonic() + 3
+    while time.monotonic() < end:
+        assert fetch(site, "/api/schedule", X_Slacktide_Gate="web", **bearer(secret)).status == 200
+        time.sleep(0.1)
+    assert float(fetch(site, "/api/schedule", **bearer(secret)).headers["X-Slacktide-Age"]) < 2
+    assert list_gates(control) == []
 
 
 def test_health(site, plan, soon):

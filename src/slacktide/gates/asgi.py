@@ -36,6 +36,7 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+# Whatever body these have means nothing (RFC 9110, section 9.3).
 _BODILESS = frozenset(("GET", "HEAD", "OPTIONS", "TRACE"))
 _FRESH_SECONDS = 1.0
 _SILENCE_SECONDS = 1.0

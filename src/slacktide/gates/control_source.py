@@ -12,13 +12,17 @@ The events:
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable
 from datetime import datetime
+from importlib.metadata import version
+from socket import gethostname
 from typing import Any
 
 import psycopg
 
+from slacktide.control.gate import Seen, note_gates
 from slacktide.control.schedule import CHANNEL, schedule_of
 from slacktide.control.setting import ClockSilent, control_now
 from slacktide.core.errors import OutsideError
@@ -26,13 +30,16 @@ from slacktide.downtime.decision import MAXIMUM_AGE
 from slacktide.gates.source import Fetched, Report, ScheduleNotFetched
 from slacktide.postgres.connection import Unreachable, connect, shown
 
+_NOTED_SECONDS = 15.0
+_NO_TOKEN = "(beside the control database)"  # noqa: S105 -- it says that there is none
 _LIMITS = "-c statement_timeout=5000 -c lock_timeout=2000"
 
 
 class ControlSource:
-    """The schedule of a control database. `beside` is called with the connection at each look, about once a second.
+    """The schedule of a control database; `slacktide gate list` shows this gate by its `name`.
 
-    It also listens on the `channels`, of which the source only knows that a look is due.
+    `beside`, if it is given, is called with the connection at each look, about once a second, and then nothing is noted
+    for that list. It also listens on the `channels`, of which the source only knows that a look is due.
     """
 
     interval_seconds = 1.0
@@ -41,12 +48,14 @@ class ControlSource:
         self,
         address: str,
         *,
-        name: str = "gate",
-        beside: Callable[[psycopg.Connection[Any], Report], None] = lambda *_: None,
+        name: str | None = None,
+        beside: Callable[[psycopg.Connection[Any]], None] | None = None,
         channels: tuple[str, ...] = (),
     ) -> None:
         """Take the control database's address."""
-        self._address, self._name, self._beside, self._channels = address, name, beside, (CHANNEL, *channels)
+        self._address, self._name = address, name or gethostname()
+        self._beside, self._channels = beside, (CHANNEL, *channels)
+        self._noted = float("-inf")
         self._ended = threading.Event()
         self._connection: psycopg.Connection[Any] | None = None
         self._changed = True
@@ -57,7 +66,8 @@ class ControlSource:
         """Look once. Raises ScheduleNotFetched."""
         try:
             connection = self._connected()
-            self._beside(connection, report)
+            if self._beside is not None:
+                self._beside(connection)
             sent = monotonic()
             now = control_now(connection)
             received = monotonic()
@@ -68,6 +78,9 @@ class ControlSource:
                 schedule = schedule_of(connection, around=hour)
                 self._changed, self._hour = False, hour  # what was told of meanwhile waits to be drained
                 self._count += 1
+            if self._beside is None and monotonic() - self._noted >= _NOTED_SECONDS:
+                self._noted = monotonic()
+                self._note(connection, report, now=now)
         except (psycopg.Error, Unreachable, ClockSilent) as error:
             self._leave()
             raise self._failed(error) from error
@@ -96,9 +109,23 @@ class ControlSource:
         """Close the connection."""
         self._leave()
 
+    def _note(self, connection: psycopg.Connection[Any], report: Report, *, now: datetime) -> None:
+        """Note what the gate says of itself; where that cannot be written it is not listed, and works all the same."""
+        seen = Seen(
+            token=_NO_TOKEN,
+            name=self._name,
+            version=version("slacktide"),
+            seen_at=now,
+            schedule=report.tag,
+            offset_seconds=report.offset_seconds,
+            age_seconds=report.age_seconds,
+        )
+        with contextlib.suppress(psycopg.Error):
+            note_gates(connection, seen=[seen])
+
     def _connected(self) -> psycopg.Connection[Any]:
         if self._connection is None:
-            self._connection = connect(self._address, name=self._name, options=_LIMITS, tcp_user_timeout=5000)
+            self._connection = connect(self._address, name=f"gate {self._name}", options=_LIMITS, tcp_user_timeout=5000)
             self._changed = True
             for channel in self._channels:
                 self._connection.execute(psycopg.sql.SQL("listen {}").format(psycopg.sql.Identifier(channel)))

@@ -270,7 +270,9 @@ class Keeper:
 
     def _ensure(self) -> None:
         if self._thread is None:
-            self.start(wait_seconds=_FIRST_LOOK_SECONDS)
+            self.start()
+        if self._known is None and not self._looked.is_set():
+            self._looked.wait(_FIRST_LOOK_SECONDS)
 
     def forked(self) -> None:
         """Begin anew in a process that was forked from the keeper's."""

@@ -26,6 +26,7 @@ from slacktide.gates.refusal import Reply, refuse
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
 Application = Callable[[Environ, StartResponse], Iterable[bytes]]
+# Whatever body these have means nothing (RFC 9110, section 9.3).
 _BODILESS = frozenset(("GET", "HEAD", "OPTIONS", "TRACE"))
 _FRESH_SECONDS = 1.0
 
@@ -77,7 +78,7 @@ class Gate:
 def _complete(environ: Environ) -> None:
     """Read the body to its end; the application reads it from memory or a file."""
     stated = environ.get("CONTENT_LENGTH") or ""
-    left = int(stated) if stated.isdigit() else None
+    left = int(stated) if stated.isascii() and stated.isdigit() else None
     if left is None and not environ.get("wsgi.input_terminated"):
         return  # by the standard there is no body
     source, body = environ["wsgi.input"], Body()

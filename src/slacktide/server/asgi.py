@@ -12,6 +12,7 @@ looked at before the body, so that nobody who is not admitted has anything read.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import Any
@@ -27,7 +28,6 @@ from slacktide.gates import forward_auth
 from slacktide.gates.control_source import ControlSource
 from slacktide.gates.keeper import Keeper
 from slacktide.gates.refusal import Reply, problem
-from slacktide.gates.source import Report
 from slacktide.server.decision import answer_decision
 from slacktide.server.door import Door
 from slacktide.server.feed import Feed
@@ -47,6 +47,7 @@ from slacktide.server.wire import (
 
 _Handler = Callable[[Scope, Receive, Send], Awaitable[None]]
 _POLICY_VIOLATION = 1008
+_ENVOY = "/gate/envoy"  # behind which Envoy writes the path of the request that it asks about
 _NEW_TOKEN_SECONDS = 0.25
 
 
@@ -71,7 +72,8 @@ class Site:
         """Answer a request by its path."""
         if scope["type"] != "http":
             return await self._other(scope, receive, send)
-        method, handler = self._routes.get(scope["path"], ("", None))
+        path = _ENVOY if scope["path"].startswith(f"{_ENVOY}/") else scope["path"]
+        method, handler = self._routes.get(path, ("", None))
         if handler is None:
             detail = f"There is nothing at {scope['path']}."
             return await say(problem(status=HTTPStatus.NOT_FOUND, title="Not found", detail=detail), send)
@@ -159,11 +161,12 @@ class Site:
 
     # -- beside the paths ----------------------------------------------------------------------------------------------
 
-    def _beside(self, connection: psycopg.Connection[Any], report: Report) -> None:  # noqa: ARG002 -- the server's own
-        """Read the tokens and write down the gates, with each look of the keeper."""
+    def _beside(self, connection: psycopg.Connection[Any]) -> None:
+        """Read the tokens and write down the gates, with each look of the keeper; that may fail, the look may not."""
         if self._door.load(connection):
             self._feed.wake()
-        self._seen.write(connection, monotonic=clock.monotonic_seconds())
+        with contextlib.suppress(psycopg.Error):
+            self._seen.write(connection, monotonic=clock.monotonic_seconds())
 
     async def _other(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Follow the server's life; no socket is taken."""

@@ -10,13 +10,16 @@ The events:
    that to its own; past the maximum age it gives no schedule at all.
 2. A stream is silent for long, and something between cuts it. A sign of life goes out every few seconds.
 3. A token is revoked while its stream is open: the stream ends.
-4. The server ends while streams are open: they end at once, so that it can.
+4. The documents could not be made when the schedule came. They are made when they are asked for: what is given is
+   never another schedule than the one whose age is said.
+5. The server ends while streams are open: they end at once, so that it can.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import threading
 from collections.abc import Callable
 from datetime import datetime
 from hashlib import sha256
@@ -48,6 +51,7 @@ class Feed:
 
     def __init__(self) -> None:
         """Begin without a schedule."""
+        self._lock = threading.Lock()
         self._documents: dict[_Seen, _Document] = {}
         self._schedule: Schedule | None = None
         self._waiting: set[asyncio.Event] = set()
@@ -64,13 +68,13 @@ class Feed:
         self.wake()
 
     def renew(self, moment: Moment) -> None:
-        """Make the documents of a new schedule, and tell of it; called by the keeper's thread."""
-        schedule = moment.schedule
-        if schedule is None:
-            return
-        wanted = {None, *self._documents}
-        self._documents = {seen: _document(schedule, seen, since=moment.now) for seen in wanted}
-        self._schedule = schedule
+        """Make the documents of a new schedule, and tell of it; called by any thread."""
+        with self._lock:
+            if (schedule := moment.schedule) is None or schedule is self._schedule:
+                return
+            wanted = {None, *self._documents}
+            self._documents = {seen: _document(schedule, seen, since=moment.now) for seen in wanted}
+            self._schedule = schedule
         self.wake()
 
     def answer(self, *, token: Token, known: str, keeper: Keeper) -> Reply:
@@ -117,13 +121,15 @@ class Feed:
                 await gone
 
     def _document_for(self, token: Token, moment: Moment) -> _Document | None:
+        """Give the document for a token; whatever became of the keeper's call, it is that of the schedule of now."""
         seen = frozenset(token.organizations) or None
-        documents, schedule = self._documents, self._schedule
-        if schedule is None:
-            return None
-        if seen not in documents:
-            documents[seen] = _document(schedule, seen, since=moment.now)
-        return documents[seen]
+        self.renew(moment)
+        with self._lock:
+            if self._schedule is None:
+                return None
+            if seen not in self._documents:
+                self._documents[seen] = _document(self._schedule, seen, since=moment.now)
+            return self._documents[seen]
 
     def wake(self) -> None:
         """Let the streams look, whether they are still admitted too; called by any thread."""

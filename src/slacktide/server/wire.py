@@ -25,10 +25,13 @@ def header(scope: Scope, name: bytes) -> str:
 
 
 def headers_of(scope: Scope) -> dict[str, str]:
-    """Give all headers of a request by their names in small letters; of one that comes twice the first."""
+    """Give all headers of a request by their names in small letters; of one that comes twice the first.
+
+    Proxies write the names of users and organizations in UTF-8.
+    """
     found: dict[str, str] = {}
     for key, value in scope["headers"]:
-        found.setdefault(str(key, "latin-1"), str(value, "latin-1"))
+        found.setdefault(str(key, "latin-1"), str(value, "utf-8", "replace"))
     return found
 
 
