@@ -81,14 +81,14 @@ def _setting(organization: str, start: datetime, end: datetime) -> Setting:
     return Setting(id=f"{organization}-{start}", organization=organization, start=start, end=end, **facts)
 
 
-def microseconds(call: Callable[[], Any]) -> float:
+def microseconds(call: Callable[[], Any], *, calls: int = _CALLS) -> float:
     """Give the median of some rounds, in microseconds a call."""
     found = []
     for _ in range(_ROUNDS):
         begun = time.perf_counter()
-        for _ in range(_CALLS):
+        for _ in range(calls):
             call()
-        found.append((time.perf_counter() - begun) / _CALLS * 1e6)
+        found.append((time.perf_counter() - begun) / calls * 1e6)
     return statistics.median(found)
 
 
@@ -208,6 +208,41 @@ def over_http() -> None:
     print(f"POST /api/decision: {rate:.0f} requests/s, one process, {_CONNECTIONS} connections, caller beside it")
 
 
+def peer() -> None:
+    """Say what django-maintenance-mode adds to an idle request, with its default: the state in a file."""
+    try:
+        import django  # noqa: PLC0415 -- a peer, which need not be there
+        from django.conf import settings  # noqa: PLC0415 -- see above
+        from maintenance_mode.middleware import MaintenanceModeMiddleware  # noqa: PLC0415 -- see above
+    except ImportError:
+        print("django-maintenance-mode is not installed here, and not measured")
+        return
+    with tempfile.TemporaryDirectory(prefix="slacktide-bench-") as folder:
+        backend = "maintenance_mode.backends.LocalFileBackend"
+        file = str(Path(folder) / "state")
+        settings.configure(
+            INSTALLED_APPS=["maintenance_mode"],
+            ROOT_URLCONF=__name__,
+            MAINTENANCE_MODE=None,
+            MAINTENANCE_MODE_STATE_BACKEND=backend,
+            MAINTENANCE_MODE_STATE_FILE_PATH=file,
+        )
+        django.setup()
+        from django.http import HttpResponse  # noqa: PLC0415 -- see above
+        from django.test import RequestFactory  # noqa: PLC0415 -- see above
+
+        request, response = RequestFactory().get("/"), HttpResponse("done")
+        middleware = MaintenanceModeMiddleware(lambda _: response)
+        bare, gated = (
+            microseconds(lambda: response, calls=2_000),
+            microseconds(lambda: middleware(request), calls=2_000),
+        )
+    print(f"django-maintenance-mode: {gated - bare:+.1f} µs")
+
+
+urlpatterns: list[Any] = []
+
+
 def main() -> None:
     """Measure all of it."""
     written = document(10_000)
@@ -217,6 +252,7 @@ def main() -> None:
     with Keeper(Given(written)) as keeper:
         overhead(keeper)
         decisions(keeper)
+    peer()
     over_http()
 
 

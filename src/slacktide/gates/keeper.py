@@ -65,10 +65,11 @@ class Known(msgspec.Struct, frozen=True):
 
 
 class Moment(msgspec.Struct, frozen=True):
-    """What the gate knows at an instant: the schedule (None: it never had one), the time, the age."""
+    """What the gate knows at a count of seconds: the schedule (None: it never had one), the time, the age."""
 
     schedule: Schedule | None
     now: datetime
+    count: float
     age_seconds: float | None = None
     tag: str | None = None
 
@@ -172,15 +173,15 @@ class Keeper:
         return Report(tag=known.tag, offset_seconds=known.reading.offset_seconds, age_seconds=age)
 
     def _moment(self, known: Known | None) -> Moment:
-        if known is None:
-            return Moment(None, self._wall())
         monotonic = self._monotonic()
+        if known is None:
+            return Moment(None, self._wall(), monotonic)
         age = known.reading.age(monotonic, self._wall())
-        return Moment(known.schedule, known.reading.time(monotonic), age, known.tag)
+        return Moment(known.schedule, known.reading.time(monotonic), monotonic, age, known.tag)
 
     def _remember(self, known: Known, moment: Moment, organization: str | None) -> None:
-        """Remember until when nothing is in effect, if nothing is now."""
-        schedule, now, monotonic = known.schedule, moment.now, self._monotonic()
+        """Remember until when nothing is in effect, if nothing is now; counted from the moment, to be exact."""
+        schedule, now, monotonic = known.schedule, moment.now, moment.count
         if monotonic < known.open_until.get(organization, _NEVER):
             return
         side = schedule.side(organization) if organization is not None else None

@@ -33,7 +33,7 @@ class SeenGates:
             token=token.name,
             name=name,
             version=headers.get("x-slacktide-gate-version", "")[:_LONGEST],
-            schedule=headers.get("x-slacktide-gate-schedule", "")[:_LONGEST] or None,
+            schedule=headers.get("x-slacktide-gate-schedule", "")[:_LONGEST].strip('"') or None,
             offset_seconds=_number(headers.get("x-slacktide-gate-offset")),
             age_seconds=_number(headers.get("x-slacktide-gate-age")),
             seen_at=now,
