@@ -27,7 +27,7 @@ Ends with the command's own status, or with 75 if it was not started because of 
 """
 
 for _name, (_where, _help) in {
-    "up": ("slacktide.cli.up:up", "Start the control database and a worker, in the foreground."),
+    "up": ("slacktide.cli.up:up", "Start the control database, the site and a worker, in the foreground."),
     "worker": ("slacktide.cli.up:worker", "Start one more worker."),
     "demo": ("slacktide.cli.demo:app", "Show a move from beginning to end."),
     "database": ("slacktide.cli.database:app", "Databases on the embedded server."),
@@ -47,6 +47,8 @@ for _name, (_where, _help) in {
     "transaction": ("slacktide.cli.holders:transaction", "End a transaction that holds a closing up."),
     "held": ("slacktide.cli.held:app", "Held work: what waits for a downtime to end."),
     "guard": ("slacktide.cli.guard:guard", _GUARD),
+    "token": ("slacktide.cli.token:app", "Tokens, by which gates, proxies and scripts are admitted."),
+    "gate": ("slacktide.cli.token:gate", "Gates in applications and proxies."),
     "hotel": ("slacktide.cli.hotel:app", "The hotel: load a property and let it trade."),
     "plan": ("slacktide.cli.plan:app", "Check a transfer plan; write its XSD."),
     "move": ("slacktide.cli.move:app", "Move an organization to another database."),

@@ -4,30 +4,44 @@ from __future__ import annotations
 
 import signal
 import threading
-from typing import Annotated
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
 from slacktide.cli.output import Shown
 from slacktide.control.database import Control, open_control
+from slacktide.core.configuration import proxy_secret
+from slacktide.core.errors import OutsideError
 from slacktide.postgres.connection import shown
+
+if TYPE_CHECKING:
+    from slacktide.server.asgi import Site
 
 _SHOWN = Shown()
 
 
+class ServerMissing(OutsideError):
+    """The site needs {module}, which is not installed: install slacktide[server], or start a worker alone with `slacktide worker`."""  # noqa: E501 -- the message is one sentence
+
+
 def up(
     *,
-    no_worker: Annotated[bool, Parameter(negative="", help="Start the control database only.")] = False,
+    host: Annotated[str, Parameter(help="Where the site listens; 0.0.0.0 is everywhere.")] = "127.0.0.1",
+    port: Annotated[int, Parameter(help="The site's port; 0 takes one that is free.")] = 8000,
+    no_worker: Annotated[bool, Parameter(negative="", help="Start the control database and the site only.")] = False,
     options: Shown = _SHOWN,
 ) -> int:
-    """Start the control database and a worker, in the foreground. Says "ready" with its address."""
+    """Start the control database, the site and a worker, in the foreground. Says "ready" with the address."""
+    serving, site_of = _server()
     ended = _until_signal()
-    with open_control() as control:
+    with open_control() as control, serving(site_of(control.address), host=host, port=port) as url:
         if no_worker:
-            _say_ready(control, options, what="the control database")
+            _say_ready(control, options, what="the site", url=url)
             ended.wait()
         else:
-            _work(control, options, ended, what="the control database and a worker")
+            _work(control, options, ended, what="the site and a worker", url=url)
     return 0
 
 
@@ -39,7 +53,18 @@ def worker(*, options: Shown = _SHOWN) -> int:
     return 0
 
 
-def _work(control: Control, options: Shown, ended: threading.Event, *, what: str) -> None:
+def _server() -> tuple[Callable[..., AbstractContextManager[str]], Callable[[str], Site]]:
+    """Give what serves a site, and what makes one of a control database. Raises ServerMissing."""
+    try:
+        from slacktide.server.asgi import Site  # noqa: PLC0415 -- a worker does without
+        from slacktide.server.run import serving  # noqa: PLC0415 -- see above
+    except ModuleNotFoundError as error:
+        raise ServerMissing(module=error.name) from error
+    secret = proxy_secret()
+    return serving, lambda address: Site(address, proxy_secret=secret)
+
+
+def _work(control: Control, options: Shown, ended: threading.Event, *, what: str, url: str | None = None) -> None:
     from slacktide.worker.supervise import Worker  # noqa: PLC0415 -- `up --no-worker` does without
 
     said = threading.Event()
@@ -47,14 +72,19 @@ def _work(control: Control, options: Shown, ended: threading.Event, *, what: str
     def ready() -> None:
         if not said.is_set():
             said.set()
-            _say_ready(control, options, what=what)
+            _say_ready(control, options, what=what, url=url)
 
     Worker(control.address).run(ended=ended.is_set, ready=ready)
 
 
-def _say_ready(control: Control, options: Shown, *, what: str) -> None:
+def _say_ready(control: Control, options: Shown, *, what: str, url: str | None = None) -> None:
     address = shown(control.address)
-    options.say({"state": "ready", "database": address}, f"ready: {what} at {address} (ctrl-C ends it)")
+    where = f" at {url}" if url else ""
+    facts = {"url": url} if url else {}
+    options.say(
+        {"state": "ready", **facts, "database": address},
+        f"ready: {what}{where}, the control database at {address} (ctrl-C ends it)",
+    )
 
 
 def _until_signal() -> threading.Event:

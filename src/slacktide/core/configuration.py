@@ -40,6 +40,15 @@ def control_address(environment: Mapping[str, str] = os.environ) -> str | None:
     return environment.get("SLACKTIDE_DATABASE_URL") or None
 
 
+def proxy_secret(environment: Mapping[str, str] = os.environ) -> str | None:
+    """Give SLACKTIDE_PROXY_SECRET, what proxies come with, or the `env:NAME` or `file:PATH` that holds it.
+
+    None means that no proxy may ask. Raises UnknownReference.
+    """
+    named = environment.get("SLACKTIDE_PROXY_SECRET")
+    return resolve_address(named, environment) or None if named else None
+
+
 def source_log_limit(environment: Mapping[str, str] = os.environ) -> int:
     """Give SLACKTIDE_SOURCE_LOG_LIMIT: the bytes of log that a source may keep for a move. Raises BadSize."""
     return parse_size(environment.get("SLACKTIDE_SOURCE_LOG_LIMIT") or _SOURCE_LOG_LIMIT)

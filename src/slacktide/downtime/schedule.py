@@ -80,7 +80,7 @@ class Phase(msgspec.Struct, frozen=True):
     @property
     def in_effect(self) -> bool:
         """Tell whether a downtime of the scope is in effect."""
-        return bool(self.downtimes)
+        return self.period is not None
 
     def bars(self, user: str | None) -> bool:
         """Tell whether a downtime of the scope bars this user, as a normal one."""

@@ -53,6 +53,11 @@ class Timeline(Generic[T]):
             if holds(value):
                 yield Period(start, end)
 
+    def since(self, instant: datetime) -> Timeline[T]:
+        """Give the same from an instant on, without what was over before."""
+        index = bisect_right(self.boundaries, instant)
+        return Timeline(self.values[index], self.later(instant))
+
     def map(self, change: Callable[[datetime | None, T], V]) -> Timeline[V]:
         """Give the timeline of `change(boundary, value)`; the boundary of the first value is None."""
         first, *values = self.values

@@ -1,0 +1,181 @@
+"""The site as one plain ASGI application: what gates and proxies ask all the time, without a framework.
+
+    POST /api/decision           scope decide
+    GET  /api/schedule           scope schedule; and /api/schedule/events
+    GET  /gate/nginx             the proxy's secret; and /gate/traefik, /gate/envoy
+    GET  /livez, /readyz
+
+It decides by a keeper of its own, beside the control database, and so by the same code as every gate. The token is
+looked at before the body, so that nobody who is not admitted has anything read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+import psycopg
+
+from slacktide.control import token as tokens
+from slacktide.control.token import Token
+from slacktide.core import clock
+from slacktide.core.duration import format_instant
+from slacktide.gates import forward_auth
+from slacktide.gates.control_source import ControlSource
+from slacktide.gates.keeper import Keeper
+from slacktide.gates.refusal import Reply, problem
+from slacktide.server.decision import answer_decision
+from slacktide.server.door import Door
+from slacktide.server.feed import Feed
+from slacktide.server.seen import SeenGates
+from slacktide.server.user import known_admin
+from slacktide.server.wire import (
+    Receive,
+    Scope,
+    Send,
+    body_of,
+    header,
+    headers_of,
+    json_reply,
+    say,
+    unadmitted,
+)
+
+_Handler = Callable[[Scope, Receive, Send], Awaitable[None]]
+_POLICY_VIOLATION = 1008
+_ENVOY = "/gate/envoy"  # behind which Envoy writes the path of the request that it asks about
+_NEW_TOKEN_SECONDS = 0.25
+
+
+class Site:
+    """The application. It belongs to one control database."""
+
+    def __init__(self, address: str, *, proxy_secret: str | None = None) -> None:
+        """Take the control database's address, and the secret that proxies come with (None: no proxy may ask)."""
+        self._secret = proxy_secret
+        self._door, self._seen, self._feed = Door(), SeenGates(), Feed()
+        source = ControlSource(address, name="server", beside=self._beside, channels=(tokens.CHANNEL,))
+        self.keeper = Keeper(source, changed=lambda: self._feed.renew(self.keeper.moment()))
+        self._routes: dict[str, tuple[str, _Handler]] = {
+            "/api/decision": ("POST", self._decision),
+            "/api/schedule": ("GET", self._schedule),
+            "/api/schedule/events": ("GET", self._events),
+            "/livez": ("GET", self._livez),
+            "/readyz": ("GET", self._readyz),
+        } | {f"/gate/{name}": ("", self._gate(dialect)) for name, dialect in forward_auth.DIALECTS.items()}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request by its path."""
+        if scope["type"] != "http":
+            return await self._other(scope, receive, send)
+        path = _ENVOY if scope["path"].startswith(f"{_ENVOY}/") else scope["path"]
+        method, handler = self._routes.get(path, ("", None))
+        if handler is None:
+            detail = f"There is nothing at {scope['path']}."
+            return await say(problem(status=HTTPStatus.NOT_FOUND, title="Not found", detail=detail), send)
+        if method and scope["method"] != method and (method, scope["method"]) != ("GET", "HEAD"):
+            detail, allow = f"{scope['path']} takes {method}.", (("Allow", method),)
+            status = HTTPStatus.METHOD_NOT_ALLOWED
+            return await say(problem(status=status, title="Wrong method", detail=detail, headers=allow), send)
+        return await handler(scope, receive, send)
+
+    def end(self) -> None:
+        """End the streams and the keeper; called by any thread."""
+        self._feed.end()
+        self.keeper.close()
+
+    # -- the paths -----------------------------------------------------------------------------------------------------
+
+    async def _decision(self, scope: Scope, receive: Receive, send: Send) -> None:
+        token = await self._admitted(scope, "decide")
+        if token is None:
+            return await say(unadmitted("decide"), send)
+        body = await body_of(receive)
+        if body is None:
+            detail = "The body is larger than a request for a decision can be."
+            status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+            return await say(problem(status=status, title="Too large", detail=detail), send)
+        return await say(answer_decision(body, token=token, keeper=self.keeper), send)
+
+    async def _schedule(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 -- has no body
+        token = await self._admitted(scope, "schedule")
+        if token is None:
+            return await say(unadmitted("schedule"), send)
+        self._seen.note(headers_of(scope), token=token, now=self.keeper.moment().now)
+        known = header(scope, b"if-none-match")
+        return await say(self._feed.answer(token=token, known=known, keeper=self.keeper), send)
+
+    async def _events(self, scope: Scope, receive: Receive, send: Send) -> None:
+        token, authorization = await self._admitted(scope, "schedule"), header(scope, b"authorization")
+        if token is None:
+            return await say(unadmitted("schedule"), send)
+
+        def live() -> bool:
+            return self._door.admit(authorization, scope="schedule") is not None
+
+        return await self._feed.stream(token=token, keeper=self.keeper, live=live, receive=receive, send=send)
+
+    async def _admitted(self, scope: Scope, needed: str) -> Token | None:
+        """Give the caller's token; one that is not known is looked for again a moment later, for it may be new."""
+        authorization = header(scope, b"authorization")
+        token = self._door.admit(authorization, scope=needed)
+        if token is None and authorization:
+            await asyncio.sleep(_NEW_TOKEN_SECONDS)
+            token = self._door.admit(authorization, scope=needed)
+        return token
+
+    def _gate(self, dialect: Callable[..., Reply]) -> _Handler:
+        async def answer(scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG001 -- the body is the client's
+            await say(self._judged(headers_of(scope), dialect), send)
+
+        return answer
+
+    def _judged(self, headers: dict[str, str], dialect: Callable[..., Reply]) -> Reply:
+        if not forward_auth.trusted(headers, secret=self._secret):
+            return forward_auth.distrusted()
+        try:
+            ask = forward_auth.ask_of(headers, admin=known_admin)
+        except forward_auth.UnknownAction as error:
+            return problem(status=HTTPStatus.FORBIDDEN, title="Unknown action", detail=str(error))
+        return dialect(self.keeper.refusal(ask), accept=headers.get("accept", ""))
+
+    async def _livez(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 -- always the same
+        await say(json_reply(b'{"live":true}'), send)
+
+    async def _readyz(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 -- of the site alone
+        moment = self.keeper.moment()
+        ready = moment.schedule is not None and not moment.stale
+        down = moment.schedule is not None and moment.schedule.site.at(moment.now).in_effect
+        facts: dict[str, Any] = {
+            "ready": ready,
+            "site": "down" if down else "open",
+            "now": format_instant(moment.now),
+            "schedule_age_seconds": moment.age_seconds,
+        }
+        status = HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE
+        await say(json_reply(msgspec.json.encode(facts), status=status), send)
+
+    # -- beside the paths ----------------------------------------------------------------------------------------------
+
+    def _beside(self, connection: psycopg.Connection[Any]) -> None:
+        """Read the tokens and write down the gates, with each look of the keeper; that may fail, the look may not."""
+        if self._door.load(connection):
+            self._feed.wake()
+        with contextlib.suppress(psycopg.Error):
+            self._seen.write(connection, monotonic=clock.monotonic_seconds())
+
+    async def _other(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Follow the server's life; no socket is taken."""
+        if scope["type"] == "websocket":
+            await receive()
+            return await send({"type": "websocket.close", "code": _POLICY_VIOLATION})
+        while (message := await receive())["type"] != "lifespan.shutdown":
+            if message["type"] == "lifespan.startup":
+                self._feed.begin()
+                self.keeper.start()
+                await send({"type": "lifespan.startup.complete"})
+        return await send({"type": "lifespan.shutdown.complete"})
