@@ -130,9 +130,10 @@ def example_document(control):
     return msgspec.json.encode(document | {"version": 2})
 
 
-def test_the_gate_list(gate_of, control, soon):
-    """Each gate is listed with its name, version, clock's offset and age."""
+def test_the_gate_list(gate_of, control, plan, soon):
+    """Each gate is listed with its name, version, clock's offset and age, as it says with its next look."""
     gate_of(name="web-1")
+    plan("OTHER")  # of which it is told, so that it looks once more
     soon(lambda: any(row["schedule"] for row in list_gates(control)))
     (row,) = list_gates(control)
     assert (row["token"], row["name"], row["version"]) == ("t1", "web-1", "0.1.0")

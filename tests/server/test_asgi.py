@@ -11,6 +11,7 @@ import pytest
 from slacktide.control.gate import list_gates
 from slacktide.control.organization import set_side
 from slacktide.control.token import revoke_token
+from slacktide.control.user import Change, add_user, change_user
 from slacktide.downtime.wire import decode_schedule
 from slacktide.postgres.connection import connect
 from tests.gates.conftest import SECRET, WHO, fetch
@@ -71,6 +72,19 @@ def test_admin_counts_only_when_it_may_be_asserted(site, token, plan, soon):
     assert decision(site, plain, **admin).json["decision"] == "deny"
     assert decision(site, asserting, **admin).json["decision"] == "allow"
     assert decision(site, asserting, user={"name": "ada", "admin": False}).json["decision"] == "deny"
+
+
+def test_the_servers_own_knowledge_of_a_user_wins(site, control, token, plan, soon):
+    """An administrator of the current data gets in, whoever asks; a role that is taken away counts within a second."""
+    plain, asserting = token("decide"), token("decide", "assert-admin")
+    plan("HOTEL")
+    soon(lambda: decision(site, asserting).json.get("decision") == "deny")
+    ada, claimed = {"user": {"name": "ada"}}, {"user": {"name": "ada", "admin": True}}
+    add_user(control, name="ada", change=Change(admin=True), **WHO)
+    assert soon(lambda: decision(site, plain, **ada).json["decision"] == "allow") < 1
+    for change in (Change(admin=False), Change(admin=True, disabled=True)):
+        change_user(control, name="ada", change=change, **WHO)
+        assert soon(lambda: decision(site, asserting, **claimed).json["decision"] == "deny") < 1
 
 
 def test_organizations_of_a_token(site, token, soon):

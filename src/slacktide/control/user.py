@@ -24,6 +24,7 @@ from slacktide.core.errors import InputError, UsageError
 from slacktide.postgres.sql import load
 
 _sql = load("slacktide.control", "user.sql")
+CHANNEL = "slacktide_user"  # NOTIFY on each change of users
 _NAME = re.compile(r"[^\s\x00-\x1f\x7f]([^\x00-\x1f\x7f]{0,126}[^\s\x00-\x1f\x7f])?")
 
 RoleName = Literal["user", "administrator"]
@@ -80,6 +81,11 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     disabled: bool | None = None
     password: str | None = None
     organizations: Mapping[str, RoleName | None] = {}
+
+
+def administrators(connection: psycopg.Connection[Any]) -> dict[str, bool]:
+    """Give all users, each with whether it is an administrator by its current data."""
+    return dict(connection.execute(_sql["administrators"]).fetchall())
 
 
 def add_user(

@@ -7,6 +7,10 @@ from slacktide.app_user where name = %(name)s for no key update;
 -- List the users by name.
 select name, email, admin, disabled, password_hash is not null from slacktide.app_user order by name;
 
+-- name: administrators
+-- Tell of every user whether it is an administrator by its current data.
+select name, admin and not disabled from slacktide.app_user;
+
 -- name: roles
 -- List what users are in organizations, of one user or of all.
 select user_name, organization, role from slacktide.app_user_role

@@ -21,6 +21,7 @@ import msgspec
 import psycopg
 
 from slacktide.control import token as tokens
+from slacktide.control import user
 from slacktide.control.token import Token
 from slacktide.core import clock
 from slacktide.core.duration import format_instant
@@ -32,7 +33,7 @@ from slacktide.server.decision import answer_decision
 from slacktide.server.door import Door
 from slacktide.server.feed import Feed
 from slacktide.server.seen import SeenGates
-from slacktide.server.user import known_admin
+from slacktide.server.user import KnownUsers
 from slacktide.server.wire import (
     Receive,
     Scope,
@@ -57,8 +58,9 @@ class Site:
     def __init__(self, address: str, *, proxy_secret: str | None = None) -> None:
         """Take the control database's address, and the secret that proxies come with (None: no proxy may ask)."""
         self._secret = proxy_secret
-        self._door, self._seen, self._feed = Door(), SeenGates(), Feed()
-        source = ControlSource(address, name="server", beside=self._beside, channels=(tokens.CHANNEL,))
+        self._door, self._seen, self._feed, self._users = Door(), SeenGates(), Feed(), KnownUsers()
+        channels = (tokens.CHANNEL, user.CHANNEL)
+        source = ControlSource(address, name="server", beside=self._beside, channels=channels)
         self.keeper = Keeper(source, changed=lambda: self._feed.renew(self.keeper.moment()))
         self._routes: dict[str, tuple[str, _Handler]] = {
             "/api/decision": ("POST", self._decision),
@@ -99,7 +101,7 @@ class Site:
             detail = "The body is larger than a request for a decision can be."
             status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
             return await say(problem(status=status, title="Too large", detail=detail), send)
-        return await say(answer_decision(body, token=token, keeper=self.keeper), send)
+        return await say(answer_decision(body, token=token, keeper=self.keeper, users=self._users), send)
 
     async def _schedule(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 -- has no body
         token = await self._admitted(scope, "schedule")
@@ -138,7 +140,7 @@ class Site:
         if not forward_auth.trusted(headers, secret=self._secret):
             return forward_auth.distrusted()
         try:
-            ask = forward_auth.ask_of(headers, admin=known_admin)
+            ask = forward_auth.ask_of(headers, admin=self._users.admin)
         except forward_auth.UnknownAction as error:
             return problem(status=HTTPStatus.FORBIDDEN, title="Unknown action", detail=str(error))
         return dialect(self.keeper.refusal(ask), accept=headers.get("accept", ""))
@@ -162,7 +164,8 @@ class Site:
     # -- beside the paths ----------------------------------------------------------------------------------------------
 
     def _beside(self, connection: psycopg.Connection[Any]) -> None:
-        """Read the tokens and write down the gates, with each look of the keeper; that may fail, the look may not."""
+        """Read tokens and users, and write down the gates, with each look of the keeper."""
+        self._users.load(connection)
         if self._door.load(connection):
             self._feed.wake()
         with contextlib.suppress(psycopg.Error):

@@ -17,7 +17,7 @@ from slacktide.downtime.table import Action
 from slacktide.gates.ask import Ask
 from slacktide.gates.keeper import Keeper
 from slacktide.gates.refusal import Reply, problem
-from slacktide.server.user import known_admin
+from slacktide.server.user import KnownUsers
 from slacktide.server.wire import json_reply
 
 
@@ -45,7 +45,7 @@ _decoder = msgspec.json.Decoder(_Request)
 _encoder = msgspec.json.Encoder()
 
 
-def answer_decision(body: bytes, *, token: Token, keeper: Keeper) -> Reply:
+def answer_decision(body: bytes, *, token: Token, keeper: Keeper, users: KnownUsers) -> Reply:
     """Answer a request: 200 with the decision, 400 if it cannot be read, 404 for an organization that is not there."""
     try:
         asked = _decoder.decode(body)
@@ -54,7 +54,7 @@ def answer_decision(body: bytes, *, token: Token, keeper: Keeper) -> Reply:
     if asked.organization is not None and not _is_there(asked, token=token, keeper=keeper):
         detail = f"There is no organization {asked.organization!r} that this token may see, or not that side of it."
         return problem(status=HTTPStatus.NOT_FOUND, title="Unknown organization", detail=detail)
-    return json_reply(_encoder.encode(keeper.decide(_ask(asked, token)).answer()))
+    return json_reply(_encoder.encode(keeper.decide(_ask(asked, token, users)).answer()))
 
 
 def _is_there(asked: _Request, *, token: Token, keeper: Keeper) -> bool:
@@ -68,12 +68,12 @@ def _is_there(asked: _Request, *, token: Token, keeper: Keeper) -> bool:
     return found is not None and (asked.side is None or asked.side in found.sides)
 
 
-def _ask(asked: _Request, token: Token) -> Ask:
+def _ask(asked: _Request, token: Token, users: KnownUsers) -> Ask:
     return Ask(
         action=asked.action,
         organization=asked.organization,
         user=asked.user.name if asked.user is not None else None,
-        admin=_admin(asked.user, token),
+        admin=_admin(asked.user, token, users),
         lease=asked.lease,
         session=asked.session,
         via=asked.via,
@@ -83,8 +83,8 @@ def _ask(asked: _Request, token: Token) -> Ask:
     )
 
 
-def _admin(user: _User | None, token: Token) -> bool:
+def _admin(user: _User | None, token: Token, users: KnownUsers) -> bool:
     if user is None:
         return False
-    known = known_admin(user.name) if user.name is not None else None
+    known = users.admin(user.name) if user.name is not None else None
     return known if known is not None else user.admin and "assert-admin" in token.scopes

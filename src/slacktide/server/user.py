@@ -1,9 +1,32 @@
-"""Whom the site knows as an administrator."""
+"""Whom the site knows, and as what: a copy of the current data, read anew whenever that changes.
+
+1. An administrator's role is taken away: the site is told, and its next decisions know; at the latest with the keeper's
+   next look.
+2. A user is disabled: it is known, and no administrator.
+3. The control database cannot be reached: what was known goes on as long as the schedule does; past its age the gate
+   closes for everybody who is no administrator.
+"""
 
 from __future__ import annotations
 
+from typing import Any
 
-def known_admin(name: str) -> bool | None:
-    """Tell whether a user is an administrator; None for one that the site does not know."""
-    del name  # the table of users comes with the accounts
-    return None
+import psycopg
+
+from slacktide.control.user import administrators
+
+
+class KnownUsers:
+    """The users of the control database, each with whether it is an administrator."""
+
+    def __init__(self) -> None:
+        """Know nobody yet."""
+        self._admin: dict[str, bool] = {}
+
+    def load(self, connection: psycopg.Connection[Any]) -> None:
+        """Read them anew."""
+        self._admin = administrators(connection)
+
+    def admin(self, name: str) -> bool | None:
+        """Tell whether a user is an administrator; None for one that the site does not know."""
+        return self._admin.get(name)
