@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -55,7 +56,10 @@ def started(server, monkeypatch):
 
     def start(*arguments):
         command = [Path(sys.executable).with_name("slacktide"), *map(str, arguments)]
-        running.append(subprocess.Popen(command, stdout=subprocess.PIPE, env=os.environ, text=True))
+        # Whoever runs the tests in the background has them, and all that they start, ignore the keyboard's interrupt.
+        heed = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)  # noqa: E731 -- for the next line alone
+        facts = {"stdout": subprocess.PIPE, "env": os.environ, "text": True}
+        running.append(subprocess.Popen(command, preexec_fn=heed, **facts))  # noqa: PLW1509 -- one signal, no lock
         return running[-1]
 
     yield start
