@@ -94,6 +94,8 @@ def test_brought_again(made, harm):
     """A file that is changed or gone at the target is brought again, before the batches behind it are applied."""
     first = made.files()[0]
     harm(first[1])
+    assert made.process.step()
+    assert not made.process.step()  # the others are there, and wait
     made.go_on()
     assert first[0].read_bytes() == first[1].read_bytes()
     assert made.remembered() == []
