@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import pytest
 
 from slacktide.postgres.connection import connect
-from tests.cutover.house import a_move
+from tests.cutover.house import a_steady_move
 from tests.cutover.moving import NAME, until
 
 CODE = "insert into hotel.market_code (property_code, code, name) values ('RESORT', 'ZZ', 'late')"
@@ -22,11 +22,7 @@ UNDONE = "update slacktide.pass_range set batch = null where ordinal = 1"
 @pytest.fixture(scope="module")
 def moving(server):
     """Give a small move that is steady, and runs."""
-    with a_move(server, name="verifying", bookings=20) as moving:
-        moving.create()
-        moving.worker()
-        moving.run("move", "processes", "start", NAME)
-        moving.until_steady()
+    with a_steady_move(server, name="verifying", bookings=20) as moving:
         yield moving
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from slacktide.cli import run
 from slacktide.postgres.connection import connect
-from tests.cutover.house import a_move
+from tests.cutover.house import a_steady_move
 from tests.cutover.moving import NAME, until
 
 WRITE = """
@@ -27,11 +27,7 @@ LIMIT = "SLACKTIDE_SOURCE_LOG_LIMIT"
 @pytest.fixture(scope="module")
 def moving(server):
     """Give a small move that is steady, and runs."""
-    with a_move(server, name="window", bookings=20) as moving:
-        moving.create()
-        moving.worker()
-        moving.run("move", "processes", "start", NAME)
-        moving.until_steady()
+    with a_steady_move(server, name="window", bookings=20) as moving:
         yield moving
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import psycopg
 
 from slacktide.hotel import day, loading, schema
-from tests.cutover.moving import PROPERTY, Moving
+from tests.cutover.moving import NAME, PROPERTY, Moving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,6 +41,17 @@ def a_move(server: Server, *, name: str, bookings: int) -> Iterator[Moving]:
             connection.execute(_DROP_SLOTS, [names["source"]])
             for database in names.values():
                 connection.execute(f'drop database "{database}" with (force)'.encode())
+
+
+@contextmanager
+def a_steady_move(server: Server, *, name: str, bookings: int) -> Iterator[Moving]:
+    """Give a move whose processes run, by a worker of its own, and are steady."""
+    with a_move(server, name=name, bookings=bookings) as moving:
+        moving.create()
+        moving.worker()
+        moving.run("move", "processes", "start", NAME)
+        moving.until_steady()
+        yield moving
 
 
 _DROP_SLOTS = """

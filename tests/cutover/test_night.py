@@ -19,7 +19,7 @@ from slacktide.hotel.promise_check import check_promises
 from slacktide.postgres.connection import connect
 from slacktide.transfer.journal import DOWN_TIME
 from tests.cutover import proof
-from tests.cutover.house import a_move
+from tests.cutover.house import a_steady_move
 from tests.cutover.moving import NAME, PROPERTY, Trading, until
 
 STEPS = [
@@ -89,11 +89,7 @@ class Watch(threading.Thread):
 @pytest.fixture(scope="module")
 def moving(server):
     """Give a move of a hotel with 100 bookings each that is steady and stopped, and whose downtime is in effect."""
-    with a_move(server, name="whole", bookings=100) as moving:
-        moving.create()
-        moving.worker()
-        moving.run("move", "processes", "start", NAME)
-        moving.until_steady()
+    with a_steady_move(server, name="whole", bookings=100) as moving:
         moving.ask("source", proof.ROLE.format(role=CLERK))
         yield moving
 
