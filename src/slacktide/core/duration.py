@@ -21,11 +21,6 @@ def parse_duration(text: str) -> timedelta:
         raise BadDuration(text=text) from error
 
 
-def format_duration(duration: timedelta) -> str:
-    """Write an ISO 8601 duration."""
-    return str(msgspec.to_builtins(duration))
-
-
 def format_instant(instant: datetime) -> str:
     """Write an instant as RFC 3339 in UTC."""
     return instant.astimezone(UTC).isoformat().replace("+00:00", "Z")

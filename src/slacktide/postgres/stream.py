@@ -89,11 +89,6 @@ class ReplicationStream:
         """Give the socket, to wait on."""
         return self._raw.socket
 
-    def system(self) -> tuple[str, int]:
-        """Give the server's system identifier and timeline."""
-        result = self._run(sql.SQL("IDENTIFY_SYSTEM"))
-        return _cell(result, 0), int(_cell(result, 1))
-
     def create_slot(self, slot: str) -> CreatedSlot:
         """Make a logical slot and export its snapshot, which lives until this connection's next command.
 
@@ -161,12 +156,6 @@ class ReplicationStream:
         except psycopg.Error as error:
             return str(error)
         return (result.get_error_message() if result else "") or "the server closed it"
-
-    def _run(self, command: sql.SQL) -> pq.abc.PGresult:
-        result = self._raw.exec_(command.as_bytes(self._connection))
-        if result.status != pq.ExecStatus.TUPLES_OK:
-            raise StreamEnded(slot=self._slot, reason=result.get_error_message())
-        return result
 
 
 def _cell(result: pq.abc.PGresult, column: int) -> str:
