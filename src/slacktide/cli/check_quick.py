@@ -93,6 +93,7 @@ def _batches(source: BinaryIO) -> Iterator[list[bytes]]:
 def _answers(keeper: Keeper, lines: list[bytes]) -> list[dict[str, Any]]:
     """Answer some lines that came together; what they ask about is read once for all of them."""
     requests = [_request(line) for line in lines]
+    keeper.hear()
     try:
         facts = facts_of(keeper.connection, [one for one in requests if isinstance(one, Request)])
     except psycopg.DataError as error:  # such as a NUL in a name: find out whose

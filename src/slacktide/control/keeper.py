@@ -1,7 +1,8 @@
 """The schedule, kept by one process over many questions, and never older than it may be.
 
 1. The schedule changes while nobody asks: the change is told on the channel; the next question sees it there, and reads
-   anew before it is answered.
+   anew before it is answered. The server tells after it has answered whoever made the change; only what has been asked
+   of it on this connection afterwards comes behind the message. So `hear` asks.
 2. It changes between the reading and the listening: the listening comes first.
 3. A message is lost with the connection: nothing older than the maximum age is asked; a lost connection is an error.
 4. A boundary passes: the schedule holds for every instant up to its horizon, so nothing has to be read.
@@ -47,9 +48,12 @@ class Keeper:
         self._latest = max(now, self._latest)
         return self._latest
 
+    def hear(self) -> None:
+        """Hear of every change that was committed before now."""
+        self.connection.execute(_sql["hear"])
+
     def known(self) -> Known:
-        """Give what is known, as of a moment ago at most."""
-        self._hear()
+        """Give what is known, as of the last hearing at least."""
         if self._stale or clock.monotonic_seconds() - self._read_seconds > MAXIMUM_AGE.total_seconds():
             self._read()
         return self._known
@@ -72,12 +76,6 @@ class Keeper:
         self._read_seconds = clock.monotonic_seconds()
         self.readings += 1
 
-    def _hear(self) -> None:
-        """Look for messages that have come, without waiting or asking anybody."""
-        self.connection.pgconn.consume_input()
-        while (message := self.connection.pgconn.notifies()) is not None:
-            self._stale = self._stale or message.relname.decode() == CHANNEL
-
     def _told(self, message: psycopg.Notify) -> None:
-        """Hear a message that came with the answer to a statement."""
+        """Note a message, which comes with the answer to a statement."""
         self._stale = self._stale or message.channel == CHANNEL
