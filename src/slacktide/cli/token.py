@@ -26,7 +26,9 @@ def add(
     *,
     scope: Annotated[
         tuple[str, ...],
-        Parameter(consume_multiple=True, negative="", help="decide, schedule, assert-admin, api; with commas."),
+        Parameter(
+            consume_multiple=True, negative="", help="decide, schedule, assert-admin, api, calendar; with commas."
+        ),
     ],
     organization: Annotated[
         tuple[str, ...],

@@ -6,13 +6,13 @@ import signal
 import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
 from slacktide.cli.output import Shown
 from slacktide.control.database import Control, open_control
-from slacktide.core.configuration import proxy_secret
+from slacktide.core.configuration import base_url, proxy_secret, secret_key, single_sign_on, trusted_proxies
 from slacktide.core.errors import OutsideError
 from slacktide.postgres.connection import shown
 
@@ -36,7 +36,8 @@ def up(
     """Start the control database, the site and a worker, in the foreground. Says "ready" with the address."""
     serving, site_of = _server()
     ended = _until_signal()
-    with open_control() as control, serving(site_of(control.address), host=host, port=port) as url:
+    proxies = trusted_proxies()
+    with open_control() as control, serving(site_of(control.address), host=host, port=port, proxies=proxies) as url:
         if no_worker:
             _say_ready(control, options, what="the site", url=url)
             ended.wait()
@@ -57,11 +58,14 @@ def _server() -> tuple[Callable[..., AbstractContextManager[str]], Callable[[str
     """Give what serves a site, and what makes one of a control database. Raises ServerMissing."""
     try:
         from slacktide.server.asgi import Site  # noqa: PLC0415 -- a worker does without
+        from slacktide.server.pages.house import Provider  # noqa: PLC0415 -- see above
         from slacktide.server.run import serving  # noqa: PLC0415 -- see above
     except ModuleNotFoundError as error:
         raise ServerMissing(module=error.name) from error
-    secret = proxy_secret()
-    return serving, lambda address: Site(address, proxy_secret=secret)
+    facts: dict[str, Any] = {"proxy_secret": proxy_secret(), "secret": secret_key(), "base_url": base_url()}
+    named = single_sign_on()
+    facts["provider"] = Provider(**named) if named else None
+    return serving, lambda address: Site(address, **facts)
 
 
 def _work(control: Control, options: Shown, ended: threading.Event, *, what: str, url: str | None = None) -> None:

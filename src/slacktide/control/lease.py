@@ -28,7 +28,7 @@ import psycopg
 from slacktide.control import passage
 from slacktide.control.audit import record_audit, require_reason
 from slacktide.control.schedule import Known, known_of
-from slacktide.control.session import act_for, hold_session, see_session
+from slacktide.control.session import SessionLimited, act_for, hold_session, see_session, visit
 from slacktide.control.setting import control_now
 from slacktide.control.task import Task, UnknownTask, task_of
 from slacktide.control.user import Role, role_of
@@ -81,10 +81,11 @@ class Judged(msgspec.Struct, frozen=True):
 def take_lease(connection: psycopg.Connection[Any], *, session: str, task: str) -> Taken:
     """Open a task in a session, by a deliberate act of its user: decide, and if that allows it, make the lease.
 
-    A task that is open in this session already keeps its lease. Raises SessionOver, UnknownTask, TooManyTasks.
+    A task that is open in this session already keeps its lease. Raises SessionOver, SessionLimited, UnknownTask,
+    TooManyTasks.
     """
     with connection.transaction():
-        user = see_session(connection, id=session)
+        user, limited = visit(connection, id=session)
         wanted = task_of(connection, id=task)
         if wanted.state != "open":
             raise UnknownTask(id=task)
@@ -93,6 +94,8 @@ def take_lease(connection: psycopg.Connection[Any], *, session: str, task: str) 
         known, now = known_of(connection, organization=wanted.organization), control_now(connection)
         mine = live_leases(connection, user=user, known=known, now=now)
         same = [lease for lease in mine if lease.task == task]
+        if limited and not same:
+            raise SessionLimited
         decision = decide(
             action="open_task",
             schedule=known.schedule,
@@ -167,6 +170,12 @@ def live_leases(connection: psycopg.Connection[Any], *, user: str, known: Known,
     """Give a user's leases that live, oldest first, as far as their organizations are among what is known."""
     rows = connection.execute(_sql["of_user"], {"user": user}).fetchall()
     return [one.lease for one in _judged(rows, known=known, now=now) if one.standing.live]
+
+
+def leases_of(connection: psycopg.Connection[Any], *, user: str) -> list[Lease]:
+    """Give a user's leases that live now, oldest first."""
+    with connection.transaction():
+        return live_leases(connection, user=user, known=known_of(connection), now=control_now(connection))
 
 
 def _take(

@@ -24,6 +24,11 @@ def hold(connection: psycopg.Connection[Any], *, organization: str) -> None:
         connection.execute(_sql["hold"], {"scope": scope})
 
 
+def hold_site(connection: psycopg.Connection[Any]) -> None:
+    """Hold the shared lock of the site until the end of the transaction."""
+    connection.execute(_sql["hold"], {"scope": _SITE})
+
+
 def try_close(connection: psycopg.Connection[Any], *, organization: str | None, timeout_ms: int = 300) -> bool:
     """Hold a scope's lock alone until the end of the transaction; tell whether it came in time."""
     try:

@@ -35,6 +35,10 @@ class SessionOver(InputError):
     """The session {id} is over: log in again."""
 
 
+class SessionLimited(InputError):
+    """This session may go on with the tasks that are open, and nothing else: log in to do more."""
+
+
 class UserDisabled(InputError):
     """The user {name} is disabled: enable it with `slacktide user change {name} --enable`."""
 
@@ -68,6 +72,30 @@ def start_session(connection: psycopg.Connection[Any], *, user: str, idle_limit:
             raise UserDisabled(name=user)
         row = connection.execute(_sql["start"], {"user": user, "idle_limit": idle_limit}).fetchone()
         return str(row[0]) if row else ""
+
+
+def limit_session(connection: psycopg.Connection[Any], *, id: str) -> None:  # noqa: A002 -- the word of the interface
+    """Limit a session to the tasks that its user has open; there is no way back."""
+    connection.execute(_sql["limit"], {"id": id})
+
+
+def widen_session(connection: psycopg.Connection[Any], *, id: str, user: str) -> bool:  # noqa: A002 -- see above
+    """Lift a session's limit for its own user, who has just shown who it is; tell whether it is live, and theirs."""
+    return connection.execute(_sql["widen"], {"id": id, "user": user}).rowcount == 1 if _is_number(id) else False
+
+
+def visit(connection: psycopg.Connection[Any], *, id: str) -> tuple[str, bool]:  # noqa: A002 -- see above
+    """Note that a session was used; give its user and whether it is limited. Raises SessionOver."""
+    row = connection.execute(_sql["see"], {"id": id}).fetchone() if _is_number(id) else None
+    if row is None:
+        raise SessionOver(id=id)
+    return row[0], row[1]
+
+
+def user_of_session(connection: psycopg.Connection[Any], *, id: str) -> str | None:  # noqa: A002 -- see above
+    """Tell whose a session is or was, so that what was typed in it is kept for its user."""
+    row = connection.execute(_sql["whose"], {"id": id}).fetchone() if _is_number(id) else None
+    return None if row is None else str(row[0])
 
 
 def hold_session(connection: psycopg.Connection[Any], *, id: str) -> str:  # noqa: A002 -- the word of the interface

@@ -12,7 +12,21 @@ for share;
 -- Note that a live session was used; one that is over stays so.
 update slacktide.session set last_seen_at = greatest(last_seen_at, clock_timestamp())
 where id = %(id)s::bigint and ended_at is null and last_seen_at + idle_limit > clock_timestamp()
-returning user_name;
+returning user_name, limited;
+
+-- name: limit
+-- Limit a session to what its user has open.
+update slacktide.session set limited = true where id = %(id)s::bigint;
+
+-- name: widen
+-- Lift the limit of a live session of a user.
+update slacktide.session set limited = false, last_seen_at = greatest(last_seen_at, clock_timestamp())
+where id = %(id)s::bigint and user_name = %(user)s and ended_at is null
+    and last_seen_at + idle_limit > clock_timestamp();
+
+-- name: whose
+-- Tell whose a session is or was.
+select user_name from slacktide.session where id = %(id)s::bigint;
 
 -- name: act
 -- Note that a session has acted for an organization.

@@ -16,7 +16,7 @@ import psycopg
 
 from slacktide.control.audit import record_audit
 from slacktide.control.organization import organization_of
-from slacktide.control.user import user_of
+from slacktide.control.user import Role, user_of
 from slacktide.core.errors import UsageError
 from slacktide.postgres.sql import load
 
@@ -28,13 +28,15 @@ class UnknownTask(UsageError):
 
 
 class Task(msgspec.Struct, frozen=True):
-    """A task; `user` is whom it is assigned to."""
+    """A task; `user` is whom it is assigned to. Each change of its work, the `note`, makes another version of it."""
 
     id: str
     organization: str
     title: str
     user: str | None
     state: Literal["open", "done"]
+    note: str = ""
+    version: int = 1
 
 
 def add_task(
@@ -64,6 +66,12 @@ def list_tasks(connection: psycopg.Connection[Any], *, organization: str | None 
     return [Task(*row) for row in connection.execute(_sql["list"], {"organization": organization})]
 
 
+def tasks_for(connection: psycopg.Connection[Any], *, user: str, role: Role, most: int = 500) -> list[Task]:
+    """Give the open tasks that a user may know of, oldest first; at most so many."""
+    facts = {"user": user, "admin": role.admin, "organizations": [*role.organizations], "most": most}
+    return [] if role.disabled else [Task(*row) for row in connection.execute(_sql["of_user"], facts)]
+
+
 def task_of(connection: psycopg.Connection[Any], *, id: str) -> Task:  # noqa: A002 -- the word of the interface
     """Give one task; in a transaction it stays of its organization until the end. Raises UnknownTask."""
     row = connection.execute(_sql["one"], {"id": id}).fetchone()
@@ -83,18 +91,28 @@ def change_task(
     id: str,  # noqa: A002 -- the word of the interface
     organization: str | None = None,
     state: Literal["open", "done"] | None = None,
+    user: str | None = None,
+    note: str | None = None,
     who: str,
     reason: str = "",
 ) -> Task:
-    """Give a task to another organization, or finish it; its leases end. Raises UnknownTask, UnknownOrganization."""
+    """Change a task. Finished, or given to another organization, its leases end.
+
+    Raises UnknownTask, UnknownOrganization, UnknownUser.
+    """
     with connection.transaction():
         before = task_of(connection, id=id)
+        home = organization or before.organization
         facts = {
             "id": id,
-            "organization": organization or before.organization,
+            "organization": home,
             "state": state or before.state,
+            "user": user or before.user,
+            "note": before.note if note is None else note,
         }
-        organization_of(connection, code=facts["organization"])
+        if user is not None:
+            user_of(connection, name=user)
+        organization_of(connection, code=home)
         after = Task(*connection.execute(_sql["change"], facts).fetchone() or ())
         _record(connection, "task change", before=before, after=after, who=who, reason=reason)
     return after

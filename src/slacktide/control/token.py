@@ -25,7 +25,8 @@ from slacktide.postgres.sql import load
 _sql = load("slacktide.control", "token.sql")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
-SCOPES = ("decide", "schedule", "assert-admin", "api")
+CALENDAR = "calendar"
+SCOPES = ("decide", "schedule", "assert-admin", "api", CALENDAR)
 CHANNEL = "slacktide_token"  # NOTIFY on each change of tokens
 
 

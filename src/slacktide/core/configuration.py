@@ -5,7 +5,9 @@ Each setting is documented in `docs/reference/configuration.md`.
 
 from __future__ import annotations
 
+import contextlib
 import os
+import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
+_KEY_FILE = "secret-key"
 _SOURCE_LOG_LIMIT = "8GB"
 
 
@@ -47,6 +50,55 @@ def proxy_secret(environment: Mapping[str, str] = os.environ) -> str | None:
     """
     named = environment.get("SLACKTIDE_PROXY_SECRET")
     return resolve_address(named, environment) or None if named else None
+
+
+def base_url(environment: Mapping[str, str] = os.environ) -> str | None:
+    """Give SLACKTIDE_BASE_URL, the address under which people reach the site, without a slash at its end."""
+    return (environment.get("SLACKTIDE_BASE_URL") or "").rstrip("/") or None
+
+
+def trusted_proxies(environment: Mapping[str, str] = os.environ) -> str | None:
+    """Give SLACKTIDE_TRUSTED_PROXIES, the addresses whose word on where a request comes from is taken, with commas."""
+    return environment.get("SLACKTIDE_TRUSTED_PROXIES") or None
+
+
+def single_sign_on(environment: Mapping[str, str] = os.environ) -> dict[str, str] | None:
+    """Give the OpenID provider: SLACKTIDE_OIDC_ISSUER, SLACKTIDE_OIDC_CLIENT, SLACKTIDE_OIDC_SECRET and more.
+
+    None without an issuer. The secret may be the `env:NAME` or `file:PATH` that holds it. Raises UnknownReference.
+    """
+    issuer = environment.get("SLACKTIDE_OIDC_ISSUER")
+    if not issuer:
+        return None
+    found = {
+        "issuer": issuer,
+        "client": environment.get("SLACKTIDE_OIDC_CLIENT", ""),
+        "secret": resolve_address(environment.get("SLACKTIDE_OIDC_SECRET", ""), environment),
+        "claim": environment.get("SLACKTIDE_OIDC_CLAIM", ""),
+        "title": environment.get("SLACKTIDE_OIDC_TITLE", ""),
+    }
+    return {name: value for name, value in found.items() if value}
+
+
+def secret_key(environment: Mapping[str, str] = os.environ) -> str:
+    """Give SLACKTIDE_SECRET_KEY, or the `env:NAME` or `file:PATH` that holds it; unset, one that is made once and kept.
+
+    It signs sessions and the links of mails. It is kept in the data folder, for its owner's eyes only. Raises
+    UnknownReference.
+    """
+    named = environment.get("SLACKTIDE_SECRET_KEY")
+    if named:
+        return resolve_address(named, environment)
+    path = data_folder(environment) / _KEY_FILE
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        made = path.with_name(f"{_KEY_FILE}.{os.getpid()}")
+        with os.fdopen(os.open(made, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
+            file.write(secrets.token_urlsafe(48))
+        with contextlib.suppress(FileExistsError):  # another process was faster, and its key holds
+            os.link(made, path)
+        made.unlink()
+    return path.read_text(encoding="ascii")
 
 
 def source_log_limit(environment: Mapping[str, str] = os.environ) -> int:

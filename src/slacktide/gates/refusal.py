@@ -53,6 +53,11 @@ def status_of(decision: Decision) -> int:
     return _STATUS[decision.code] if decision.code is not None else HTTPStatus.FORBIDDEN
 
 
+def title_of(decision: Decision) -> str:
+    """Give the heading of a refusal's page."""
+    return _TITLE[decision.code] if decision.code else _LOG_IN
+
+
 def refuse(decision: Decision, *, accept: str = "", log_in_at: str | None = None) -> Reply:
     """Give the answer to a request that was refused; a page if the reader accepts HTML."""
     if decision.decision == "login" and log_in_at is not None:
@@ -88,7 +93,7 @@ def _problem(decision: Decision) -> bytes:
     code = decision.code
     facts: dict[str, Any] = {
         "type": f"urn:slacktide:{code or 'log_in'}",
-        "title": _TITLE[code] if code else _LOG_IN,
+        "title": title_of(decision),
         "status": status_of(decision),
         "detail": decision.message or "This link can be used after a log-in.",
     }
@@ -97,7 +102,7 @@ def _problem(decision: Decision) -> bytes:
 
 
 def _page(decision: Decision) -> bytes:
-    title = _TITLE[decision.code] if decision.code else _LOG_IN
+    title = title_of(decision)
     lines = (decision.message or "This link can be used after a log-in.").split("\n")
     text = "".join(f"<p>{escape(line)}</p>\n" for line in lines)
     if (place := _place(decision)) is not None:

@@ -27,8 +27,8 @@ Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
 Application = Callable[[Environ, StartResponse], Iterable[bytes]]
 # Whatever body these have means nothing (RFC 9110, section 9.3).
-_BODILESS = frozenset(("GET", "HEAD", "OPTIONS", "TRACE"))
-_FRESH_SECONDS = 1.0
+BODILESS = frozenset(("GET", "HEAD", "OPTIONS", "TRACE"))
+FRESH_SECONDS = 1.0
 
 
 class Asks(Protocol):
@@ -50,10 +50,10 @@ class Gate:
         ask = self._asks(environ)
         if ask is None:
             return self._application(environ, start_response)
-        if environ["REQUEST_METHOD"] not in _BODILESS:
+        if environ["REQUEST_METHOD"] not in BODILESS:
             begun = clock.monotonic_seconds()
-            _complete(environ)
-            if clock.monotonic_seconds() - begun > _FRESH_SECONDS:
+            complete(environ)
+            if clock.monotonic_seconds() - begun > FRESH_SECONDS:
                 ask = self._asks(environ) or ask
         decision = self._keeper.refusal(ask)
         if decision is not None:
@@ -75,7 +75,7 @@ class Gate:
                 close()
 
 
-def _complete(environ: Environ) -> None:
+def complete(environ: Environ) -> None:
     """Read the body to its end; the application reads it from memory or a file."""
     stated = environ.get("CONTENT_LENGTH") or ""
     left = int(stated) if stated.isascii() and stated.isdigit() else None

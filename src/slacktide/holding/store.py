@@ -128,6 +128,12 @@ def item_of(connection: psycopg.Connection[Any], *, id: str) -> Item:  # noqa: A
     return _item(row)
 
 
+def item_of_key(connection: psycopg.Connection[Any], *, key: str) -> Item | None:
+    """Give the item of a key, done or not, if there is one."""
+    row = connection.execute(_sql["by_key"], {"key": key}).fetchone()
+    return None if row is None else _item(row)
+
+
 def list_items(connection: psycopg.Connection[Any], *, organization: str | None = None) -> list[Item]:
     """Give what is not done, of one organization or of all, in the order of arrival."""
     return [_item(row) for row in connection.execute(_sql["list"], {"organization": organization})]

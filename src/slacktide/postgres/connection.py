@@ -58,18 +58,30 @@ def connect(
     `name` is shown in pg_stat_activity after "slacktide ". With `role` the session acts as that role. The text form of
     values is fixed, and without another `search_path` every name is written with its schema. Raises Unreachable.
     """
-    settings = f"{FIXED_SETTINGS} -c search_path={search_path} {options}" + (f" -c role={role}" if role else "")
+    facts = session_parameters(
+        name=name, role=role, search_path=search_path, options=options, timeout_seconds=timeout_seconds
+    )
     try:
-        return psycopg.connect(
-            resolve_address(address),
-            autocommit=autocommit,
-            application_name=f"slacktide {name}",
-            options=settings,
-            connect_timeout=timeout_seconds,
-            keepalives_idle=30,
-            keepalives_interval=5,
-            keepalives_count=3,
-            **parameters,
-        )
+        return psycopg.connect(resolve_address(address), autocommit=autocommit, **facts, **parameters)
     except psycopg.OperationalError as error:
         raise Unreachable(address=shown(address), reason=" ".join(str(error).split())) from error
+
+
+def session_parameters(
+    *,
+    name: str,
+    role: str | None = None,
+    search_path: str = "pg_catalog",
+    options: str = "",
+    timeout_seconds: int = 10,
+) -> dict[str, Any]:
+    """Give what every connection of ours is opened with, for who opens one otherwise, such as a pool."""
+    settings = f"{FIXED_SETTINGS} -c search_path={search_path} {options}" + (f" -c role={role}" if role else "")
+    return {
+        "application_name": f"slacktide {name}",
+        "options": settings,
+        "connect_timeout": timeout_seconds,
+        "keepalives_idle": 30,
+        "keepalives_interval": 5,
+        "keepalives_count": 3,
+    }

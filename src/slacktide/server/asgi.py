@@ -4,6 +4,7 @@
     GET  /api/schedule           scope schedule; and /api/schedule/events
     GET  /gate/nginx             the proxy's secret; and /gate/traefik, /gate/envoy
     GET  /livez, /readyz
+    everything else              the pages (`slacktide.server.pages`), which are Django, in threads
 
 It decides by a keeper of its own, beside the control database, and so by the same code as every gate. The token is
 looked at before the body, so that nobody who is not admitted has anything read.
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import secrets
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import Any
@@ -32,6 +34,8 @@ from slacktide.gates.refusal import Reply, problem
 from slacktide.server.decision import answer_decision
 from slacktide.server.door import Door
 from slacktide.server.feed import Feed
+from slacktide.server.pages.application import Pages
+from slacktide.server.pages.house import House, Provider
 from slacktide.server.seen import SeenGates
 from slacktide.server.user import KnownUsers
 from slacktide.server.wire import (
@@ -55,13 +59,27 @@ _NEW_TOKEN_SECONDS = 0.25
 class Site:
     """The application. It belongs to one control database."""
 
-    def __init__(self, address: str, *, proxy_secret: str | None = None) -> None:
-        """Take the control database's address, and the secret that proxies come with (None: no proxy may ask)."""
+    def __init__(
+        self,
+        address: str,
+        *,
+        proxy_secret: str | None = None,
+        secret: str | None = None,
+        base_url: str | None = None,
+        provider: Provider | None = None,
+    ) -> None:
+        """Take the control database's address, and what else belongs to the site.
+
+        `proxy_secret` is what proxies come with (None: no proxy may ask), `secret` signs sessions and links (None: one
+        of its own, that ends with it), `base_url` is where people reach it, `provider` who else logs them in.
+        """
         self._secret = proxy_secret
         self._door, self._seen, self._feed, self._users = Door(), SeenGates(), Feed(), KnownUsers()
         channels = (tokens.CHANNEL, user.CHANNEL)
         source = ControlSource(address, name="server", beside=self._beside, channels=channels)
         self.keeper = Keeper(source, changed=lambda: self._feed.renew(self.keeper.moment()))
+        secret = secret or secrets.token_urlsafe(32)
+        self._pages = Pages(House(address, keeper=self.keeper, secret=secret, base_url=base_url, provider=provider))
         self._routes: dict[str, tuple[str, _Handler]] = {
             "/api/decision": ("POST", self._decision),
             "/api/schedule": ("GET", self._schedule),
@@ -77,8 +95,7 @@ class Site:
         path = _ENVOY if scope["path"].startswith(f"{_ENVOY}/") else scope["path"]
         method, handler = self._routes.get(path, ("", None))
         if handler is None:
-            detail = f"There is nothing at {scope['path']}."
-            return await say(problem(status=HTTPStatus.NOT_FOUND, title="Not found", detail=detail), send)
+            return await self._pages(scope, receive, send)
         if method and scope["method"] != method and (method, scope["method"]) != ("GET", "HEAD"):
             detail, allow = f"{scope['path']} takes {method}.", (("Allow", method),)
             status = HTTPStatus.METHOD_NOT_ALLOWED
@@ -89,6 +106,7 @@ class Site:
         """End the streams and the keeper; called by any thread."""
         self._feed.end()
         self.keeper.close()
+        self._pages.close()
 
     # -- the paths -----------------------------------------------------------------------------------------------------
 

@@ -4,7 +4,8 @@
 2. Port 0 is asked for: the socket is bound first, so that the address that is said is the real one.
 3. An answer of two pieces waits 40 ms for the acknowledgement of the first: asyncio sets TCP_NODELAY, but only on
    sockets that are said to be TCP, as `socket.create_server` does not.
-4. The end: the streams are ended first, for a server waits for its connections; then uvicorn, then the socket.
+4. Somebody forges where a request comes from: forwarded headers are heeded from trusted proxies alone.
+5. The end: the streams are ended first, for a server waits for its connections; then uvicorn, then the socket.
 """
 
 from __future__ import annotations
@@ -35,20 +36,15 @@ class SiteNotStarted(OutsideError):
 
 
 @contextlib.contextmanager
-def serving(site: Site, *, host: str, port: int) -> Iterator[str]:
-    """Serve the site while the block runs; gives its address. Raises PortNotOpened, SiteNotStarted."""
+def serving(site: Site, *, host: str, port: int, proxies: str | None = None) -> Iterator[str]:
+    """Serve the site while the block runs; gives its address.
+
+    `proxies` are those whose forwarded headers are heeded, with commas. Raises PortNotOpened, SiteNotStarted.
+    """
     with _bound(host, port) as listening:
         shown = f"[{host}]" if ":" in host else host
         url = f"http://{shown}:{listening.getsockname()[1]}"
-        settings = uvicorn.Config(
-            site,
-            log_level="warning",
-            access_log=False,
-            server_header=False,
-            timeout_graceful_shutdown=_END_SECONDS,
-            lifespan="on",
-        )
-        server = uvicorn.Server(settings)
+        server = uvicorn.Server(_settings(site, proxies))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, name="slacktide site")
         thread.start()
         try:
@@ -58,6 +54,19 @@ def serving(site: Site, *, host: str, port: int) -> Iterator[str]:
             site.end()
             server.should_exit = True
             thread.join()
+
+
+def _settings(site: Site, proxies: str | None) -> uvicorn.Config:
+    return uvicorn.Config(
+        site,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        proxy_headers=proxies is not None,
+        forwarded_allow_ips=proxies or "",
+        timeout_graceful_shutdown=_END_SECONDS,
+        lifespan="on",
+    )
 
 
 def _bound(host: str, port: int) -> socket.socket:

@@ -1,0 +1,79 @@
+"""Who a request comes from: the session of the signed cookie, as the control database has it now.
+
+1. The session was ended, or idle for too long: the visitor is nobody, whatever the cookie says.
+2. The role was taken away, or given, in mid-session: the role is read at every request.
+3. The cookie is another's, or changed: it is signed, and bound to nothing but the session, which is a row of ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import cast
+
+import msgspec
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+
+from slacktide.control.session import SessionOver, visit
+from slacktide.control.user import Role, role_of
+from slacktide.server.pages.house import Connection, connected
+
+SESSION = "session"
+
+
+class Visitor(msgspec.Struct, frozen=True):
+    """Who is there; without a session nobody is. A `limited` one may go on with open tasks only."""
+
+    session: str | None = None
+    user: str = ""
+    role: Role = Role()
+    limited: bool = False
+
+    @property
+    def admin(self) -> bool:
+        """Tell whether it is an administrator."""
+        return self.role.admin
+
+    @property
+    def manages(self) -> bool:
+        """Tell whether it may change the downtimes of anything."""
+        return self.admin or bool(self.role.administers)
+
+
+class Request(HttpRequest):
+    """A request with its visitor; for the type checker."""
+
+    visitor: Visitor
+
+
+class VisitorMiddleware:
+    """Sets `request.visitor`."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        """Take what comes behind."""
+        self._get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        """Find out who it is, and go on."""
+        known = request.session.get(SESSION)
+        found = Visitor()
+        if known is not None:
+            with connected(request) as connection:
+                found = _visitor(connection, known)
+        cast("Request", request).visitor = found
+        return self._get_response(request)
+
+
+def visitor_of(request: HttpRequest) -> Visitor:
+    """Give who a request comes from."""
+    found: Visitor = getattr(request, "visitor", Visitor())  # an error page may come before it is known
+    return found
+
+
+def _visitor(connection: Connection, session: str) -> Visitor:
+    try:
+        user, limited = visit(connection, id=session)
+    except SessionOver:
+        return Visitor()
+    role = role_of(connection, user) or Role(disabled=True)
+    return Visitor() if role.disabled else Visitor(session, user, role, limited)
