@@ -61,15 +61,14 @@ def let_in(request: HttpRequest, connection: Connection, entered: LoggedIn, *, u
     before = visitor_of(request)
     if before.session not in (None, entered.session):
         leave_session(connection, id=str(before.session))
-    remembered = browser.after_log_in(request, user=user)
+    remembered, going = browser.after_log_in(request, user=user), next_of(request)
     link = request.session.get(browser.LINK)
     request.session.flush()
     request.session[SESSION] = entered.session
     if link:
         request.session[browser.LINK] = link
     rotate_token(request)
-    response = redirect(next_of(request))
-    return browser.remember(response, remembered, request)
+    return browser.remember(redirect(going), remembered, request)
 
 
 def leave(request: HttpRequest) -> None:

@@ -22,7 +22,7 @@ from slacktide.server.pages.visitor import visitor_of
 
 View = Callable[..., HttpResponseBase]
 Asks = Callable[..., Ask | None]
-_JUDGED = "slacktide_asks"
+JUDGED = "slacktide_asks"
 
 
 class NotJudged(RuntimeError):
@@ -57,7 +57,7 @@ def exempt(view: View) -> View:
 def asks(request: HttpRequest) -> Ask | None:
     """Say what a request is about, by the view that it leads to."""
     match = request.resolver_match
-    judged = getattr(match.func, _JUDGED, None) if match is not None else None
+    judged = getattr(match.func, JUDGED, None) if match is not None else None
     if match is None or judged is None:
         raise NotJudged(request.path)
     found: Ask | None = judged(request, *match.args, **match.kwargs)
@@ -98,5 +98,5 @@ def _nothing(request: HttpRequest, *arguments: Any, **named: Any) -> None:
 
 
 def _judged(view: View, asks: Asks) -> View:
-    setattr(view, _JUDGED, asks)
+    setattr(view, JUDGED, asks)
     return view
