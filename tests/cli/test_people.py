@@ -29,7 +29,7 @@ def test_tasks(hotel):
     """A task is added for an organization, and a user, that are there, and listed."""
     hotel("user", "add", "ada")
     said = hotel("task", "add", *OWN, "--title", "approve it", "--user", "ada", "--json")
-    assert list(said.json) == ["id", "organization", "title", "user", "state"]
+    assert list(said.json) == ["id", "organization", "title", "user", "state", "note", "version"]
     assert hotel("task", "list", "--json").json == [said.json]
     assert hotel("task", "list", *OWN, "--json").json == [said.json]
     assert "approve it" in hotel("task", "list").out
