@@ -163,10 +163,11 @@ class Site:
 
     # -- beside the paths ----------------------------------------------------------------------------------------------
 
-    def _beside(self, connection: psycopg.Connection[Any]) -> None:
-        """Read tokens and users, and write down the gates, with each look of the keeper."""
-        self._users.load(connection)
-        if self._door.load(connection):
+    def _beside(self, connection: psycopg.Connection[Any], told: frozenset[str]) -> None:
+        """Read tokens and users when they may have changed, and write down the gates, with each look of the keeper."""
+        if user.CHANNEL in told:
+            self._users.load(connection)
+        if tokens.CHANNEL in told and self._door.load(connection):
             self._feed.wake()
         with contextlib.suppress(psycopg.Error):
             self._seen.write(connection, monotonic=clock.monotonic_seconds())
