@@ -164,3 +164,13 @@ select name, address, organization from slacktide.held_place order by name
 -- Add a database that held work goes to, or give it another address or organization.
 insert into slacktide.held_place (name, address, organization) values (%(name)s, %(address)s, %(organization)s)
 on conflict (name) do update set address = excluded.address, organization = excluded.organization
+
+-- name: note_job_held
+-- Note that a job of somebody's own queue was held; give how often by now.
+insert into slacktide.held_job as known (queue, task, job) values (%(queue)s, %(task)s, %(job)s)
+on conflict (queue, task, job) do update set holds = known.holds + 1, last_at = clock_timestamp()
+returning holds
+
+-- name: job_holds
+-- Give how often a job of somebody's own queue was held.
+select holds from slacktide.held_job where queue = %(queue)s and task = %(task)s and job = %(job)s
