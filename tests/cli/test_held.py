@@ -62,6 +62,8 @@ def test_list(hotel, erp, database):
     assert held["next_check"] < until
     assert f"waiting: downtime (organization HOTEL) until {until}, next check at" in hotel("held", "list").out
     assert hotel("status", *OWN, "--json").json["held"] == hotel("status", "--json").json["held"] == 1
+    assert hotel("downtime", "show", downtime, "--json").json["effect"]["held_expected"] == 2  # it, and one a day
+    assert hotel("downtime", "list", "--json").json[0]["effect"]["held_expected"] == 2
     hotel("downtime", "end", downtime, "--reason", "x")
     release(database)
     assert (hotel("held", "list", "--json").json, hotel("status", *OWN, "--json").json["held"]) == ([], 0)

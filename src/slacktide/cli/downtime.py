@@ -28,6 +28,7 @@ from slacktide.control.downtime import (
 )
 from slacktide.core.duration import parse_duration
 from slacktide.core.errors import ExitStatus, UsageError
+from slacktide.holding.expected import with_expected
 
 
 class SiteUnconfirmed(UsageError):
@@ -92,14 +93,21 @@ def schedule(
 def list_(*, watching: Annotated[_Watch, Parameter(name="--watch")] = False, options: Shown = SHOWN) -> int:
     """List all downtimes, past ones too, in the order of their starts."""
     with open_control() as control, control.connect(name="downtime list") as connection:
-        return _look(lambda: list_downtimes(connection), text=_table, watching=watching, options=options)
+        return _look(
+            lambda: _all_shown(connection, list_downtimes(connection)), text=_table, watching=watching, options=options
+        )
 
 
 @app.command
 def show(id_: _Id, /, *, watching: Annotated[_Watch, Parameter(name="--watch")] = False, options: Shown = SHOWN) -> int:
     """Show one downtime."""
     with open_control() as control, control.connect(name="downtime show") as connection:
-        return _look(lambda: show_downtime(connection, id=id_), text=_text, watching=watching, options=options)
+        return _look(
+            lambda: _shown(connection, show_downtime(connection, id=id_)),
+            text=_text,
+            watching=watching,
+            options=options,
+        )
 
 
 @app.command
@@ -148,7 +156,7 @@ def end_(
     """End a downtime now, and say what still keeps its scope down; of a recurring one the occurrence in effect."""
     who = {"who": options.who, "reason": options.reason or ""}
     with open_control() as control, control.connect(name="downtime end") as connection:
-        answer = end_downtime(connection, id=id_, verifying=verifying, **who)
+        answer = _shown(connection, end_downtime(connection, id=id_, verifying=verifying, **who))
     if verifying:
         names = ", ".join(answer["verifying"])
         return options.say(
@@ -162,7 +170,7 @@ def cancel(id_: _Id, /, *, options: Acting = ACTING) -> int:
     """Cancel a downtime that has not begun; of a recurring one all that is still to come."""
     who = {"who": options.who, "reason": options.reason or ""}
     with open_control() as control, control.connect(name="downtime cancel") as connection:
-        answer = cancel_downtime(connection, id=id_, **who)
+        answer = _shown(connection, cancel_downtime(connection, id=id_, **who))
     return options.say(answer, lambda: _text(answer))
 
 
@@ -218,13 +226,25 @@ def _change_occurrence(id_: str, *, occurrence: str, to: str | None, options: Ac
     facts: dict[str, Any] = {"occurrence": occurrence, "to": to}
     facts |= {"who": options.who, "reason": options.reason or ""}
     with open_control() as control, control.connect(name="downtime") as connection:
-        answer = change_occurrence(connection, id=id_, **facts)
+        answer = _shown(connection, change_occurrence(connection, id=id_, **facts))
     return options.say(answer, lambda: _text(answer))
 
 
 def _do(change: Callable[[_Connection], Answer]) -> Answer:
     with open_control() as control, control.connect(name="downtime") as connection:
-        return change(connection)
+        answer = change(connection)
+        _all_shown(connection, answer.downtimes)
+        return answer
+
+
+def _shown(connection: _Connection, answer: dict[str, Any]) -> dict[str, Any]:
+    """Add to the document of a downtime what only those above the control database know."""
+    return _all_shown(connection, [answer])[0]
+
+
+def _all_shown(connection: _Connection, answers: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    with_expected(connection, answers)
+    return answers
 
 
 def _look(look: Callable[[], Any], *, text: Callable[[Any], str], watching: bool, options: Shown) -> int:
