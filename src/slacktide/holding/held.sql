@@ -174,3 +174,12 @@ returning holds
 -- name: job_holds
 -- Give how often a job of somebody's own queue was held.
 select holds from slacktide.held_job where queue = %(queue)s and task = %(task)s and job = %(job)s
+
+-- name: sums
+-- Count what is not done by organization and state, with its queue's kind and the age of the oldest.
+select i.organization, i.state, coalesce(min(q.kind), 'open'), count(*),
+    extract(epoch from clock_timestamp() - min(i.since))::float8
+from slacktide.held_item i left join slacktide.held_queue q on q.organization = i.organization
+where i.state <> 'done'
+group by i.organization, i.state
+order by i.organization, i.state

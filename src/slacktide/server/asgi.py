@@ -4,6 +4,7 @@
     GET  /api/schedule           scope schedule; and /api/schedule/events
     GET  /gate/nginx             the proxy's secret; and /gate/traefik, /gate/envoy
     GET  /livez, /readyz
+    GET  /metrics                scope schedule
 
 It decides by a keeper of its own, beside the control database, and so by the same code as every gate. The token is
 looked at before the body, so that nobody who is not admitted has anything read.
@@ -32,6 +33,7 @@ from slacktide.gates.refusal import Reply, problem
 from slacktide.server.decision import answer_decision
 from slacktide.server.door import Door
 from slacktide.server.feed import Feed
+from slacktide.server.metrics import Metrics
 from slacktide.server.seen import SeenGates
 from slacktide.server.user import KnownUsers
 from slacktide.server.wire import (
@@ -62,10 +64,12 @@ class Site:
         channels = (tokens.CHANNEL, user.CHANNEL)
         source = ControlSource(address, name="server", beside=self._beside, channels=channels)
         self.keeper = Keeper(source, changed=lambda: self._feed.renew(self.keeper.moment()))
+        self._metrics = Metrics(address, keeper=self.keeper)
         self._routes: dict[str, tuple[str, _Handler]] = {
             "/api/decision": ("POST", self._decision),
             "/api/schedule": ("GET", self._schedule),
             "/api/schedule/events": ("GET", self._events),
+            "/metrics": ("GET", self._metrics_),
             "/livez": ("GET", self._livez),
             "/readyz": ("GET", self._readyz),
         } | {f"/gate/{name}": ("", self._gate(dialect)) for name, dialect in forward_auth.DIALECTS.items()}
@@ -101,7 +105,8 @@ class Site:
             detail = "The body is larger than a request for a decision can be."
             status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
             return await say(problem(status=status, title="Too large", detail=detail), send)
-        return await say(answer_decision(body, token=token, keeper=self.keeper, users=self._users), send)
+        facts: dict[str, Any] = {"keeper": self.keeper, "users": self._users, "decisions": self._metrics.decisions}
+        return await say(answer_decision(body, token=token, **facts), send)
 
     async def _schedule(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 -- has no body
         token = await self._admitted(scope, "schedule")
@@ -143,7 +148,15 @@ class Site:
             ask = forward_auth.ask_of(headers, admin=self._users.admin)
         except forward_auth.UnknownAction as error:
             return problem(status=HTTPStatus.FORBIDDEN, title="Unknown action", detail=str(error))
-        return dialect(self.keeper.refusal(ask), accept=headers.get("accept", ""))
+        refusal = self.keeper.refusal(ask)
+        self._metrics.decisions.count(ask.action, refusal)
+        return dialect(refusal, accept=headers.get("accept", ""))
+
+    async def _metrics_(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 -- has no body
+        token = await self._admitted(scope, "schedule")
+        if token is None:
+            return await say(unadmitted("schedule"), send)
+        return await say(await self._metrics.answer(token=token, accept=header(scope, b"accept")), send)
 
     async def _livez(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 -- always the same
         await say(json_reply(b'{"live":true}'), send)
