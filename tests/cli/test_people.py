@@ -82,3 +82,25 @@ def test_effect(hotel, open_task):
     open_task("ada")
     said = hotel("downtime", "schedule", *OWN, "--for", "PT1H", "--dry-run", "--reason", "x", "--json")
     assert said.json["effect"] == {"users": 1, "leases": 1, "tasks": 1, "held_expected": 0}
+
+
+def test_end_all(hotel, open_task):
+    """All leases of an organization, or all sessions of normal users, end by one command, and each is audited."""
+    hotel("organization", "add", "OTHER")
+    for name, more in (("ada", ()), ("eve", ()), ("root", ("--admin",))):
+        hotel("user", "add", name, *more)
+        open_task(name)
+    hotel("downtime", "schedule", *OWN, "--for", "PT1H", "--users", "out", "--reason", "x")
+    for wrong in ((), ("1", "--all"), ("1", *OWN), OWN, ("--all", "--organization", "NONE")):
+        assert hotel("lease", "end", *wrong, "--reason", "x").status == 2
+    assert hotel("session", "end", "--all", *OWN).status == 2
+    assert hotel("lease", "end", "--all", "--organization", "OTHER", "--reason", "x", "--json").json == []
+    ended = hotel("lease", "end", "--all", *OWN, "--reason", "night", "--json").json
+    assert [one["user"] for one in ended] == ["ada", "eve", "root"]
+    assert hotel("lease", "end", "--all", *OWN, "--reason", "night").out == "nothing to end\n"
+    sessions = hotel("session", "end", "--all", "--reason", "night", "--json").json
+    assert [one["user"] for one in sessions] == ["ada", "eve"]
+    assert hotel("status", *OWN, "--json").json["state"] == "quiet"
+    assert [one["user"] for one in hotel("holders", "--json").json["sessions"]] == ["root"]
+    what = [(row["what"], row["reason"]) for row in hotel("audit", "--json").json][-5:]
+    assert what == [("lease end", "night")] * 3 + [("session end", "night")] * 2

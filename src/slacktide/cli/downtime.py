@@ -26,8 +26,10 @@ from slacktide.control.downtime import (
     schedule_downtime,
     show_downtime,
 )
+from slacktide.control.drain import set_drain, with_drains
 from slacktide.core.duration import parse_duration
 from slacktide.core.errors import ExitStatus, UsageError
+from slacktide.downtime.drain import DrainUnsaid, Then
 from slacktide.holding.expected import with_expected
 
 
@@ -44,6 +46,8 @@ app = App(name="downtime", help="Downtimes of the site and of organizations.")
 _Id = Annotated[str, Parameter(name="ID", help="The downtime's ID, as `schedule` and `list` show it.")]
 _Watch = Annotated[Flag, Parameter(help="Say it again whenever it changes, until interrupted.")]
 _Connection = psycopg.Connection[TupleRow]
+_DRAIN = "How long after the start those who hold it up may finish, as in PT30M; needs --drain-then."
+_THEN = "What happens then: the leases end, it goes on waiting, or it is given up and ended."
 _WAITED = {"reached": ExitStatus.DONE, "not yet": ExitStatus.HELD, "never": ExitStatus.REFUSED}
 
 
@@ -67,6 +71,8 @@ def schedule(
     rrule: Annotated[str | None, Parameter(help="Recurring, by RFC 5545; needs --for.")] = None,
     message: Annotated[str | None, Parameter(help="What users read in addition.")] = None,
     contact: Annotated[str | None, Parameter(help="Whom users may ask.")] = None,
+    drain: Annotated[str | None, Parameter(help=_DRAIN)] = None,
+    drain_then: Annotated[Then | None, Parameter(help=_THEN)] = None,
     dry_run: Annotated[Flag, Parameter(help="Check and show it, and save nothing.")] = False,
     options: Acting = ACTING,
 ) -> int:
@@ -86,7 +92,17 @@ def schedule(
     )
     facts: dict[str, Any] = {"site": site, "organizations": organization, "dry_run": dry_run}
     facts |= {"who": options.who, "reason": options.reason or ""}
-    return _say(options, _do(lambda connection: schedule_downtime(connection, wish=wish, **facts)))
+    after = _drain(drain, drain_then)
+
+    def save(connection: _Connection) -> Answer:
+        with connection.transaction():
+            answer = schedule_downtime(connection, wish=wish, **facts)
+            for saved in answer.downtimes:
+                if saved["id"] is not None and after is not None:
+                    set_drain(connection, id=saved["id"], **after, who=options.who, reason=options.reason or "")
+            return answer
+
+    return _say(options, _do(save))
 
 
 @app.command(name="list")
@@ -183,17 +199,25 @@ def wait(
     timeout: Annotated[
         str | None, Parameter(help="How long at most, as in PT10M; left out: as long as it takes.")
     ] = None,
-    options: Shown = SHOWN,
+    drain: Annotated[str | None, Parameter(help=_DRAIN)] = None,
+    drain_then: Annotated[Then | None, Parameter(help=_THEN)] = None,
+    options: Acting = ACTING,
 ) -> int:
-    """Wait until a downtime has started, is quiet, or its scope is open again."""
+    """Wait until a downtime has started, is quiet, or its scope is open again.
+
+    With --drain its drain is set first: from now on, or from the start where that is still to come.
+    """
     from slacktide.cutover.waiting import wait as wait_for  # noqa: PLC0415 -- the others need no move
 
     seconds = None if timeout is None else parse_duration(timeout).total_seconds()
+    after = _drain(drain, drain_then)
     with (
         open_control() as control,
         control.connect(name="downtime wait") as connection,
         control.connect(name="downtime wait: listen") as listener,
     ):
+        if after is not None:
+            set_drain(connection, id=id_, **after, from_now=True, who=options.who, reason=options.reason or "")
         look = wait_for(connection, listener=listener, id=id_, goal=for_, seconds=seconds)
     word = {"not yet": "timed out"}.get(look.outcome, look.outcome)
     options.say({"id": id_, "for": for_, "outcome": word, "state": look.state.answer()}, f"{word}: {look.state.state}")
@@ -230,6 +254,13 @@ def _change_occurrence(id_: str, *, occurrence: str, to: str | None, options: Ac
     return options.say(answer, lambda: _text(answer))
 
 
+def _drain(after: str | None, then: Then | None) -> dict[str, Any] | None:
+    """Give the facts of a drain, None where there is none. Raises DrainUnsaid, BadDuration."""
+    if (after is None) != (then is None):
+        raise DrainUnsaid
+    return None if after is None else {"after": parse_duration(after), "then": then}
+
+
 def _do(change: Callable[[_Connection], Answer]) -> Answer:
     with open_control() as control, control.connect(name="downtime") as connection:
         answer = change(connection)
@@ -244,6 +275,7 @@ def _shown(connection: _Connection, answer: dict[str, Any]) -> dict[str, Any]:
 
 def _all_shown(connection: _Connection, answers: list[dict[str, Any]]) -> list[dict[str, Any]]:
     with_expected(connection, answers)
+    with_drains(connection, answers)
     return answers
 
 
@@ -273,7 +305,15 @@ def _text(answer: dict[str, Any]) -> str:
     listed = [f"  from {each['start']} to {each['end']}" for each in answer["occurrences"]]
     next_ones = ["  next:" if listed else "  nothing of it is to come", *listed] if answer["rrule"] else []
     head = f"{name} of {_scope(answer)}: {_period(answer)}, users {answer['users']}"
-    return "\n".join([head, *next_ones, *commands])
+    return "\n".join([head, *next_ones, *_drain_text(answer.get("drain")), *commands])
+
+
+def _drain_text(drain: dict[str, Any] | None) -> list[str]:
+    if drain is None:
+        return []
+    does = {"end": "the leases end", "wait": "it goes on waiting", "give-up": "it is given up"}[drain["then"]]
+    said = f": {drain['outcome']}" if drain["outcome"] else ""
+    return [f"  if it is not quiet at {drain['deadline'] or 'its deadline'}, {does}{said}"]
 
 
 def _still(answer: dict[str, Any]) -> str:
