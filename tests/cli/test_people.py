@@ -104,3 +104,21 @@ def test_end_all(hotel, open_task):
     assert [one["user"] for one in hotel("holders", "--json").json["sessions"]] == ["root"]
     what = [(row["what"], row["reason"]) for row in hotel("audit", "--json").json][-5:]
     assert what == [("lease end", "night")] * 3 + [("session end", "night")] * 2
+
+
+def test_drain(hotel):
+    """A drain is set with the downtime or while it is waited for, and shown; half of one is refused."""
+    schedule = ("downtime", "schedule", *OWN, "--for", "PT1H", "--reason", "x")
+    for wrong in (("--drain", "PT1M"), ("--drain-then", "end"), ("--drain", "-PT1M", "--drain-then", "end")):
+        assert hotel(*schedule, *wrong).status == 2
+    assert hotel("downtime", "list", "--json").json == []
+    drain = ("--drain", "PT30M", "--drain-then", "give-up")
+    assert hotel(*schedule, *drain, "--dry-run", "--json").json["id"] is None
+    key = hotel(*schedule, *drain, "--start", "2030-01-01T00:00Z", "--json").json["id"]
+    shown = hotel("downtime", "show", key, "--json").json["drain"]
+    assert shown == {"after": "PT1800S", "deadline": "2030-01-01T00:30:00Z", "then": "give-up", "outcome": None}
+    assert "if it is not quiet at 2030-01-01T00:30:00Z, it is given up" in hotel("downtime", "show", key).out
+    wait = ("downtime", "wait", key, "--for", "quiet", "--timeout", "PT0S", "--drain", "PT1H", "--drain-then", "end")
+    assert hotel(*wait).status == 2
+    assert hotel(*wait, "--reason", "x").status == 75
+    assert hotel("downtime", "show", key, "--json").json["drain"]["deadline"] == "2030-01-01T01:00:00Z"

@@ -16,7 +16,7 @@ from celery.signals import task_failure, task_retry
 from slacktide.control.setting import control_now, setting_of
 from slacktide.holding import held
 from slacktide.holding.look import HeldBack
-from slacktide.holding.retry import NotFree, procrastinate_retry, seconds_to_wait
+from slacktide.holding.retry import NotFree, forget_jobs, procrastinate_retry, seconds_to_wait
 from slacktide.postgres.connection import connect
 
 LONGEST_SECONDS = 30
@@ -208,3 +208,13 @@ def test_a_second_at_least(site):
     caught.value.next_check = caught.value.decision.now - timedelta(minutes=1)
     assert seconds_to_wait(caught.value) == 1
     assert 1 < seconds_to_wait(NotFree(reason="x")) < 10
+
+
+def test_jobs_are_forgotten(site):
+    """How often a job was held is forgotten when it is long ago."""
+    site.control.execute(
+        "insert into slacktide.held_job (queue, task, job, last_at) values"
+        " ('q', 't', 1, clock_timestamp() - interval '91 days'), ('q', 't', 2, clock_timestamp())"
+    )
+    assert forget_jobs(site.control, keep=timedelta(days=90)) == 1
+    assert site.control.execute("select job from slacktide.held_job").fetchall() == [(2,)]

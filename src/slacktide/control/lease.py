@@ -19,7 +19,7 @@ What could go wrong, and what stands against it:
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -163,6 +163,17 @@ def end_leases(connection: psycopg.Connection[Any], *, organization: str | None,
         for one in found:
             _end_for(connection, one, who=who, reason=reason, now=now)
     return found
+
+
+def record_ends(connection: psycopg.Connection[Any], *, idle: timedelta) -> int:
+    """Record the ends of leases that are over by the rule and had no sign of life for so long; give how many."""
+    with connection.transaction():
+        rows = connection.execute(_sql["silent"], {"idle": idle}).fetchall()
+        judged = _judged(rows, known=known_of(connection), now=control_now(connection))
+        ended = [one for one in judged if not one.standing.live]
+        for one in ended:
+            _end(connection, one.lease, one.standing)
+    return len(ended)
 
 
 def _end_for(connection: psycopg.Connection[Any], one: Judged, *, who: str, reason: str, now: datetime) -> None:

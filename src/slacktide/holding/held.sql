@@ -183,3 +183,7 @@ from slacktide.held_item i left join slacktide.held_queue q on q.organization = 
 where i.state <> 'done'
 group by i.organization, i.state
 order by i.organization, i.state
+
+-- name: forget_jobs
+-- Forget the jobs of somebody's own queue that were held long ago.
+delete from slacktide.held_job where last_at < clock_timestamp() - %(keep)s::interval

@@ -19,6 +19,8 @@ from datetime import datetime, timedelta
 from importlib import import_module
 from typing import Any
 
+import psycopg
+
 from slacktide.control.database import open_control
 from slacktide.core import clock
 from slacktide.core.errors import ExitStatus, OutsideError
@@ -88,6 +90,11 @@ def procrastinate_retry(otherwise: Any = None) -> Any:
             return otherwise.get_retry_decision(exception=exception, job=failures)
 
     return RetryWhenHeld()
+
+
+def forget_jobs(connection: psycopg.Connection[Any], *, keep: timedelta) -> int:
+    """Forget the jobs of Procrastinate that were held longer ago than that; give how many."""
+    return connection.execute(_sql["forget_jobs"], {"keep": keep}).rowcount
 
 
 def _holds(job: Any, statement: str) -> int:

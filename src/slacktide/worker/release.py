@@ -36,7 +36,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: ended.set())
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_watch_worker, args=[ended], daemon=True).start()
-    does = [*[_release] * RELEASERS, _copy, upkeep.drain]
+    does = [*[_release] * RELEASERS, _copy, upkeep.drain, upkeep.tidy]
     threads = [threading.Thread(target=_keep_on, args=[does_one, ended]) for does_one in does]
     for thread in threads:
         thread.start()
