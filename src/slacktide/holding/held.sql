@@ -187,3 +187,19 @@ order by i.organization, i.state
 -- name: forget_jobs
 -- Forget the jobs of somebody's own queue that were held long ago.
 delete from slacktide.held_job where last_at < clock_timestamp() - %(keep)s::interval
+
+-- name: lock_places
+-- Let others who change places wait; the lock goes with the transaction.
+select pg_advisory_xact_lock(hashtextextended('slacktide places', 0))
+
+-- name: remove_place
+-- Forget a place.
+delete from slacktide.held_place where name = %(name)s returning name, address, organization
+
+-- name: places_seen
+-- The places, each with when the windows were copied there, or why they were not.
+select name, address, organization, copied_at, problem from slacktide.held_place order by name
+
+-- name: organizations_held
+-- The organizations that have work that is not done.
+select distinct organization from slacktide.held_item where state in ('waiting', 'running', 'sent') order by organization
