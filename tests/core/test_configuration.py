@@ -77,6 +77,8 @@ def test_a_sender_and_a_secret_are_needed():
     """A mail server without a sender is refused, and so is a webhook without a secret or with a name in its address."""
     with pytest.raises(configuration.MailSenderMissing):
         configuration.mail_server({"SLACKTIDE_MAIL_URL": "smtp://mail"})
+    with pytest.raises(configuration.MailSenderMissing):
+        configuration.mail_server({"SLACKTIDE_MAIL_URL": "smtp://mail", "SLACKTIDE_MAIL_FROM": "a@b\nBcc: c@d"})
     with pytest.raises(configuration.WebhookSecretMissing):
         configuration.webhook({"SLACKTIDE_WEBHOOK_URL": "https://hook"})
     with pytest.raises(configuration.BadWebhook):

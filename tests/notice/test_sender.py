@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import psycopg
 import pytest
 
 from slacktide.core.configuration import MailServer
 from slacktide.notice import failure, store
 from slacktide.notice.sender import MailWay, Sender
+from slacktide.notice.state import Event
 from slacktide.postgres.connection import connect
 from tests.notice.conftest import Mailbox, send_all, until
 
@@ -173,6 +175,38 @@ def test_no_password_in_the_clear(told, mailbox):
     assert mailbox.count == 0
 
 
+def test_a_name_with_a_line_break(told, mailbox, postman):
+    """An organization's name is no way into the mail's head, and its notices go."""
+    told.connection.execute("update slacktide.organization set name = E'South\\nBcc: eve@example.com'")
+    told.extend(told.key)
+    told.plan()
+    send_all(postman)
+    (mail,) = mailbox.to("ada@example.com")
+    assert "Bcc" not in mail
+    assert mail["Subject"].startswith("The organization South Bcc: eve@example.com: the downtime")
+
+
+def test_loses_the_control_database(told, mailbox, postman):
+    """Who loses the control database between sending and note notes nothing; another one sends it again, the same."""
+    with connect(told.address, name="send") as connection:
+        way = MailWay(mailbox.server, address="https://tide.example.com")
+        sent = way.send
+
+        def lost(*arguments):
+            answer = sent(*arguments)
+            told.connection.execute("select pg_terminate_backend(%s)", [connection.info.backend_pid])
+            return answer
+
+        way.send = lost
+        with pytest.raises(psycopg.OperationalError):
+            Sender(connection, way=way).send_next()
+        way.rest()
+    until(lambda: recovered(told))
+    assert send_all(postman) == 2
+    assert mailbox.count == 3
+    assert len({text for _, text in mailbox.mails}) == 2
+
+
 def recovered(site):
     """Tidy; tell whether nothing is being sent: a lock goes a moment after its connection."""
     store.tidy(site.connection)
@@ -215,6 +249,19 @@ def test_an_older_one_is_being_sent(told, mailbox, postman):
         other._note(claimed, None)  # noqa: SLF001 -- as it does itself
     assert send_all(postman) == 1
     assert mailbox.to(f"{claimed.recipient}@example.com")
+
+
+def test_superseded_after_a_failure(told, mailbox, postman):
+    """A notice that fails while a newer one is planned is not sent afterwards: the newer one is."""
+    with connect(told.address, name="send") as connection:
+        number = store.new_sender(connection)
+        claimed = store.claim(connection, channel="mail", sender=number)
+        told.extend(told.key)
+        told.plan()
+        store.happen(connection, claimed, Event.RETRY, sender=number)
+    send_all(postman)
+    (mail,) = mailbox.to(f"{claimed.recipient}@example.com")
+    assert "is extended" in mail["Subject"]
 
 
 def test_pauses_grow_and_end():

@@ -10,7 +10,7 @@ from slacktide.cli.output import SHOWN, Shown, table
 from slacktide.control.database import open_control
 from slacktide.core.configuration import mail_server, webhook
 from slacktide.core.errors import ExitStatus, InputError
-from slacktide.notice.listing import notice_list, try_mail, try_webhook
+from slacktide.notice.listing import LAST, notice_list, try_mail, try_webhook
 
 app = App(name="notice", help="Notices of downtimes, as mail and by a webhook.")
 
@@ -25,11 +25,12 @@ class NothingToTest(InputError):
 def list_(
     *,
     state: Annotated[_States | None, Parameter(help="Only those with a delivery in this state.")] = None,
+    last: Annotated[int, Parameter(help="How many at most.")] = LAST,
     options: Shown = SHOWN,
 ) -> int:
-    """List the notices, newest first, with how many were sent and what was not."""
+    """List the last notices, newest first, with how many were sent and what was not."""
     with open_control() as control, control.connect(name="notice list") as connection:
-        found = notice_list(connection, state=state)
+        found = notice_list(connection, state=state, last=last)
     return options.say(found, lambda: _text(found))
 
 

@@ -58,7 +58,7 @@ class MailPasswordInline(UsageError):
 
 
 class MailSenderMissing(UsageError):
-    """SLACKTIDE_MAIL_URL is set, and nothing says from whom mails are: set SLACKTIDE_MAIL_FROM to an address."""
+    """SLACKTIDE_MAIL_URL is set, and SLACKTIDE_MAIL_FROM does not say from whom mails are: set it to an address."""
 
 
 class BadWebhook(UsageError):
@@ -151,7 +151,7 @@ def mail_server(environment: Mapping[str, str] = os.environ) -> MailServer | Non
         raise BadMailServer
     if password and not named.startswith(_REFERENCES):
         raise MailPasswordInline
-    if sender is None:
+    if sender is None or "@" not in sender or not sender.isprintable():
         raise MailSenderMissing
     encrypted, user = url.scheme == "smtps", unquote(url.username or "")
     return MailServer(host, port or _PORTS[url.scheme], encrypted, sender, user=user, password=password)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import uuid
-from collections import Counter
-from itertools import groupby
+from collections import defaultdict
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -19,19 +19,24 @@ from slacktide.notice.state import State
 from slacktide.notice.store import Asking
 from slacktide.notice.wording import Content, headline
 
-_DONE = (State.SENT, State.NOT_CONFIGURED)
+_SHOWN = (State.WAITING, State.SENDING, State.GIVEN_UP)
+LAST = 100
 
 
-def notice_list(connection: psycopg.Connection[Any], *, state: str | None = None) -> dict[str, Any]:
-    """Give the channels and the notices, newest first, as `notice list` prints them.
+def notice_list(connection: psycopg.Connection[Any], *, state: str | None = None, last: int = LAST) -> dict[str, Any]:
+    """Give the channels and the last notices, newest first, as `notice list` prints them.
 
-    With a state the notices that have a delivery in it, with those; without, the deliveries that are neither sent nor
-    left because mail is not configured stand by themselves, the others are counted.
+    With a state the notices that have a delivery in it, with those. Without, the deliveries that wait or were given up
+    stand by themselves, and all are counted.
     """
-    rows = store.list_rows(connection, state=state)
+    rows = store.list_notices(connection, state=state, last=last)
+    listed: dict[int, list[dict[str, Any]]] = defaultdict(list)
+    states, notices = [state] if state else [*_SHOWN], [row[0] for row in rows]
+    for notice, *facts in store.list_deliveries(connection, notices=notices, states=states):
+        listed[notice].append(_delivery(*facts))
     return {
         "channels": [_channel(*row) for row in store.channels(connection)],
-        "notices": [_notice(list(group), state=state) for _, group in groupby(rows, key=lambda row: row[0])],
+        "notices": [_notice(*row, deliveries=listed[row[0]]) for row in rows],
     }
 
 
@@ -62,7 +67,7 @@ def try_webhook(hook: Webhook) -> dict[str, Any]:
     }
 
 
-def _channel(name: str, failures: int, because: str, next_try: Any) -> dict[str, Any]:
+def _channel(name: str, failures: int, because: str, next_try: datetime) -> dict[str, Any]:
     waits = failures > 0
     return {
         "channel": name,
@@ -72,17 +77,11 @@ def _channel(name: str, failures: int, because: str, next_try: Any) -> dict[str,
     }
 
 
-def _notice(rows: list[tuple[Any, ...]], *, state: str | None) -> dict[str, Any]:
-    id_, kind, content, planned_at = rows[0][:4]
-    deliveries = [_delivery(*row[4:]) for row in rows if row[4] is not None]
-    return {
-        "id": str(id_),
-        "kind": kind,
-        **_told(kind, content),
-        "planned_at": format_instant(planned_at),
-        "count": Counter(each["state"] for each in deliveries),
-        "deliveries": [each for each in deliveries if state or each["state"] not in _DONE],
-    }
+def _notice(
+    id_: int, kind: str, content: str, planned_at: datetime, count: dict[str, int], *, deliveries: list[dict[str, Any]]
+) -> dict[str, Any]:
+    facts = {"planned_at": format_instant(planned_at), "count": count, "deliveries": deliveries}
+    return {"id": str(id_), "kind": kind, **_told(kind, content), **facts}
 
 
 def _told(kind: str, content: str) -> dict[str, Any]:
@@ -95,7 +94,14 @@ def _told(kind: str, content: str) -> dict[str, Any]:
 
 
 def _delivery(
-    channel: str, recipient: str, state: str, attempts: int, repeats: int, because: str, next_try: Any, ended_at: Any
+    channel: str,
+    recipient: str,
+    state: str,
+    attempts: int,
+    repeats: int,
+    because: str,
+    next_try: datetime,
+    ended_at: datetime | None,
 ) -> dict[str, Any]:
     waits = state == State.WAITING
     return {
@@ -106,5 +112,5 @@ def _delivery(
         "repeats": repeats,
         "because": because,
         "next_try": format_instant(next_try) if waits else None,
-        "ended_at": ended_at and format_instant(ended_at),
+        "ended_at": None if ended_at is None else format_instant(ended_at),
     }

@@ -119,7 +119,7 @@ def message(*, sender: str, to: str, subject: str, text: str, key: str, at: date
     mail = EmailMessage()
     mail["From"] = sender
     mail["To"] = to
-    mail["Subject"] = subject
+    mail["Subject"] = " ".join(subject.split())  # a name in it may have a line break
     mail["Date"] = format_datetime(at)
     mail["Message-ID"] = f"<{key}@{host}>"
     mail["Auto-Submitted"] = "auto-generated"

@@ -5,7 +5,7 @@ update slacktide.notice_look set at = case
 returning at;
 
 -- name: subjects
--- What was told of downtimes that are not over, or that are named among the settings that are.
+-- What was told of downtimes that come or last, and of those that were over or cancelled since an instant.
 select id, downtime::text, organization, occurrence, stage, starts_at, ends_at, users, lead
 from slacktide.notice_subject
 where stage in ('ahead', 'started') or coalesce(ends_at, 'infinity') > %(since)s;
@@ -150,9 +150,17 @@ select extract(epoch from greatest(
     (select next_try from slacktide.notice_channel where channel = %(channel)s)) - clock_timestamp())::float8;
 
 -- name: list
--- List the notices with their deliveries, newest first: all, or those with a delivery in a state.
-select n.id, n.kind, n.content::text, n.planned_at, d.channel, d.recipient, d.state, d.attempts, d.repeats, d.because,
-    d.next_try, d.ended_at
-from slacktide.notice n left join slacktide.notice_delivery d on d.notice_id = n.id
-where %(state)s::text is null or d.state = %(state)s::text
-order by n.id desc, d.id;
+-- List the newest notices, each with how many of its deliveries are in which state: all, or those with one in a state.
+select n.id, n.kind, n.content::text, n.planned_at, (
+    select coalesce(jsonb_object_agg(state, number), '{}')
+    from (select state, count(*) as number from slacktide.notice_delivery where notice_id = n.id group by state) counted
+)
+from slacktide.notice n
+where %(state)s::text is null
+   or exists (select from slacktide.notice_delivery d where d.notice_id = n.id and d.state = %(state)s::text)
+order by n.id desc limit %(last)s;
+
+-- name: deliveries
+-- The deliveries of some notices that are in some states.
+select notice_id, channel, recipient, state, attempts, repeats, because, next_try, ended_at
+from slacktide.notice_delivery where notice_id = any(%(notices)s) and state = any(%(states)s::text[]) order by id;

@@ -6,7 +6,7 @@ sent carries the number, so that nobody else's note counts, and that it is found
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
@@ -106,10 +106,11 @@ def ask(connection: _Connection, *, asking: Asking, user: str) -> None:
 
 
 def looked_at(connection: _Connection, settings: Iterable[Setting]) -> None:
-    """Note which versions of the settings were looked at, and wake whoever sends."""
+    """Note which versions of the settings were looked at, let go what is superseded, and wake whoever sends."""
     seen = [(int(each.id), each.sequence) for each in settings if each.definition.is_downtime]
     facts = {"downtimes": [each for each, _ in seen], "sequences": [sequence for _, sequence in seen]}
     connection.execute(_sql["looked_at"], facts)
+    connection.execute(_sql["supersede"], {"because": SUPERSEDED})
     connection.execute(_sql["planned"])
 
 
@@ -193,9 +194,14 @@ def pause_seconds(connection: _Connection, *, channel: Channel) -> float | None:
     return None if seconds is None else float(seconds)
 
 
-def list_rows(connection: _Connection, *, state: str | None) -> list[tuple[Any, ...]]:
-    """Give the notices with their deliveries, newest first: all, or those with a delivery in a state."""
-    return connection.execute(_sql["list"], {"state": state}).fetchall()
+def list_notices(connection: _Connection, *, state: str | None, last: int) -> list[tuple[Any, ...]]:
+    """Give the newest notices with how many deliveries are in which state: all, or those with one in a state."""
+    return connection.execute(_sql["list"], {"state": state, "last": last}).fetchall()
+
+
+def list_deliveries(connection: _Connection, *, notices: Sequence[int], states: Sequence[str]) -> list[tuple[Any, ...]]:
+    """Give the deliveries of some notices that are in some states."""
+    return connection.execute(_sql["deliveries"], {"notices": [*notices], "states": [*states]}).fetchall()
 
 
 def _add(connection: _Connection, *, subject: int | None, kind: Kind | str, content: Content | Asking) -> int:
