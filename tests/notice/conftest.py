@@ -174,7 +174,7 @@ def postoffice():
     running = []
 
     def start(mailbox, port=0):
-        controller = Controller(mailbox, hostname="127.0.0.1", port=port or _free_port())
+        controller = Controller(mailbox, hostname="127.0.0.1", port=port or free_port())
         controller.start()
         running.append(controller)
         return controller
@@ -185,7 +185,7 @@ def postoffice():
             controller.stop(no_assert=True)
 
 
-def _free_port():
+def free_port():
     import socket  # noqa: PLC0415 -- for this alone
 
     with socket.socket() as found:

@@ -22,6 +22,7 @@ from slacktide.notice.failure import Failure, Whose, failure
 
 _TIMEOUT_SECONDS = 20.0
 _LONGEST_SECONDS = 60.0
+_READY = 220
 _FINE = 250
 _NOT_ENCRYPTED = "it offers no encryption (STARTTLS), so that no password is sent to it"
 _FOR_GOOD = 500
@@ -71,10 +72,10 @@ class Post:
 
     def _connect(self) -> None:
         server, context = self._server, ssl.create_default_context()
-        if server.encrypted:
-            self._smtp = smtplib.SMTP_SSL(server.host, server.port, timeout=_TIMEOUT_SECONDS, context=context)
-        else:
-            self._smtp = smtplib.SMTP(server.host, server.port, timeout=_TIMEOUT_SECONDS)
+        self._smtp = _Encrypted(server.host, context) if server.encrypted else _Plain(server.host)
+        code, said = self._smtp.connect(server.host, server.port)
+        if code != _READY:
+            raise smtplib.SMTPConnectError(code, said)
         self._smtp.ehlo_or_helo_if_needed()
         if not server.encrypted and self._smtp.has_extn("starttls"):
             self._smtp.starttls(context=context)
@@ -109,6 +110,22 @@ class Post:
         if self._smtp is not None:
             self._smtp.close()
             self._smtp = None
+
+
+class _Plain(smtplib.SMTP):
+    """Known before it is connected, so that it can be left while the server makes it wait for that."""
+
+    def __init__(self, host: str) -> None:
+        super().__init__(timeout=_TIMEOUT_SECONDS)
+        self._host = host  # the name that its certificate has to have
+
+
+class _Encrypted(smtplib.SMTP_SSL):
+    """As the plain one."""
+
+    def __init__(self, host: str, context: ssl.SSLContext) -> None:
+        super().__init__(timeout=_TIMEOUT_SECONDS, context=context)
+        self._host = host
 
 
 def message(*, sender: str, to: str, subject: str, text: str, key: str, at: datetime) -> EmailMessage:
