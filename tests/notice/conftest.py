@@ -235,11 +235,14 @@ def hook():
     server.server_close()
 
 
+LINK_SECRET = "what links are signed with"
+
+
 @pytest.fixture
 def postman(site, mailbox):
     """Give a sender of mails."""
     with connect(site.address, name="send") as connection:
-        sender = Sender(connection, way=MailWay(mailbox.server, address="https://tide.example.com"))
+        sender = Sender(connection, way=MailWay(mailbox.server, address="https://tide.example.com", secret=LINK_SECRET))
         yield sender
         sender._way.rest()  # noqa: SLF001 -- so that no connection is left
 

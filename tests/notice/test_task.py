@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from slacktide.control.link import Link, read_link
 from slacktide.control.task import UnknownTask, add_task, change_task
-from slacktide.notice.task import ask_to_act
-from tests.notice.conftest import WHO, send_all
+from slacktide.notice.task import ask_assignee, ask_to_act
+from tests.notice.conftest import LINK_SECRET, WHO, send_all
 
 ASK = {"subject": "Approve it", "text": "An invoice waits for you."}
 
@@ -71,3 +72,19 @@ def test_no_such_task(site):
     site.user("ada", "SOUTH")
     with pytest.raises(UnknownTask):
         ask_to_act(site.connection, task="4711", user="ada", **ASK)
+
+
+def test_the_link(site, mailbox, postman):
+    """Whom a task is given to gets its link by mail; the link stands in no table."""
+    site.user("ada", "SOUTH")
+    ask_assignee(site.connection, task=add_task(site.connection, organization="SOUTH", user="ada", title="Pay", **WHO))
+    ask_assignee(site.connection, task=add_task(site.connection, organization="SOUTH", **WHO))
+    send_all(postman)
+    (mail,) = mailbox.to("ada@example.com")
+    assert mail["Subject"] == "Task 1 of SOUTH: Pay"
+    address = mail["text"].split()[-1]
+    token = address.removeprefix("https://tide.example.com/task/link/")
+    assert read_link(token, secret=LINK_SECRET) == Link("1", "ada")
+    assert token not in str(
+        site.connection.execute("select n, d from slacktide.notice n, slacktide.notice_delivery d").fetchall()
+    )

@@ -13,6 +13,7 @@ from typing import Protocol
 import psycopg
 from psycopg.rows import TupleRow
 
+from slacktide.control.link import Link, sign_link
 from slacktide.control.schedule import CHANNEL
 from slacktide.core import clock
 from slacktide.core.configuration import MailServer, Webhook
@@ -50,10 +51,10 @@ class MailWay:
 
     channel: store.Channel = "mail"
 
-    def __init__(self, server: MailServer, *, address: str | None = None) -> None:
-        """Take the server, and the site's own address for links."""
+    def __init__(self, server: MailServer, *, address: str | None = None, secret: str | None = None) -> None:
+        """Take the server, the site's own address for links, and what links to tasks are signed with."""
         self._post = Post(server)
-        self._address = address
+        self._address, self._secret = address, secret
 
     def send(self, connection: psycopg.Connection[TupleRow], delivery: Delivery) -> Failure | None:
         """Send it to whoever is concerned now. Raises Unconcerned."""
@@ -63,13 +64,19 @@ class MailWay:
             asked = task.asked(connection, told)
             if asked is None:
                 raise Unconcerned
-            organization, subject, body = asked.organization, told.subject, told.text
+            organization, subject = asked.organization, told.subject
+            body = told.text + self._link(told.task, delivery.recipient)
         else:
             organization, subject, body = told.organization, headline(told), text(told, address=self._address)
         to = store.address_of(connection, user=delivery.recipient, organization=organization)
         if to is None:
             raise Unconcerned
         return self._post.send(to=to, subject=subject, text=body, key=delivery.key, at=delivery.planned_at)
+
+    def _link(self, task: str, user: str) -> str:
+        if self._address is None or self._secret is None:
+            return ""
+        return f"\n\n{self._address}/task/link/{sign_link(Link(task, user), secret=self._secret)}\n"
 
     def rest(self) -> None:
         """Leave the server."""

@@ -1,7 +1,8 @@
 """Mails that ask to act on a task: they wait while the task's organization, or the site, is down.
 
 Whoever is asked could not act before the end. The organization is the task's at the moment of the sending, and a task
-that is done by then asks for nothing any more. Notices of downtimes are not among these, and go on.
+that is done by then asks for nothing any more. The link to the task is signed and written when the mail is sent,
+so that it is in no table. Notices of downtimes are not among these, and go on.
 """
 
 from __future__ import annotations
@@ -36,6 +37,16 @@ def ask_to_act(connection: psycopg.Connection[Any], *, task: str, user: str, sub
         task_of(connection, id=task)
         user_of(connection, name=user)
         store.ask(connection, asking=Asking(task, subject, text), user=user)
+
+
+def ask_assignee(connection: psycopg.Connection[Any], *, task: Task) -> None:
+    """Plan the mail to whom a task was given, in the caller's transaction; to nobody where it is nobody's."""
+    if task.user is None:
+        return
+    title = f": {task.title}" if task.title else ""
+    subject = f"Task {task.id} of {task.organization}{title}"
+    text = f"Task {task.id} of {task.organization}{title} was given to you."
+    ask_to_act(connection, task=task.id, user=task.user, subject=subject, text=text)
 
 
 def asked(connection: psycopg.Connection[Any], asking: Asking) -> Task | None:

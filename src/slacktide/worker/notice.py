@@ -14,7 +14,7 @@ from typing import TypeVar
 import psycopg
 from psycopg.rows import TupleRow
 
-from slacktide.core.configuration import base_url, mail_server, webhook
+from slacktide.core.configuration import base_url, mail_server, secret_key, webhook
 from slacktide.core.errors import SlacktideError
 from slacktide.notice.planner import Planner
 from slacktide.notice.sender import MailWay, Sender, WebhookWay
@@ -28,6 +28,7 @@ Found = TypeVar("Found")
 def main() -> int:
     """Plan and send until told to end."""
     server, hook = _configured(mail_server), _configured(webhook)
+    address, secret = _configured(base_url), _configured(secret_key)
     configured: dict[Channel, bool] = {"mail": server is not None, "webhook": hook is not None}
 
     def plan_notices(connection: psycopg.Connection[TupleRow], ended: threading.Event) -> None:
@@ -35,7 +36,7 @@ def main() -> int:
 
     def send_mail(connection: psycopg.Connection[TupleRow], ended: threading.Event) -> None:
         if server is not None:
-            Sender(connection, way=MailWay(server, address=_configured(base_url))).run(ended=ended.is_set)
+            Sender(connection, way=MailWay(server, address=address, secret=secret)).run(ended=ended.is_set)
 
     def send_webhook(connection: psycopg.Connection[TupleRow], ended: threading.Event) -> None:
         if hook is not None:
