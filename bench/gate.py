@@ -9,10 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import re
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -22,6 +19,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from bench.site import running_site
 from slacktide.downtime import Organization, Setting, compile_schedule
 from slacktide.downtime.parameter import ORGANIZATION_DOWNTIME, Level
 from slacktide.downtime.table import Action
@@ -188,23 +186,8 @@ async def _calls(url: str, secret: str) -> float:
 
 def over_http() -> None:
     """Say how many decisions a server gives in a second."""
-    with tempfile.TemporaryDirectory(prefix="slacktide-bench-") as folder:
-        environment = os.environ | {"SLACKTIDE_DATA": folder}
-        command = Path(sys.executable).with_name("slacktide")
-        # As root the cluster runs as nobody, who has to be able to enter.
-        Path(folder).chmod(0o755)
-        up = subprocess.Popen(
-            [command, "up", "--port", "0", "--no-worker"], env=environment, stdout=subprocess.PIPE, text=True
-        )
-        try:
-            url = re.search(r"http://[\d.:]+", up.stdout.readline())[0]
-            subprocess.run([command, "organization", "add", "HOTEL", "--json"], env=environment, check=True)
-            add = [command, "token", "add", "bench", "--scope", "decide"]
-            secret = subprocess.run(add, env=environment, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
-            rate = asyncio.run(_calls(url, secret))
-        finally:
-            up.terminate()
-            up.wait()
+    with running_site(scope="decide") as (url, secret, _):
+        rate = asyncio.run(_calls(url, secret))
     print(f"POST /api/decision: {rate:.0f} requests/s, one process, {_CONNECTIONS} connections, caller beside it")
 
 
