@@ -10,13 +10,28 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 _COMMAND = Path(sys.executable).with_name("slacktide")
 
 
+class Site(NamedTuple):
+    """A site that runs."""
+
+    url: str
+    token: str
+    environment: dict[str, str]
+    pid: int
+
+    def cpu_seconds(self) -> float:
+        """How long its process has computed."""
+        user, system = Path(f"/proc/{self.pid}/stat").read_text().rsplit(")", 1)[1].split()[11:13]
+        return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
+
 @contextlib.contextmanager
-def running_site(*, scope: str) -> Iterator[tuple[str, str, dict[str, str]]]:
-    """Give the address, a token of that scope, and the environment of the site's commands."""
+def running_site(*, scope: str) -> Iterator[Site]:
+    """Run a site; its token is of that scope."""
     with tempfile.TemporaryDirectory(prefix="slacktide-bench-") as folder:
         environment = os.environ | {"SLACKTIDE_DATA": folder}
         Path(folder).chmod(0o755)  # as root the cluster runs as nobody, who has to be able to enter
@@ -25,7 +40,8 @@ def running_site(*, scope: str) -> Iterator[tuple[str, str, dict[str, str]]]:
         try:
             url = re.search(r"http://[\d.:]+", server.stdout.readline())[0]
             _run("organization", "add", "HOTEL", environment=environment)
-            yield url, _run("token", "add", "bench", "--scope", scope, environment=environment).strip(), environment
+            token = _run("token", "add", "bench", "--scope", scope, environment=environment).strip()
+            yield Site(url, token, environment, server.pid)
         finally:
             server.terminate()
             server.wait()

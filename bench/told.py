@@ -114,10 +114,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--processes", type=int, default=4)
     parser.add_argument("--changes", type=int, default=20)
     asked = parser.parse_args(arguments)
-    with running_site(scope="schedule") as (url, secret, environment):
-        fleet = Fleet(url, secret, gates=asked.gates, processes=asked.processes)
+    with running_site(scope="schedule") as site:
+        fleet = Fleet(site.url, site.token, gates=asked.gates, processes=asked.processes)
         try:
-            with open_control(environment) as control, control.connect(name="bench") as connection:
+            with open_control(site.environment) as control, control.connect(name="bench") as connection:
                 found = race(fleet, connection, changes=asked.changes)
         finally:
             fleet.close()

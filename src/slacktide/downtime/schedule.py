@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 import msgspec
@@ -27,6 +27,7 @@ from slacktide.downtime.parameter import Level
 from slacktide.downtime.setting import Setting, lookup
 from slacktide.downtime.timeline import Timeline, overlay, spans
 
+LAST_INSTANT = datetime.max.replace(tzinfo=UTC)
 SideName = Literal["source", "target"]
 SideState = Literal["open", "closed", "reference only"]
 
@@ -107,11 +108,21 @@ class OrganizationSchedule(msgspec.Struct, frozen=True):
     sides: dict[SideName, SideSchedule]
 
 
+class Calm(msgspec.Struct, frozen=True):
+    """A stretch from an instant to a later one in which nothing of a scope is in effect and no answer changes."""
+
+    start: datetime
+    end: datetime
+    recheck: timedelta
+
+
 class Schedule(msgspec.Struct, frozen=True):
     """What decisions are made by. Made by `compile_schedule`.
 
     Of recurring downtimes it knows the occurrences from `behind` up to the `horizon` (None: nothing recurs). No answer
-    is valid beyond; whoever keeps a schedule compiles it again by then.
+    is valid beyond; whoever keeps a schedule compiles it again by then. What was found to be calm is remembered in
+    `calms`, the last stretch of each side of an organization: it follows from the rest, and is worked out when it is
+    asked for, since most requests ask for few organizations.
     """
 
     site: Timeline[Phase]
@@ -121,6 +132,25 @@ class Schedule(msgspec.Struct, frozen=True):
     email_scope: Timeline[str]
     horizon: datetime | None = None
     behind: datetime | None = None
+    calms: dict[tuple[str | None, SideName | None], Calm] = {}
+
+    def calm(self, now: datetime, *, organization: str | None, side: SideName | None) -> Calm | None:
+        """Give the stretch around now in which nothing is in effect, or None. Raises UnknownOrganization."""
+        known = self.calms.get((organization, side))
+        if known is not None and known.start <= now < known.end:
+            return known
+        return self._find_calm(now, organization, side)
+
+    def _find_calm(self, now: datetime, organization: str | None, side: SideName | None) -> Calm | None:
+        own = None if organization is None else self.side(organization, side)
+        if self.site.at(now).in_effect:
+            return None
+        if own is not None and (own.phases.at(now).in_effect or own.reference_since is not None):
+            return None
+        boundary = self.next_boundary(now, organization=organization, side=side)
+        found = Calm(now, LAST_INSTANT if boundary is None else boundary, self.recheck.at(now))
+        self.calms[organization, side] = found
+        return found
 
     def around(self, instant: datetime) -> bool:
         """Tell whether the schedule knows all that matters at an instant."""
