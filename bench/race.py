@@ -3,8 +3,9 @@
 A trial waits until each writer has written, starts a downtime of RESORT at a random moment (a durable closing, or a
 window of which the database has its own copy), waits for quiet, and looks at all that belongs to RESORT; when each
 writer has tried twice more, it looks again. Goals: not one row has changed, in any trial, and nobody who writes for
-another organization ever waits longer than a second. Half of the starts are closings, under which everything refuses,
-half are windows, under which the interface tables do.
+another organization ever waits longer than a second for a lock: who does fails by the database's own `lock_timeout`, so
+that a busy machine does not count as a wait. Half of the starts are closings, under which everything refuses, half are
+windows, under which the interface tables do.
 """
 
 from __future__ import annotations
@@ -37,9 +38,9 @@ from slacktide.postgres.connection import connect
 from slacktide.postgres.server import Server
 
 CLERK, PASSWORD = "slacktide_racer", "of no use outside"
-LONGEST_SECONDS = 1.0
 _QUIET_SECONDS = 60.0
 _EXPECTED = {"ST001", "40001", "40P01"}  # refused; a snapshot that is too old; in each other's way
+_WAITED = {"55P03"}  # for a lock, longer than a second: by those of RESORT only
 _OF_FOLIO = "(select f.property_code from hotel.folio f where f.folio_id = r.folio_id)"
 _TABLES = (
     GuardedTable(schema="hotel", table="folio", organization="r.property_code"),
@@ -65,7 +66,8 @@ grant all on all sequences in schema hotel to {CLERK};
 """
 _ROLE = f"""
 do $$ begin create role {CLERK} login password '{PASSWORD}';
-    exception when duplicate_object or unique_violation then null; end $$
+    exception when duplicate_object or unique_violation then null; end $$;
+alter role {CLERK} set lock_timeout = '1s'
 """
 _INTAKE = "select md5(string_agg(i::text, ',' order by intake_id)) from hotel.intake i where property_code = 'RESORT'"
 _ALL = f"""
@@ -102,11 +104,13 @@ Act = Callable[["Writer"], None]
 class Writer(threading.Thread):
     """One that writes until it is told to stop; refusals are part of its day."""
 
-    def __init__(self, name: str, connection: psycopg.Connection[Any], act: Act, *, seed: int) -> None:
-        """Take what it does in one transaction."""
+    def __init__(
+        self, name: str, connection: psycopg.Connection[Any], act: Act, *, seed: int, expected: set[str]
+    ) -> None:
+        """Take what it does in one transaction, and the errors that are part of it."""
         super().__init__(name=name, daemon=True)
         self.dice = random.Random(seed)  # noqa: S311 -- repeatable, not secret
-        self.connection, self.act = connection, act
+        self.connection, self.act, self.expected = connection, act, expected
         self.stop, self.progress = threading.Event(), threading.Condition()
         self.committed, self.tried, self.slowest = 0, 0, 0.0
         self.failures: list[Exception] = []
@@ -119,7 +123,7 @@ class Writer(threading.Thread):
                 self.act(self)
                 done = True
             except psycopg.Error as error:
-                if error.sqlstate not in _EXPECTED:
+                if error.sqlstate not in self.expected:
                     self.failures.append(error)
                 with contextlib.suppress(psycopg.Error):
                     self.connection.rollback()
@@ -225,21 +229,21 @@ class Race:
         install(owner, tables=_TABLES)
         self.quiet_seconds: list[float] = []
         self.writers = [
-            self._writer(name, addresses[way], isolation, act, seed=seed)
+            self._writer(name, addresses[way], isolation, act, seed=seed, expected=_EXPECTED | _WAITED)
             for seed, (name, (way, isolation, act)) in enumerate(kinds().items())
         ]
         city = functools.partial(_write, statements=_CITY, rest=0.0)
         self.others = [
-            self._writer(f"another's, {way}", address, "read committed", city, seed=99)
+            self._writer(f"another's, {way}", address, "read committed", city, seed=99, expected=_EXPECTED)
             for way, address in addresses.items()
         ]
 
     @staticmethod
-    def _writer(name: str, address: str, isolation: str, act: Act, *, seed: int) -> Writer:
+    def _writer(name: str, address: str, isolation: str, act: Act, **facts: Any) -> Writer:
         connection = psycopg.connect(address, prepare_threshold=None)
         level = isolation.replace(" ", "_").upper()
         connection.isolation_level = psycopg.IsolationLevel[level]
-        return Writer(name, connection, act, seed=seed)
+        return Writer(name, connection, act, **facts)
 
     def run(self, *, trials: int, seed: int = 1, say: Callable[[str], None] = lambda _: None) -> int:
         """Race so many times; give in how many trials something changed after quiet."""
@@ -303,14 +307,18 @@ class Race:
             f"{trials} trials, half closings and half windows: {changed} with a row changed after quiet",
             f"  quiet after {statistics.median(quiet) * 1000:.0f} ms (median), {quiet[-1] * 1000:.0f} ms at the most",
             *(f"  {w.name}: {w.committed} committed, {w.tried - w.committed} refused" for w in self.writers),
-            *(f"  {w.name}: {w.committed} committed, waited {w.slowest:.2f} s at the most" for w in self.others),
+            *(
+                f"  {w.name}: {w.committed} committed, {len(w.failures)} waited for a lock for over a second,"
+                f" longest transaction {w.slowest:.2f} s"
+                for w in self.others
+            ),
         ]
         return "\n".join(lines)
 
     @property
-    def slowest(self) -> float:
-        """How long somebody of another organization took for a transaction, at the most."""
-        return max(writer.slowest for writer in self.others)
+    def hindered(self) -> list[Exception]:
+        """What went wrong for those of another organization."""
+        return [failure for writer in self.others for failure in writer.failures]
 
 
 @contextlib.contextmanager
@@ -344,7 +352,7 @@ def main(arguments: list[str] | None = None) -> int:
     finally:
         server.destroy()
     shutil.rmtree(folder, ignore_errors=True)
-    return 0 if not changed and race.slowest < LONGEST_SECONDS else 1
+    return 0 if not changed and not race.hindered else 1
 
 
 if __name__ == "__main__":
