@@ -19,9 +19,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import msgspec
+
 from bench.site import Site, running_site
 from slacktide.downtime import Organization, Setting, compile_schedule, decide
 from slacktide.downtime.parameter import ORGANIZATION_DOWNTIME, Level
+from slacktide.downtime.schedule import Schedule
 from slacktide.downtime.table import Action
 from slacktide.downtime.wire import decode_schedule, encode_schedule
 from slacktide.gates import asgi, wsgi
@@ -63,8 +66,8 @@ class Given:
     end = close = forked
 
 
-def document(settings: int) -> bytes:
-    """Give a schedule of a thousand organizations and so many downtimes ahead; H0 is down."""
+def downtimes(settings: int) -> dict[str, Any]:
+    """Give a thousand organizations and so many downtimes ahead; H0 is down."""
     codes = [f"H{number}" for number in range(1000)]
     down = _setting("H0", _NOW - timedelta(hours=1), _NOW + timedelta(hours=1))
     ahead = [
@@ -72,8 +75,25 @@ def document(settings: int) -> bytes:
         for number in range(settings)
     ]
     organizations = [Organization(code=code, name=code, zone="Europe/Berlin") for code in codes]
-    schedule = compile_schedule(settings=[down, *ahead], organizations=organizations, around=_NOW)
-    return encode_schedule(schedule, since=_NOW)
+    return {"settings": [down, *ahead], "organizations": organizations, "around": _NOW}
+
+
+def compiling(given: dict[str, Any]) -> Schedule:
+    """Say how long compiling takes, of all and after one change, and writing and reading the document."""
+    before = compile_schedule(**given)
+    changed = [msgspec.structs.replace(each) for each in given["settings"]]
+    changed[7] = msgspec.structs.replace(changed[7], message="Stock taking.")
+    written = encode_schedule(before, since=_NOW)
+    print(f"10,000 downtimes, {len(written) / 1e6:.2f} MB, in milliseconds:")
+    for what, call in (
+        ("compiled", lambda: compile_schedule(**given)),
+        ("compiled after a change of one", lambda: compile_schedule(**given | {"settings": changed}, before=before)),
+        ("written for gates", lambda: encode_schedule(before, since=_NOW)),
+        ("read by a gate", lambda: decode_schedule(written)),
+    ):
+        found = sorted(_round(call, 1) / 1000 for _ in range(_ROUNDS))
+        print(f"  {what}: {statistics.median(found):.1f} ({found[0]:.1f} to {found[-1]:.1f})")
+    return before
 
 
 def _setting(organization: str, start: datetime, end: datetime) -> Setting:
@@ -253,10 +273,7 @@ urlpatterns: list[Any] = []
 
 def main() -> None:
     """Measure all of it."""
-    written = document(10_000)
-    begun = time.perf_counter()
-    decode_schedule(written)
-    print(f"10,000 downtimes: {len(written) / 1e6:.2f} MB, read in {(time.perf_counter() - begun) * 1000:.0f} ms")
+    written = encode_schedule(compiling(downtimes(10_000)), since=_NOW)
     with Keeper(Given(written)) as keeper:
         overhead(keeper)
         decisions(keeper)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import itertools
 from datetime import timedelta
 
+import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -110,3 +111,22 @@ def test_what_is_remembered_answers_as_what_is_not(example, data):
             boundary = asked.next_boundary(now, organization=organization)
             assert found.valid_until == min(boundary or now + MAXIMUM_AGE, now + MAXIMUM_AGE)
             assert found.recheck == asked.recheck.at(now)
+
+
+@settings(max_examples=100, deadline=None)
+@given(data=st.data())
+def test_what_is_kept_reads_as_what_is_compiled(example, data):
+    """A schedule that keeps what is the same reads as a fresh one, whatever has changed since the one before."""
+    first, second = data.draw(downtimes(example)), data.draw(downtimes(example))
+    second = [msgspec.structs.replace(each) for each in data.draw(st.sampled_from([first, first[1:], second]))]
+    before = example.schedule(*first)
+    kept, fresh = example.schedule(*second, before=before), example.schedule(*second)
+    assert (kept.organizations["OTHER"] is before.organizations["OTHER"]) == (site_values(first) == site_values(second))
+    for found, wanted in ((kept.any_downtime, fresh.any_downtime), (kept.site, fresh.site)):
+        assert (found.boundaries, found.values) == (wanted.boundaries, wanted.values)
+    own, wanted = (each.organizations["HOTEL"].home.phases for each in (kept, fresh))
+    assert (own.boundaries, own.values) == (wanted.boundaries, wanted.values)
+
+
+def site_values(made):
+    return [each for each in made if each.parameter == DISABLE_USER_ACCESS and each.organization is None]

@@ -101,11 +101,15 @@ class SideSchedule(msgspec.Struct, frozen=True):
 
 
 class OrganizationSchedule(msgspec.Struct, frozen=True):
-    """An organization's sides; by `home`, where it lives, it is judged unless a side is named."""
+    """An organization's sides; by `home`, where it lives, it is judged unless a side is named.
+
+    `made_from` are the settings and sides that it was compiled from: from the same ones it need not be again.
+    """
 
     organization: Organization
     home: SideSchedule
     sides: dict[SideName, SideSchedule]
+    made_from: tuple[list[Setting], list[Side]] | None = None
 
 
 class Calm(msgspec.Struct, frozen=True):
@@ -214,10 +218,12 @@ def compile_schedule(
     organizations: Iterable[Organization] = (),
     sides: Iterable[Side] = (),
     around: datetime,
+    before: Schedule | None = None,
 ) -> Schedule:
     """Work out the schedule from all settings, organizations and sides of the site, for use around an instant.
 
-    Of a series it takes the occurrences from two days before to 35 days behind, and the next ones after now.
+    Of a series it takes the occurrences from two days before to 35 days behind, and the next ones after now. Of the
+    schedule of `before` it keeps the organizations for which nothing has changed.
     """
     site: list[Setting] = []
     own: dict[str, list[Setting]] = defaultdict(list)
@@ -231,9 +237,13 @@ def compile_schedule(
     for side in sides:
         own_sides[side.organization].append(side)
     site_parameters = [setting for setting in site if setting.parameter in _SHOWN]
+    known = before.organizations if before is not None else {}
     compiled = {
         organization.code: _organization(
-            organization, own[organization.code] + site_parameters, own_sides[organization.code]
+            organization,
+            own[organization.code] + site_parameters,
+            own_sides[organization.code],
+            before=known.get(organization.code),
         )
         for organization in organizations
     }
@@ -260,7 +270,16 @@ def _occurring(setting: Setting, *, around: datetime) -> Iterable[Setting]:
     return [setting.during(each.period) for each in found.values()]
 
 
-def _organization(organization: Organization, settings: list[Setting], sides: list[Side]) -> OrganizationSchedule:
+def _organization(
+    organization: Organization,
+    settings: list[Setting],
+    sides: list[Side],
+    *,
+    before: OrganizationSchedule | None = None,
+) -> OrganizationSchedule:
+    made_from = (settings, sides)
+    if before is not None and before.organization == organization and before.made_from == made_from:
+        return before
     downtimes = [setting for setting in settings if setting.definition.is_downtime]
     shown = [setting for setting in settings if setting.parameter in _SHOWN]
     compiled: dict[SideName, SideSchedule] = {}
@@ -272,7 +291,8 @@ def _organization(organization: Organization, settings: list[Setting], sides: li
             reference_since=side.since if left else None,
             lives_at=side.lives_at,
         )
-    return OrganizationSchedule(organization, _home(compiled, downtimes, shown, organization), compiled)
+    home = _home(compiled, downtimes, shown, organization)
+    return OrganizationSchedule(organization, home, compiled, made_from)
 
 
 def _home(
