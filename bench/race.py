@@ -92,11 +92,14 @@ _LEAVE = "delete from hotel.event where property_code = 'RESORT' and event_id %%
 _TAKE_IN = "insert into hotel.intake (property_code, note) values ('RESORT', %(any)s::text)"
 _EMPTY = "delete from hotel.intake where property_code = 'RESORT' and intake_id %% 5 = %(any)s %% 5"
 _SEE = "select count(*) from hotel.folio where folio_id > %(any)s"
-_CITY = (
-    "insert into hotel.intake (property_code) values ('CITY')",
-    "delete from hotel.intake where property_code = 'CITY'",
-    "update hotel.folio set note = clock_timestamp()::text where folio_id = 190",
-)
+_OTHERS = {  # each has rows of its own, or they would wait for one another
+    way: (
+        f"insert into hotel.intake (property_code, note) values ('CITY', '{way}')",
+        f"delete from hotel.intake where property_code = 'CITY' and note = '{way}'",
+        f"update hotel.folio set note = clock_timestamp()::text where folio_id = {folio}",
+    )
+    for way, folio in (("direct", 190), ("pooled", 191))
+}
 
 Act = Callable[["Writer"], None]
 
@@ -232,9 +235,15 @@ class Race:
             self._writer(name, addresses[way], isolation, act, seed=seed, expected=_EXPECTED | _WAITED)
             for seed, (name, (way, isolation, act)) in enumerate(kinds().items())
         ]
-        city = functools.partial(_write, statements=_CITY, rest=0.0)
         self.others = [
-            self._writer(f"another's, {way}", address, "read committed", city, seed=99, expected=_EXPECTED)
+            self._writer(
+                f"another's, {way}",
+                address,
+                "read committed",
+                functools.partial(_write, statements=_OTHERS[way], rest=0.0),
+                seed=99,
+                expected=_EXPECTED,
+            )
             for way, address in addresses.items()
         ]
 
@@ -313,7 +322,7 @@ class Race:
                 for w in self.others
             ),
         ]
-        return "\n".join(lines)
+        return "\n".join([*lines, *(f"  {failure}" for failure in self.hindered)])
 
     @property
     def hindered(self) -> list[Exception]:
