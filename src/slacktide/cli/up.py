@@ -12,7 +12,15 @@ from cyclopts import Parameter
 
 from slacktide.cli.output import Shown
 from slacktide.control.database import Control, open_control
-from slacktide.core.configuration import base_url, proxy_secret, secret_key, single_sign_on, trusted_proxies
+from slacktide.control.witness import witnessed
+from slacktide.core.configuration import (
+    base_url,
+    data_folder,
+    proxy_secret,
+    secret_key,
+    single_sign_on,
+    trusted_proxies,
+)
 from slacktide.core.errors import OutsideError
 from slacktide.postgres.connection import shown
 
@@ -37,7 +45,11 @@ def up(
     serving, site_of = _server()
     ended = _until_signal()
     proxies = trusted_proxies()
-    with open_control() as control, serving(site_of(control.address), host=host, port=port, proxies=proxies) as url:
+    with (
+        open_control() as control,
+        witnessed(control.address, folder=data_folder()),
+        serving(site_of(control.address), host=host, port=port, proxies=proxies) as url,
+    ):
         if no_worker:
             _say_ready(control, options, what="the site", url=url)
             ended.wait()
@@ -49,7 +61,7 @@ def up(
 def worker(*, options: Shown = _SHOWN) -> int:
     """Start one more worker, on this or any machine with the same control database."""
     ended = _until_signal()
-    with open_control() as control:
+    with open_control() as control, witnessed(control.address, folder=data_folder()):
         _work(control, options, ended, what="a worker")
     return 0
 

@@ -11,7 +11,9 @@ import psycopg
 from psycopg.pq import TransactionStatus
 
 from slacktide.control.organization import list_organizations, list_sides
+from slacktide.control.origin import doubt_of
 from slacktide.control.setting import control_now, list_settings
+from slacktide.downtime.doubt import Doubt
 from slacktide.downtime.schedule import Organization, Schedule, Side, SideName, compile_schedule
 from slacktide.downtime.setting import Setting
 from slacktide.downtime.state import Holders, State
@@ -47,14 +49,20 @@ def known_of(
             organizations=[each for each in list_organizations(connection) if organization in (None, each.code)],
             sides=list_sides(connection, organization=organization),
             around=around or control_now(connection),
+            doubt=doubt_of(connection),
         )
 
 
 def compile_known(
-    *, settings: list[Setting], organizations: list[Organization], sides: list[Side], around: datetime
+    *,
+    settings: list[Setting],
+    organizations: list[Organization],
+    sides: list[Side],
+    around: datetime,
+    doubt: Doubt | None = None,
 ) -> Known:
     """Give what is known from settings, organizations and sides."""
-    schedule = compile_schedule(settings=settings, organizations=organizations, sides=sides, around=around)
+    schedule = compile_schedule(settings=settings, organizations=organizations, sides=sides, around=around, doubt=doubt)
     return Known([setting for setting in settings if not setting.definition.is_downtime], schedule)
 
 
