@@ -29,13 +29,17 @@ class NotJudged(RuntimeError):
     """A view has no decorator of this module."""
 
 
-def page(asks: Asks, *, posts: bool = False) -> Callable[[View], View]:
-    """Have a view judged by what `asks` says, for who is logged in; a POST is allowed with `posts`."""
+def page(asks: Asks, *, posts: bool = False, limited: bool = False) -> Callable[[View], View]:
+    """Have a view judged by what `asks` says, for who is logged in; a POST is allowed with `posts`.
+
+    With `limited` a session that may go on with open tasks only is enough; the view shows it no more than those.
+    """
 
     def decorate(view: View) -> View:
         @functools.wraps(view)
         def shown(request: HttpRequest, *arguments: Any, **named: Any) -> HttpResponseBase:
-            if visitor_of(request).session is None:
+            visitor = visitor_of(request)
+            if visitor.session is None or (visitor.limited and not limited):
                 return to_log_in(request)
             return view(request, *arguments, **named)
 
@@ -74,16 +78,18 @@ def reads(request: HttpRequest, *arguments: Any, **named: Any) -> Ask:
 
 def administers(request: HttpRequest, *arguments: Any, **named: Any) -> Ask:
     """Ask for what administrators do; organization administrators have pages of their own downtimes."""
-    if (visitor := visitor_of(request)).session is None:
+    visitor = visitor_of(request)
+    if visitor.session is None or visitor.limited:
         return reads(request, *arguments, **named)
     return Ask(action=Action.CHANGE_SETTING, user=visitor.user, admin=visitor.admin)
 
 
 def manages(request: HttpRequest, *arguments: Any, **named: Any) -> Ask:
     """Ask for managing downtimes; which ones is judged again when one is changed."""
-    if (visitor := visitor_of(request)).session is None:
+    visitor = visitor_of(request)
+    if visitor.session is None or visitor.limited:
         return reads(request, *arguments, **named)
-    own = bool(visitor.role.administers)
+    own = bool(visitor.administers)
     return Ask(action=Action.CHANGE_SETTING, user=visitor.user, admin=visitor.admin, own_downtime=own)
 
 
