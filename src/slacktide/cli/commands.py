@@ -35,6 +35,10 @@ for _name, (_where, _help) in {
     "user": ("slacktide.cli.user:app", "Users: who works with the system, and who administers it."),
     "task": ("slacktide.cli.task:app", "Tasks, each of one organization."),
     "downtime": ("slacktide.cli.downtime:app", "Downtimes of the site and of organizations."),
+    "schedule": (
+        "slacktide.cli.schedule:app",
+        "The schedule after a restore: everything is closed until it is confirmed.",
+    ),
     "setting": ("slacktide.cli.setting:app", "Parameters, set for the site, an organization or a user."),
     "status": ("slacktide.cli.status:status", _STATUS),
     "check": ("slacktide.cli.check:check", _CHECK),

@@ -12,8 +12,10 @@ from cyclopts import Parameter
 
 from slacktide.cli.output import Shown
 from slacktide.control.database import Control, open_control
+from slacktide.control.witness import witnessed
 from slacktide.core.configuration import (
     base_url,
+    data_folder,
     proxy_secret,
     retention,
     secret_key,
@@ -44,7 +46,11 @@ def up(
     serving, site_of = _server()
     ended = _until_signal()
     proxies = trusted_proxies()
-    with open_control() as control, serving(site_of(control.address), host=host, port=port, proxies=proxies) as url:
+    with (
+        open_control() as control,
+        witnessed(control.address, folder=data_folder()),
+        serving(site_of(control.address), host=host, port=port, proxies=proxies) as url,
+    ):
         if no_worker:
             _say_ready(control, options, what="the site", url=url)
             ended.wait()
@@ -56,7 +62,7 @@ def up(
 def worker(*, options: Shown = _SHOWN) -> int:
     """Start one more worker, on this or any machine with the same control database."""
     ended = _until_signal()
-    with open_control() as control:
+    with open_control() as control, witnessed(control.address, folder=data_folder()):
         _work(control, options, ended, what="a worker")
     return 0
 

@@ -11,7 +11,9 @@ import psycopg
 from psycopg.pq import TransactionStatus
 
 from slacktide.control.organization import list_organizations, list_sides
+from slacktide.control.origin import doubt_of
 from slacktide.control.setting import control_now, list_settings
+from slacktide.downtime.doubt import Doubt
 from slacktide.downtime.schedule import Organization, Schedule, Side, SideName, compile_schedule
 from slacktide.downtime.setting import Setting
 from slacktide.downtime.state import Holders, State
@@ -52,6 +54,7 @@ def known_of(
             sides=list_sides(connection, organization=organization),
             around=around or control_now(connection),
             before=before,
+            doubt=doubt_of(connection),
         )
 
 
@@ -62,10 +65,11 @@ def compile_known(
     sides: list[Side],
     around: datetime,
     before: Schedule | None = None,
+    doubt: Doubt | None = None,
 ) -> Known:
     """Give what is known from settings, organizations and sides, and keeps of `before` what is the same."""
     schedule = compile_schedule(
-        settings=settings, organizations=organizations, sides=sides, around=around, before=before
+        settings=settings, organizations=organizations, sides=sides, around=around, before=before, doubt=doubt
     )
     return Known([setting for setting in settings if not setting.definition.is_downtime], schedule)
 

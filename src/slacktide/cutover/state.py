@@ -23,6 +23,7 @@ import psycopg
 from psycopg.rows import TupleRow
 
 from slacktide.control.organization import list_organizations, list_sides
+from slacktide.control.origin import doubt_of
 from slacktide.control.quiet import people
 from slacktide.control.schedule import Known, compile_known
 from slacktide.control.setting import control_now, list_settings
@@ -180,6 +181,7 @@ def _known(connection: psycopg.Connection[TupleRow], measured: Measured | None, 
         organizations=list_organizations(connection),
         sides=_sides(sides, measured.seen) if measured else sides,
         around=now,
+        doubt=doubt_of(connection),
     )
 
 

@@ -150,7 +150,7 @@ def decide(
     knows its testers. `own_downtime`: for `change_setting`, that it is
     about a downtime of an organization that the user administers. `lease`: the user's live lease of that very
     task (for `login`: of any). `link_asks`: for `email_link`, that the link's security level asks for a
-    log-in. Without a schedule, or with a `stale` one, it closes as the specification says. Raises
+    log-in. Without a schedule, with one that is in doubt or `stale`, it closes as the specification says. Raises
     UnknownOrganization.
     """
     if schedule is not None and not stale and action in FREE:
@@ -203,7 +203,7 @@ def _outcome(verdict: Verdict, reasons: tuple[Reason, ...], *, left: bool) -> Ou
 
 def _phases(schedule: Schedule | None, home: SideSchedule | None, *, now: datetime, stale: bool) -> tuple[Phase, Phase]:
     """Give the phase of the site and of the organization; where the schedule is not known, one that bars."""
-    if schedule is None:
+    if schedule is None or schedule.in_doubt:
         return _UNKNOWN, Phase()
     timelines = (schedule.site, home.phases if home else None)
     site, own = (timeline.at(now) if timeline else Phase() for timeline in timelines)

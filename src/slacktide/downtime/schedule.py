@@ -23,6 +23,7 @@ from slacktide.core.duration import parse_duration
 from slacktide.core.errors import UsageError
 from slacktide.core.interval import Period, union
 from slacktide.downtime import parameter as parameters
+from slacktide.downtime.doubt import Doubt
 from slacktide.downtime.parameter import Level
 from slacktide.downtime.setting import Setting, lookup
 from slacktide.downtime.timeline import Timeline, overlay, spans
@@ -126,7 +127,7 @@ class Schedule(msgspec.Struct, frozen=True):
     Of recurring downtimes it knows the occurrences from `behind` up to the `horizon` (None: nothing recurs). No answer
     is valid beyond; whoever keeps a schedule compiles it again by then. What was found to be calm is remembered in
     `calms`, the last stretch of each side of an organization: it follows from the rest, and is worked out when it is
-    asked for, since most requests ask for few organizations.
+    asked for, since most requests ask for few organizations. `in_doubt`: it may be an old one, see `doubt`.
     """
 
     site: Timeline[Phase]
@@ -136,6 +137,7 @@ class Schedule(msgspec.Struct, frozen=True):
     email_scope: Timeline[str]
     horizon: datetime | None = None
     behind: datetime | None = None
+    in_doubt: bool = False
     calms: dict[tuple[str | None, SideName | None], Calm] = {}
 
     def calm(self, now: datetime, *, organization: str | None, side: SideName | None) -> Calm | None:
@@ -219,15 +221,17 @@ def compile_schedule(
     sides: Iterable[Side] = (),
     around: datetime,
     before: Schedule | None = None,
+    doubt: Doubt | None = None,
 ) -> Schedule:
     """Work out the schedule from all settings, organizations and sides of the site, for use around an instant.
 
     Of a series it takes the occurrences from two days before to 35 days behind, and the next ones after now. Of the
-    schedule of `before` it keeps the organizations for which nothing has changed.
+    schedule of `before` it keeps the organizations for which nothing has changed. What is in `doubt` is closed
+    everywhere.
     """
     site: list[Setting] = []
     own: dict[str, list[Setting]] = defaultdict(list)
-    given = list(settings)
+    given = [*settings, *([doubt.closing()] if doubt else [])]
     for setting in (each for one in given for each in _occurring(one, around=around)):
         if setting.level is Level.SITE:
             site.append(setting)
@@ -256,6 +260,7 @@ def compile_schedule(
         email_scope=_values(parameters.EMAIL_SCOPE, site),
         horizon=around + _KNOWN_AHEAD if any(setting.recurrence for setting in given) else None,
         behind=around - _KNOWN_BEHIND / 2,
+        in_doubt=doubt is not None,
     )
 
 

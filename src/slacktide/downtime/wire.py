@@ -77,6 +77,8 @@ class _Values(msgspec.Struct, frozen=True, array_like=True):
 
 
 class _Document(msgspec.Struct, frozen=True):
+    """The document. A reader who does not know `in_doubt` finds the site down, without an end."""
+
     version: int
     horizon: datetime | None
     texts: list[str]
@@ -85,6 +87,7 @@ class _Document(msgspec.Struct, frozen=True):
     any_downtime: list[_Ends]
     recheck: _Values
     email_scope: _Values
+    in_doubt: bool = False
 
 
 class _Version(msgspec.Struct):
@@ -109,6 +112,7 @@ def encode_schedule(schedule: Schedule, *, organizations: Collection[str] | None
         any_downtime=[(period.start, period.end) for period in anywhere],
         recheck=_values(schedule.recheck.since(since).map(lambda _, length: str(msgspec.to_builtins(length)))),
         email_scope=_values(schedule.email_scope.since(since)),
+        in_doubt=schedule.in_doubt,
     )
     return msgspec.json.encode(document)
 
@@ -183,6 +187,7 @@ def _schedule(read: _Document) -> Schedule:
         recheck=Timeline(read.recheck.first, read.recheck.changes).map(lambda _, text: _length(text)),
         email_scope=Timeline(read.email_scope.first, read.email_scope.changes),
         horizon=read.horizon,
+        in_doubt=read.in_doubt,
     )
 
 

@@ -23,6 +23,7 @@ from typing import Any
 import psycopg
 
 from slacktide.control.organization import list_organizations, list_sides
+from slacktide.control.origin import doubt_of
 from slacktide.control.setting import ClockSilent, list_settings
 from slacktide.core.duration import format_instant
 from slacktide.core.errors import ExitStatus, OutsideError
@@ -152,6 +153,7 @@ class Look:
                     organizations=list_organizations(connection),
                     sides=self._sides,
                     around=now,
+                    doubt=doubt_of(connection),
                 )
                 self._read_at = now
                 return schedule, now

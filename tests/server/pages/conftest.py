@@ -46,25 +46,25 @@ class Browser:
         self._url, self.cookies = url, {}
 
     def get(self, path, *, method="GET", **headers):
-        return self._ask(method, path, None, headers)
+        return self.ask(method, path, None, headers)
 
     def post(self, path, *, csrf=True, **fields):
         form = [(name, value) for name, value in fields.items() if not isinstance(value, list)]
         form += [(name, each) for name, value in fields.items() if isinstance(value, list) for each in value]
         if csrf:
-            form.append(("csrfmiddlewaretoken", self._token()))
+            form.append(("csrfmiddlewaretoken", self.token()))
         kind = {"content-type": "application/x-www-form-urlencoded"}
-        return self._ask("POST", path, urlencode(form), kind)
+        return self.ask("POST", path, urlencode(form), kind)
 
     def log_in(self, name, password=PASSWORD, **fields):
         return self.post("/login", user=name, password=password, **fields)
 
-    def _token(self):
+    def token(self):
         if "slacktide-csrf" not in self.cookies:
             self.get("/login")
         return self.cookies["slacktide-csrf"]
 
-    def _ask(self, method, path, body, headers):
+    def ask(self, method, path, body, headers):
         parts = urlsplit(self._url)
         connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=20)
         named = {"accept": "text/html", "cookie": "; ".join(f"{k}={v}" for k, v in self.cookies.items())}

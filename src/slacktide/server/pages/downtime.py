@@ -68,11 +68,11 @@ def new_downtime(request: HttpRequest) -> HttpResponse:
 def concerns(request: HttpRequest, id: str) -> Ask:  # noqa: A002 -- the word of the address
     """Ask for managing one downtime."""
     visitor = visitor_of(request)
-    if visitor.session is None:
+    if visitor.session is None or visitor.limited:
         return reads(request)
     with connected(request) as connection:
         found = _found(connection, id)
-    own = found["organization"] in visitor.role.administers
+    own = found["organization"] in visitor.administers
     return Ask(action=Action.CHANGE_SETTING, user=visitor.user, admin=visitor.admin, own_downtime=own)
 
 
@@ -179,4 +179,4 @@ def _found(connection: Connection, key: str) -> dict[str, Any]:
 
 def _mine(request: HttpRequest, organization: str | None) -> bool:
     visitor = visitor_of(request)
-    return visitor.admin or organization in visitor.role.administers
+    return visitor.admin or organization in visitor.administers

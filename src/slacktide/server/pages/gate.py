@@ -30,9 +30,9 @@ class NotJudged(RuntimeError):
 
 
 def page(asks: Asks, *, posts: bool = False, limited: bool = False) -> Callable[[View], View]:
-    """Have a view judged by what `asks` says, for who is logged in.
+    """Have a view judged by what `asks` says, for who is logged in; a POST is allowed with `posts`.
 
-    A POST is allowed with `posts`, and whoever may go on with open tasks only with `limited`.
+    With `limited` a session that may go on with open tasks only is enough; the view shows it no more than those.
     """
 
     def decorate(view: View) -> View:
@@ -78,16 +78,18 @@ def reads(request: HttpRequest, *arguments: Any, **named: Any) -> Ask:
 
 def administers(request: HttpRequest, *arguments: Any, **named: Any) -> Ask:
     """Ask for what administrators do; organization administrators have pages of their own downtimes."""
-    if (visitor := visitor_of(request)).session is None:
+    visitor = visitor_of(request)
+    if visitor.session is None or visitor.limited:
         return reads(request, *arguments, **named)
     return Ask(action=Action.CHANGE_SETTING, user=visitor.user, admin=visitor.admin)
 
 
 def manages(request: HttpRequest, *arguments: Any, **named: Any) -> Ask:
     """Ask for managing downtimes; which ones is judged again when one is changed."""
-    if (visitor := visitor_of(request)).session is None:
+    visitor = visitor_of(request)
+    if visitor.session is None or visitor.limited:
         return reads(request, *arguments, **named)
-    own = bool(visitor.role.administers)
+    own = bool(visitor.administers)
     return Ask(action=Action.CHANGE_SETTING, user=visitor.user, admin=visitor.admin, own_downtime=own)
 
 

@@ -3,6 +3,7 @@
 1. The session was ended, or idle for too long: the visitor is nobody, whatever the cookie says.
 2. The role was taken away, or given, in mid-session: the role is read at every request.
 3. The cookie is another's, or changed: it is signed, and bound to nothing but the session, which is a row of ours.
+4. An administrator's link was forwarded, and its level asks for no log-in: a limited session administers nothing.
 """
 
 from __future__ import annotations
@@ -31,13 +32,18 @@ class Visitor(msgspec.Struct, frozen=True):
 
     @property
     def admin(self) -> bool:
-        """Tell whether it is an administrator."""
-        return self.role.admin
+        """Tell whether it is an administrator, who has logged in as one."""
+        return self.role.admin and not self.limited
 
     @property
     def manages(self) -> bool:
         """Tell whether it may change the downtimes of anything."""
-        return self.admin or bool(self.role.administers)
+        return self.admin or bool(self.administers)
+
+    @property
+    def administers(self) -> tuple[str, ...]:
+        """The organizations whose downtimes it may change."""
+        return () if self.limited else tuple(self.role.administers)
 
 
 class Request(HttpRequest):
