@@ -9,6 +9,7 @@ import psycopg
 import pytest
 
 from slacktide.control.organization import set_side
+from slacktide.control.setting import control_now
 from slacktide.core.interval import Period
 from slacktide.guard import closing
 from slacktide.guard.window import Window, set_windows
@@ -72,6 +73,25 @@ def test_held_and_continued(site, releaser, scope):
     release(releaser)
     assert site.written() == ["1"]
     assert [what for _, what, _ in store.history_of(site.control, site.item(item))] == ["hold", "continue"]
+
+
+def test_held_before_the_erp_is_asked(site, releaser):
+    """Where the ERP refuses by itself, or is switched off, it is the downtime that holds, until its next check."""
+    downtime = site.down(end="now+PT1H")
+    site.arrive(1)
+    set_windows(site.erp, organization="SOUTH", windows=[Window("SOUTH", Period(site.queue().next_check))])
+    release(releaser)
+    set_place(site.control, Place("erp", "host=/nowhere dbname=erp"), **WHO)
+    store.check_now(site.control)
+    release(releaser)
+    queue = site.queue()
+    assert (queue.kind, queue.because, queue.failures) == ("hold", "downtime (organization SOUTH)", 0)
+    assert (queue.next_check - control_now(site.control)).total_seconds() > 200
+    site.end(downtime)
+    set_windows(site.erp, organization="SOUTH", windows=[])
+    set_place(site.control, Place("erp", site.erp_address), **WHO)
+    release(releaser)
+    assert site.written() == ["1"]
 
 
 def test_other_organizations_go_on(site, releaser):
@@ -175,11 +195,11 @@ def test_the_database_closes_first(site, releaser):
     assert (site.written(), site.item(item).attempts, site.queue().kind) == ([], 0, "hold")
     closing.reopen(site.erp, organization="SOUTH")
     set_windows(site.erp, organization="SOUTH", windows=[Window("SOUTH", Period(item.since))])
-    time.sleep(0.25)
+    store.check_now(site.control)
     release(releaser)
     assert site.written() == []
     set_windows(site.erp, organization="SOUTH", windows=[])
-    time.sleep(0.25)
+    store.check_now(site.control)
     release(releaser)
     assert site.written() == ["1"]
 

@@ -4,7 +4,7 @@
    site's shared lock before it reads the clock. So whoever measures quiet sees the session, or it was refused.
 2. A user who has a task open comes back in a downtime: the session is limited to what is open.
    Whoever is logged in already and shows once more who it is goes on in the same session, so that what is open there
-   stays open.
+   stays open; in a downtime that session gains nothing by it.
 3. Somebody tries passwords: after a few failures of one name from one address, or many from one address, nothing more
    is tried from there for a while. The name alone is never locked, or anybody could lock an administrator out.
 4. The control database can take a session and nothing else: noting a failure may fail, and nothing else is written.
@@ -23,7 +23,7 @@ import psycopg
 from slacktide.control import passage
 from slacktide.control.lease import live_leases
 from slacktide.control.schedule import known_of
-from slacktide.control.session import limit_session, start_session, widen_session
+from slacktide.control.session import SessionOver, limit_session, start_session, visit, widen_session
 from slacktide.control.setting import control_now
 from slacktide.control.user import Role, password_matches, role_of
 from slacktide.core.errors import InputError
@@ -92,9 +92,21 @@ def enter(connection: psycopg.Connection[Any], *, user: str, again: str | None =
             return LoggedIn(freely, start_session(connection, user=user))
         if not by_lease.allowed:
             return LoggedIn(freely)
+        limited = None if again is None else _limit_of(connection, session=again, user=user)
+        if limited is not None:
+            return LoggedIn(by_lease, again, limited=limited)
         session = start_session(connection, user=user)
         limit_session(connection, id=session)
         return LoggedIn(by_lease, session, limited=True)
+
+
+def _limit_of(connection: psycopg.Connection[Any], *, session: str, user: str) -> bool | None:
+    """Tell whether a user's own live session is limited; None if there is none."""
+    try:
+        whose, limited = visit(connection, id=session)
+    except SessionOver:
+        return None
+    return limited if whose == user else None
 
 
 def _decisions(connection: psycopg.Connection[Any], *, user: str, role: Role) -> tuple[Decision, Decision]:

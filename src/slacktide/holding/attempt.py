@@ -200,9 +200,12 @@ class Attempt:
     # -- where it goes ----------------------------------------------------------------------------------------------
 
     def _place(self, work: Work, item: Item, *, use: str) -> psycopg.Connection[TupleRow]:
-        """Give the connection to where the organization lives. Raises NotTaken where that has no place for it."""
+        """Give the connection to where the organization lives; to write, only while nothing is known against it.
+
+        Raises NotTaken where that has no place for it, HeldBack, LeftBehind, ScheduleInChange.
+        """
         if use == "write" and not self._looked:
-            self._look.decide(organization=item.organization, step=item.step)
+            self._look.require(organization=item.organization, step=item.step)
             self._looked = True
         home = self._look.home(item.organization)
         address = address_of(self._places, organization=item.organization, home=home)
@@ -227,7 +230,7 @@ class Attempt:
     def _is_there(self, item: Item) -> bool:
         work = work_named(item.work)
         try:
-            return work.find(self._place(work, item, use="write"), key=item.key)
+            return work.find(self._place(work, item, use="result"), key=item.key)
         except psycopg.Error:
             return False
 

@@ -19,7 +19,8 @@ events:
    is another one, and whoever listens is woken. The message is lost: every queue is looked at once a recheck
    interval.
 8. It is extended, or joined by another one: every look is by the schedule of that moment (see `look`).
-9. The database closes before we know: its guard refuses, and that is a hold.
+9. The database closes before we know: its guard refuses, and that is a hold. What we know of holds before the ERP is
+   asked: it may be switched off in its downtime, and that is no failure.
 10. Many organizations wait for a site's downtime to end: a queue is left after a moment, one that was held after its
     first item, for the one that has waited longest.
 11. The ERP is busy with what it accepted before the start: its result is read within the downtime, too; nothing is

@@ -99,12 +99,13 @@ def test_scanners(browser, tasks, link, level, plan, end, control):
     end(key)
 
 
-def test_the_open_task_by_mail(browser, tasks, link, level, plan, soon, control):
+@pytest.mark.parametrize("scope", [(), ("HOTEL",)])
+def test_the_open_task_by_mail(browser, tasks, link, level, plan, soon, control, scope):
     """The open task is gone on with by its link after the log-in, in the same session; another one is refused."""
     level("low")
     grace, (mine, other, _) = browser("grace"), tasks
     grace.post(f"/task/{mine}/open")
-    plan("HOTEL")
+    plan(*scope)
     soon(lambda: grace.get(f"/task/{other}").status == 503)
     follow(grace, link(mine, "grace"))
     assert grace.log_in("grace", next=f"/task/{mine}").location == f"/task/{mine}"

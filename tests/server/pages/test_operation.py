@@ -15,13 +15,14 @@ from tests.server.pages.conftest import WHO
 
 
 def test_overview(browser, plan, tasks):
-    """It shows the site and each organization with state, reason and who is waited for."""
+    """It shows the site and each organization with state, reason and who is waited for, by the organization's clock."""
     grace = browser("grace")
     grace.post(f"/task/{tasks[0]}/open")
-    plan("HOTEL")
+    plan("HOTEL", end="2036-12-01T22:00")
     shown = browser("ada").get("/overview")
     assert shown.says("closing (1 leases, 1 sessions, 0 transactions)")
     assert shown.says("a test")
+    assert shown.says("2036-12-01 22:00 +01:00")
 
 
 def test_holders(browser, tasks, control):

@@ -10,6 +10,8 @@ from django import template
 from django.http import HttpRequest
 from django.template import Origin, TemplateDoesNotExist
 from django.template.loaders.base import Loader
+from django.utils.html import format_html
+from django.utils.safestring import mark_safe
 
 from slacktide.downtime.message import shown as shown_in
 from slacktide.server.pages.house import house_of
@@ -47,8 +49,26 @@ def when(instant: datetime | str | None, zone: str = "UTC") -> str:
     return shown_in(datetime.fromisoformat(instant) if isinstance(instant, str) else instant, zone)
 
 
+@register.simple_tag(takes_context=True)
+def at(
+    context: dict[str, Any], instant: datetime | str | None, organization: str | None = None, otherwise: str = ""
+) -> str:
+    """Write an instant as an organization's wall clock shows it; of the site, or of nothing, in UTC."""
+    return when(instant, context["zones"].get(organization, "UTC")) if instant else otherwise
+
+
+@register.simple_tag(takes_context=True)
+def leads(context: dict[str, Any], path: str, text: str) -> str:
+    """Write a link of the frame; where it leads to the page that is shown it says so."""
+    here = mark_safe(' aria-current="page"') if context["path"] == path else ""
+    return format_html('<a href="{}"{}>{}</a>', path, here, text)
+
+
 def around(request: HttpRequest) -> dict[str, Any]:
-    """Give what the frame shows: who it is, and the downtimes that it has to know of."""
+    """Give what the frame shows: who it is, the downtimes that it has to know of, and the organizations' zones."""
     house, visitor = house_of(request), visitor_of(request)
     banners = house.announced(organizations=None if visitor.admin else visitor.role.organizations)
-    return {"visitor": visitor, "banners": banners, "path": request.path}
+    moment = house.keeper.moment()
+    known = moment.schedule.organizations if moment.schedule is not None else {}
+    zones = {code: one.organization.zone for code, one in known.items()}
+    return {"visitor": visitor, "banners": banners, "path": request.path, "now": moment.now, "zones": zones}
