@@ -106,7 +106,10 @@ def _complete(request: Any) -> None:
     """Read the body to its end, unless another middleware has; the view reads it from memory or a file."""
     if request._read_started or hasattr(request, "_body"):  # noqa: SLF001 -- Django has no other way to ask
         return
+    coming = request.environ["wsgi.input"]
     complete(request.environ)
+    if request.environ["wsgi.input"] is coming:  # nothing was stated, so there is no body
+        return
     length = request.environ["wsgi.input"].seek(0, 2)
     request.environ["wsgi.input"].seek(0)
     request._stream = LimitedStream(request.environ["wsgi.input"], length)  # noqa: SLF001 -- as its `__init__` does
