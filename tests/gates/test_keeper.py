@@ -17,6 +17,7 @@ from slacktide.downtime.table import Action
 from slacktide.gates.ask import Ask
 from slacktide.gates.control_source import ControlSource
 from slacktide.gates.keeper import Keeper
+from slacktide.gates.source import Report, ScheduleNotFetched
 from slacktide.postgres.connection import connect
 from tests.gates.conftest import WHO
 
@@ -206,6 +207,32 @@ def test_a_connection_that_is_cut(control, database, plan, soon):
         control.execute(cut)
         plan("HOTEL")
         assert soon(lambda: kept.refusal(OPEN) is not None, 5) < 3
+
+
+def test_told_beside(control, database, hands):
+    """What is kept beside the schedule is told of a change, of everything on a new connection, and each minute."""
+    seen = []
+    everything = {"slacktide_schedule", "one", "two"}
+    source = ControlSource(database, name="beside", beside=lambda _, told: seen.append(told), channels=("one", "two"))
+
+    def look():
+        source.fetch(known="1", report=Report(), monotonic=hands.monotonic)
+        return seen[-1]
+
+    assert look() == everything
+    assert look() == set()
+    control.execute("notify two")
+    assert look() == {"two"}
+    assert look() == set()
+    hands.seconds += 61
+    assert look() == everything
+    hands.seconds += 59
+    assert look() == set()
+    control.execute("select pg_terminate_backend(pid) from pg_stat_activity where application_name ~ 'gate beside'")
+    with pytest.raises(ScheduleNotFetched):
+        look()
+    assert look() == everything
+    source.close()
 
 
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")

@@ -12,7 +12,14 @@ from cyclopts import Parameter
 
 from slacktide.cli.output import Shown
 from slacktide.control.database import Control, open_control
-from slacktide.core.configuration import base_url, proxy_secret, secret_key, single_sign_on, trusted_proxies
+from slacktide.core.configuration import (
+    base_url,
+    proxy_secret,
+    retention,
+    secret_key,
+    single_sign_on,
+    trusted_proxies,
+)
 from slacktide.core.errors import OutsideError
 from slacktide.postgres.connection import shown
 
@@ -72,6 +79,7 @@ def _work(control: Control, options: Shown, ended: threading.Event, *, what: str
     from slacktide.worker.supervise import Worker  # noqa: PLC0415 -- `up --no-worker` does without
 
     said = threading.Event()
+    retention()  # what cannot be understood is refused now, not by a thread an hour later
 
     def ready() -> None:
         if not said.is_set():

@@ -8,9 +8,11 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from slacktide.core.duration import parse_duration
 from slacktide.core.errors import UsageError
 from slacktide.core.size import parse_size
 
@@ -20,6 +22,12 @@ if TYPE_CHECKING:
 
 _KEY_FILE = "secret-key"
 _SOURCE_LOG_LIMIT = "8GB"
+_RETENTION = "P90D"
+_SHORTEST_RETENTION = timedelta(days=1)
+
+
+class RetentionTooShort(UsageError):
+    """SLACKTIDE_RETENTION={named} is shorter than a day: give P1D or more, or leave it out."""
 
 
 class UnknownReference(UsageError):
@@ -104,6 +112,15 @@ def secret_key(environment: Mapping[str, str] = os.environ) -> str:
 def source_log_limit(environment: Mapping[str, str] = os.environ) -> int:
     """Give SLACKTIDE_SOURCE_LOG_LIMIT: the bytes of log that a source may keep for a move. Raises BadSize."""
     return parse_size(environment.get("SLACKTIDE_SOURCE_LOG_LIMIT") or _SOURCE_LOG_LIMIT)
+
+
+def retention(environment: Mapping[str, str] = os.environ) -> timedelta:
+    """Give SLACKTIDE_RETENTION: how long ended sessions and leases are kept. Raises BadDuration, RetentionTooShort."""
+    named = environment.get("SLACKTIDE_RETENTION") or _RETENTION
+    kept = parse_duration(named)
+    if kept < _SHORTEST_RETENTION:
+        raise RetentionTooShort(named=named)
+    return kept
 
 
 def resolve_address(address: str, environment: Mapping[str, str] = os.environ) -> str:

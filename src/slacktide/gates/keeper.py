@@ -19,6 +19,9 @@ The events:
    whole; a judgement that began before is remembered with the old one, and so forgotten with it.
 8. An organization is asked for that the schedule does not name: new, or none of this gate's business. Its downtimes are
    not known, so that it is judged as by a gate that has no schedule.
+
+`check --lines` has a keeper of its own (`slacktide.control.keeper`), which reads before it answers instead of
+beside it, and says why.
 """
 
 from __future__ import annotations

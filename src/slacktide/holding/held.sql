@@ -164,3 +164,42 @@ select name, address, organization from slacktide.held_place order by name
 -- Add a database that held work goes to, or give it another address or organization.
 insert into slacktide.held_place (name, address, organization) values (%(name)s, %(address)s, %(organization)s)
 on conflict (name) do update set address = excluded.address, organization = excluded.organization
+
+-- name: note_job_held
+-- Note that a job of somebody's own queue was held; give how often by now.
+insert into slacktide.held_job as known (queue, task, job) values (%(queue)s, %(task)s, %(job)s)
+on conflict (queue, task, job) do update set holds = known.holds + 1, last_at = clock_timestamp()
+returning holds
+
+-- name: job_holds
+-- Give how often a job of somebody's own queue was held.
+select holds from slacktide.held_job where queue = %(queue)s and task = %(task)s and job = %(job)s
+
+-- name: sums
+-- Count what is not done by organization and state, with its queue's kind and the age of the oldest.
+select i.organization, i.state, coalesce(min(q.kind), 'open'), count(*),
+    extract(epoch from clock_timestamp() - min(i.since))::float8
+from slacktide.held_item i left join slacktide.held_queue q on q.organization = i.organization
+where i.state <> 'done'
+group by i.organization, i.state
+order by i.organization, i.state
+
+-- name: forget_jobs
+-- Forget the jobs of somebody's own queue that were held long ago.
+delete from slacktide.held_job where last_at < clock_timestamp() - %(keep)s::interval
+
+-- name: lock_places
+-- Let others who change places wait; the lock goes with the transaction.
+select pg_advisory_xact_lock(hashtextextended('slacktide places', 0))
+
+-- name: remove_place
+-- Forget a place.
+delete from slacktide.held_place where name = %(name)s returning name, address, organization
+
+-- name: places_seen
+-- The places, each with when the windows were copied there, or why they were not.
+select name, address, organization, copied_at, problem from slacktide.held_place order by name
+
+-- name: organizations_held
+-- The organizations that have work that is not done.
+select distinct organization from slacktide.held_item where state in ('waiting', 'running', 'sent') order by organization

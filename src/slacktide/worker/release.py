@@ -1,9 +1,9 @@
 """The release of held work, in a process of the system's own: `python -m slacktide.worker.release`.
 
-It copies the windows into the places (`holding.window`). It has a few releasers, each a thread with a connection of
-its own; who releases an organization's work is decided by its lock on the control database, so that any number of
-these processes may run. It ends at SIGTERM after the items in hand, and when its worker is gone (its input closes). A
-releaser that loses the control database connects again.
+It copies the windows into the places (`holding.window`), and does what `worker.upkeep` says. It has a few releasers,
+each a thread with a connection of its own; who releases an organization's work is decided by its lock on the control
+database, so that any number of these processes may run. It ends at SIGTERM after the items in hand, and when its worker
+is gone (its input closes). A releaser that loses the control database connects again.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from slacktide.core import clock
 from slacktide.holding.release import Releaser
 from slacktide.holding.window import Copier
 from slacktide.postgres.connection import Unreachable, connect
+from slacktide.worker import upkeep
 
 RELEASERS = 3
 _OPTIONS = "-c lock_timeout=2000"  # whoever hands work in, in a long transaction, holds up no other organization
@@ -35,7 +36,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: ended.set())
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_watch_worker, args=[ended], daemon=True).start()
-    does = [*[_release] * RELEASERS, _copy]
+    does = [*[_release] * RELEASERS, _copy, upkeep.drain, upkeep.tidy]
     threads = [threading.Thread(target=_keep_on, args=[does_one, ended]) for does_one in does]
     for thread in threads:
         thread.start()

@@ -29,13 +29,17 @@ class NotJudged(RuntimeError):
     """A view has no decorator of this module."""
 
 
-def page(asks: Asks, *, posts: bool = False) -> Callable[[View], View]:
-    """Have a view judged by what `asks` says, for who is logged in; a POST is allowed with `posts`."""
+def page(asks: Asks, *, posts: bool = False, limited: bool = False) -> Callable[[View], View]:
+    """Have a view judged by what `asks` says, for who is logged in.
+
+    A POST is allowed with `posts`, and whoever may go on with open tasks only with `limited`.
+    """
 
     def decorate(view: View) -> View:
         @functools.wraps(view)
         def shown(request: HttpRequest, *arguments: Any, **named: Any) -> HttpResponseBase:
-            if visitor_of(request).session is None:
+            visitor = visitor_of(request)
+            if visitor.session is None or (visitor.limited and not limited):
                 return to_log_in(request)
             return view(request, *arguments, **named)
 

@@ -52,7 +52,7 @@ def looks(request: HttpRequest, id: str) -> Ask:  # noqa: A002 -- the word of th
     return ask
 
 
-@page(looks)
+@page(looks, limited=True)
 def task_page(request: HttpRequest, id: str) -> HttpResponse:  # noqa: A002 -- the word of the address
     """Show a task: its work to who has it open here, else the button that opens it."""
     visitor = visitor_of(request)

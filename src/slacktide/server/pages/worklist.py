@@ -44,7 +44,7 @@ class Row(msgspec.Struct, frozen=True):
     zone: str = "UTC"
 
 
-@page(reads)
+@page(reads, limited=True)
 def worklist(request: HttpRequest) -> HttpResponse:
     """Show it; `q` searches."""
     rows = rows_of(request)
@@ -52,7 +52,7 @@ def worklist(request: HttpRequest) -> HttpResponse:
     return render(request, "worklist.html", {"rows": rows, "counts": counts, "q": request.GET.get("q", "")})
 
 
-@page(reads)
+@page(reads, limited=True)
 def export(request: HttpRequest) -> HttpResponse:
     """Give the same rows as CSV."""
     response = HttpResponse(content_type="text/csv; charset=utf-8")
