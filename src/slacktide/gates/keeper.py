@@ -144,6 +144,7 @@ class Keeper:
             schedule=schedule,
             now=moment.now,
             user_is_admin=ask.admin,
+            user=ask.user,
             own_downtime=ask.own_downtime,
             organization=organization,
             side=ask.side if organization is not None else None,
