@@ -43,3 +43,23 @@ def test_not_there(program, path):
     answer = program(admin=True).post(path, reason="a test")
     assert answer.status == 404
     assert answer.json["code"].startswith("Unknown")
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("downtimes", {"organizations": ["HOTEL"], "until_ended": True, "reason": "a\x00b"}),
+        ("downtimes", {"organizations": ["HO\x00TEL"], "until_ended": True, "reason": "x"}),
+        ("downtimes", {"site": True, "duration": "P3000000D", "reason": "x"}),
+        ("settings", {"parameter": "downtime_message", "site": True, "value": "\x00"}),
+        ("held/check", {"id": "9" * 40}),
+        ("leases/%00/end", {"reason": "x"}),
+        (f"tasks/{'9' * 40}/open", {}),
+        ("tasks/%00/open", {}),
+        ("held/check", {"reason": "x" * 2_000_000}),
+    ],
+)
+def test_what_cannot_be_kept(program, path, body):
+    """What no database or calendar can hold is refused, and nothing fails by it."""
+    caller = program("ada", admin=True).with_session()
+    assert caller.ask("POST", path, body).status in {400, 404, 409}

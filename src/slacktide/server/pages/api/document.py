@@ -95,6 +95,8 @@ def _described(one: Operation) -> dict[str, Any]:
         "parameters": [*_parameters(one)],
         "responses": {str(int(one.status)): _done(one)} | {str(int(each)): _refused(each) for each in _REFUSALS},
     }
+    if "dry_run" in getattr(one.body, "__struct_fields__", ()):
+        facts["responses"]["200"] = _done(one)
     if one.body is not None:
         schema = {"$ref": _SCHEMA.format(name=one.body.__name__)}
         needed = any(field.required for field in msgspec.structs.fields(one.body))

@@ -103,6 +103,8 @@ def schedule_downtime(call: Call, body: NewDowntime) -> Any:
             organization_of(call.connection, code=code)
         who = call.must(*([None] if body.site else body.organizations), manages=True)
         facts: dict[str, Any] = {"site": body.site, "organizations": body.organizations, "dry_run": body.dry_run}
+        if body.dry_run:
+            call.status = HTTPStatus.OK
         answer = downtime.schedule_downtime(call.connection, wish=body.wish(), **facts, who=who, reason=body.reason)
     return _said(answer)
 

@@ -18,6 +18,8 @@ from http import HTTPStatus
 from typing import Any, NoReturn
 
 import msgspec
+import psycopg
+from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path
 from django.views.decorators.csrf import csrf_exempt
@@ -78,6 +80,7 @@ class Call:
     def __init__(self, request: HttpRequest, connection: Connection, caller: Caller) -> None:
         """Take the request, a connection and who calls."""
         self.request, self.connection, self.caller = request, connection, caller
+        self.status: HTTPStatus | None = None  # where it is not that of the operation
 
     @property
     def user(self) -> str:
@@ -138,6 +141,8 @@ def _view(there: dict[str, Operation]) -> Callable[..., HttpResponse]:
             return _answer(there, request, named)
         except (SlacktideError, Refused) as problem:
             return problem_of(problem)
+        except (psycopg.DataError, OverflowError):
+            return problem_of(BadBody(reason="a value in it cannot be kept"))
 
     setattr(view, JUDGED, asks)
     return csrf_exempt(view)
@@ -150,11 +155,10 @@ def _answer(there: dict[str, Operation], request: HttpRequest, named: dict[str, 
     _judge(chosen, request, caller)
     given = named | _taken(chosen, request)
     with connected(request) as connection:
-        answer = chosen.do(Call(request, connection, caller), **given)
-    if isinstance(answer, HttpResponse):
-        return answer
+        call = Call(request, connection, caller)
+        answer = chosen.do(call, **given)
     body = b"" if chosen.status is HTTPStatus.NO_CONTENT else msgspec.json.encode(answer)
-    return HttpResponse(body, status=chosen.status, content_type="application/json")
+    return HttpResponse(body, status=call.status or chosen.status, content_type="application/json")
 
 
 def _chosen(there: dict[str, Operation], request: HttpRequest) -> Operation | None:
@@ -183,6 +187,8 @@ def _taken(chosen: Operation, request: HttpRequest) -> dict[str, Any]:
             taken["body"] = msgspec.json.decode(request.body or b"{}", type=chosen.body)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise BadBody(reason=str(error)) from error
+    except RequestDataTooBig as error:
+        raise BadBody(reason="it is larger than 1 MB") from error
     return taken
 
 
