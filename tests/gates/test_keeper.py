@@ -10,9 +10,11 @@ from datetime import timedelta
 
 import pytest
 
+from slacktide.control.downtime import end_downtime
 from slacktide.control.gate import list_gates
 from slacktide.control.organization import add_organization, set_side
 from slacktide.control.setting import control_now
+from slacktide.control.user import add_user
 from slacktide.downtime.table import Action
 from slacktide.gates.ask import Ask
 from slacktide.gates.control_source import ControlSource
@@ -187,6 +189,15 @@ def test_an_administrator_of_the_moment(keeper, plan):
     admin = Ask(action=Action.OPEN_TASK, organization="HOTEL", admin=True)
     lease = Ask(action=Action.CONTINUE_TASK, organization="HOTEL", lease=True)
     assert codes(keeper, OPEN, admin, lease) == ["organization_downtime", None, None]
+
+
+def test_testers_of_the_moment(keeper, plan, control):
+    """While a downtime is verifying its testers are let in by their names, and nobody else is."""
+    add_user(control, name="ada", **WHO)
+    end_downtime(control, id=plan("HOTEL"), verifying=["ada"], **WHO)
+    keeper.look()
+    ada, bob = (Ask(action=Action.OPEN_TASK, organization="HOTEL", user=name) for name in ("ada", "bob"))
+    assert codes(keeper, ada, bob) == [None, "organization_downtime"]
 
 
 def test_starts_now_is_there_within_a_second(control, database, plan, end, soon):

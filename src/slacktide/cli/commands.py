@@ -46,6 +46,7 @@ for _name, (_where, _help) in {
     "session": ("slacktide.cli.holders:session", "End a session, or all of normal users."),
     "transaction": ("slacktide.cli.holders:transaction", "End a transaction that holds a closing up, or all."),
     "held": ("slacktide.cli.held:app", "Held work: what waits for a downtime to end."),
+    "notice": ("slacktide.cli.notice:app", "Notices of downtimes, as mail and by a webhook."),
     "guard": ("slacktide.cli.guard:guard", _GUARD),
     "token": ("slacktide.cli.token:app", "Tokens, by which gates, proxies and scripts are admitted."),
     "gate": ("slacktide.cli.token:gate", "Gates in applications and proxies."),

@@ -1,7 +1,8 @@
 """The schedule straight from the control database, for the server itself and for gates beside it.
 
 One connection listens and looks. Every second it asks for the time; the schedule is compiled anew only when something
-has changed, and each hour, since of a recurring downtime only the occurrences of the next weeks are known.
+has changed, where what is the same is kept, and each hour, since of a recurring downtime only the occurrences of the
+next weeks are known.
 
 The events:
 
@@ -27,6 +28,7 @@ from slacktide.control.schedule import CHANNEL, schedule_of
 from slacktide.control.setting import ClockSilent, control_now
 from slacktide.core.errors import OutsideError
 from slacktide.downtime.decision import MAXIMUM_AGE
+from slacktide.downtime.schedule import Schedule
 from slacktide.gates.source import Fetched, Report, ScheduleNotFetched
 from slacktide.postgres.connection import Unreachable, connect, shown
 
@@ -64,6 +66,7 @@ class ControlSource:
         self._told = frozenset(self._channels)
         self._all_told = float("-inf")
         self._hour: datetime | None = None
+        self._schedule: Schedule | None = None
         self._count = 0
 
     def fetch(self, *, known: str | None, report: Report, monotonic: Callable[[], float]) -> Fetched:
@@ -78,7 +81,8 @@ class ControlSource:
             schedule = None
             hour = now.replace(minute=0, second=0, microsecond=0)
             if CHANNEL in told or known is None or hour != self._hour:
-                schedule, self._hour = schedule_of(connection, around=hour), hour
+                schedule = self._schedule = schedule_of(connection, around=hour, before=self._schedule)
+                self._hour = hour
                 self._count += 1
             self._do_beside(connection, told, report, now=now, monotonic=received)
             self._told = frozenset()

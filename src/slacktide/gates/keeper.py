@@ -37,7 +37,7 @@ from typing import Self
 import msgspec
 
 from slacktide.core import clock
-from slacktide.downtime.decision import MAXIMUM_AGE, Decision, decide
+from slacktide.downtime.decision import FREE, MAXIMUM_AGE, Decision, decide
 from slacktide.downtime.schedule import Schedule
 from slacktide.downtime.table import Action
 from slacktide.gates.ask import Ask
@@ -51,10 +51,6 @@ _FIRST_LOOK_SECONDS = 3.0
 _END_SECONDS = 5.0
 _NEVER = float("-inf")
 _MAXIMUM_AGE_SECONDS = MAXIMUM_AGE.total_seconds()
-# What is allowed to everybody while nothing is in effect.
-_FREE = frozenset(
-    (Action.LOGIN, Action.READ, Action.OPEN_TASK, Action.CONTINUE_TASK, Action.IMPORT, Action.WRITE_INTERFACE)
-)
 _WITHOUT_ORGANIZATION = frozenset((Action.LOGIN, Action.READ, Action.CHANGE_SETTING))
 
 
@@ -120,7 +116,7 @@ class Keeper:
         if (
             self._monotonic() < self._open_until.get(ask.organization, _NEVER)
             and ask.side is None
-            and ask.action in _FREE
+            and ask.action in FREE
         ):
             return None
         decision = self.decide(ask)

@@ -51,10 +51,11 @@ with changed as (
 select id from changed
 
 -- name: take
--- The next items of an organization in the order of their arrival become those whose turn it is.
+-- The next items of an organization in the order of their arrival become those whose turn it is (by a range: see `due`).
 with next as (
-    select id from slacktide.held_item where organization = %(organization)s and state = 'waiting'
-    order by id limit %(count)s for update
+    select id from slacktide.held_item
+    where organization between %(organization)s::text and %(organization)s::text and state = 'waiting'
+    order by organization, id limit %(count)s for update
 )
 update slacktide.held_item i set state = 'running' from next where i.id = next.id
 returning i.id, organization, step, work, key, payload, state, since, because, attempts, next_check, sent_at, ended_at
@@ -81,22 +82,27 @@ from slacktide.held_queue where organization = %(organization)s
 select organization, kind, because, until, next_check, failures, next_check <= clock_timestamp() from slacktide.held_queue
 
 -- name: due
--- The organizations with work that can be looked at now, those that have waited longest first.
+-- The organizations with work that can be looked at now, those that have waited longest first: at the head those whose
+-- downtime was ended early, which are due before their next check. Of each the first item is asked for by the order of
+-- the index of what is pending, and by a range: for `exists` and `=` the planner reads what is done, expecting to find
+-- one soon.
 select q.organization from slacktide.held_queue q
 where (q.next_check <= clock_timestamp()
        or q.kind = 'hold' and q.seen <> (select last_value + is_called::int from slacktide.schedule_count))
-  and exists (select from slacktide.held_item i
-              where i.organization = q.organization and i.state in ('waiting', 'running'))
-   or exists (select from slacktide.held_item i
-              where i.organization = q.organization and i.state = 'sent' and i.next_check <= clock_timestamp())
-order by q.next_check
+  and (select i.id from slacktide.held_item i
+       where i.organization between q.organization and q.organization and i.state in ('waiting', 'running')
+       order by i.organization, i.id limit 1) is not null
+   or (select i.next_check from slacktide.held_item i where i.organization = q.organization and i.state = 'sent'
+       order by i.next_check limit 1) <= clock_timestamp()
+order by q.next_check > clock_timestamp() desc, q.next_check
 
 -- name: pause_seconds
 -- How long it is to the next instant at which something may be due.
 select extract(epoch from least(
     (select min(q.next_check) from slacktide.held_queue q
-     where exists (select from slacktide.held_item i
-                   where i.organization = q.organization and i.state in ('waiting', 'running'))),
+     where (select i.id from slacktide.held_item i
+            where i.organization between q.organization and q.organization and i.state in ('waiting', 'running')
+            order by i.organization, i.id limit 1) is not null),
     (select min(next_check) from slacktide.held_item where state = 'sent')) - clock_timestamp())::float8
 
 -- name: looked

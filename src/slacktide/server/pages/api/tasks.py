@@ -24,7 +24,7 @@ from slacktide.core.errors import SlacktideError
 from slacktide.server.pages.api.caller import barred
 from slacktide.server.pages.api.operation import Call, Way, operation
 from slacktide.server.pages.api.problem import Refused, SessionNotOfUser, SessionUnsaid, problem_of
-from slacktide.server.pages.handover import hand_over
+from slacktide.server.pages.handover import follow_up, hand_over
 from slacktide.server.pages.visitor import Visitor
 from slacktide.server.pages.worklist import Row, rows_of
 
@@ -138,7 +138,8 @@ def _one_of_many(call: Call, session: str, task: str, wanted: Act) -> dict[str, 
 def _acted(call: Call, session: str, task: str, wanted: Act) -> Any:
     _seen(call, task)
     by = By(who=call.caller.who, as_admin=call.caller.as_admin)
-    acted = act_on_task(call.connection, session=session, task=task, act=wanted, then=hand_over, by=by)
+    then = hand_over if wanted.user is None else follow_up
+    acted = act_on_task(call.connection, session=session, task=task, act=wanted, then=then, by=by)
     if acted.task is None:
         raise Refused(acted.decision, **({} if wanted.note is None else {"note": wanted.note}))
     return msgspec.to_builtins(acted.task)
