@@ -61,7 +61,7 @@ def holders(
     answer = {
         "leases": [one.answer() for one in left.leases],
         "sessions": [one.answer() for one in left.sessions],
-        "transactions": [_transaction(holder) for holder in found],
+        "transactions": [holder.answer() for holder in found],
     }
     return options.say(answer, lambda: _text(answer, found))
 
@@ -113,7 +113,7 @@ def end_transaction_(
             if not _ended(connection, *ended[0], options=options):
                 raise UnknownTransaction(id=id_)
     texts = [f"ended: {holder.id} of {holder.user} in {holder.database}" for _, holder in ended]
-    return _say(options, [_transaction(holder) for _, holder in ended], texts, one=id_ is not None)
+    return _say(options, [holder.answer() for _, holder in ended], texts, one=id_ is not None)
 
 
 @contextmanager
@@ -134,7 +134,7 @@ def _say(options: Acting, ended: list[dict[str, Any]], texts: list[str], *, one:
 def _ended(connection: _Connection, address: str, holder: Holder, *, options: Acting) -> bool:
     """End a transaction and note it; tell False of one that has ended by itself."""
     facts: dict[str, Any] = {"who": options.who, "what": "transaction end", "reason": options.reason or ""}
-    facts |= {"object": f"transaction {holder.id} in {holder.database}", "before": _transaction(holder)}
+    facts |= {"object": f"transaction {holder.id} in {holder.database}", "before": holder.answer()}
     try:
         with connection.transaction(), connect(address, name="transaction end") as other:
             record_audit(connection, **facts)
@@ -163,11 +163,6 @@ def _find(measured: Measured, id_: str) -> tuple[str, Holder]:
     if len(found) > 1:
         raise AmbiguousTransaction(id=id_, databases=", ".join(sorted(found)), pid=id_.partition(":")[0])
     return next(iter(found.values()))
-
-
-def _transaction(holder: Holder) -> dict[str, Any]:
-    names = ("id", "database", "user", "query", "age_seconds", "prepared")
-    return {name: getattr(holder, name) for name in names}
 
 
 def _text(answer: dict[str, Any], found: list[Holder]) -> str:

@@ -31,7 +31,7 @@ from slacktide.control.schedule import Known, known_of
 from slacktide.control.session import SessionLimited, act_for, hold_session, see_session, visit
 from slacktide.control.setting import control_now
 from slacktide.control.task import Task, UnknownTask, task_of
-from slacktide.control.user import Role, role_of
+from slacktide.control.user import role_now
 from slacktide.core.duration import format_instant
 from slacktide.core.errors import InputError, UsageError
 from slacktide.downtime.decision import Decision, decide
@@ -78,10 +78,11 @@ class Judged(msgspec.Struct, frozen=True):
         }
 
 
-def take_lease(connection: psycopg.Connection[Any], *, session: str, task: str) -> Taken:
+def take_lease(connection: psycopg.Connection[Any], *, session: str, task: str, as_admin: bool = True) -> Taken:
     """Open a task in a session, by a deliberate act of its user: decide, and if that allows it, make the lease.
 
-    A task that is open in this session already keeps its lease. Raises SessionOver, SessionLimited, UnknownTask,
+    A task that is open in this session already keeps its lease. Without `as_admin` an administrator is judged as a
+    normal user. Raises SessionOver, SessionLimited, UnknownTask,
     TooManyTasks.
     """
     with connection.transaction():
@@ -100,7 +101,7 @@ def take_lease(connection: psycopg.Connection[Any], *, session: str, task: str) 
             action="open_task",
             schedule=known.schedule,
             now=now,
-            user_is_admin=(role_of(connection, user) or Role()).admin,
+            user_is_admin=role_now(connection, user, as_admin=as_admin).admin,
             user=user,
             organization=wanted.organization,
             lease=bool(same),

@@ -78,13 +78,20 @@ def check_password(connection: psycopg.Connection[Any], *, user: str, password: 
         raise WrongPassword
 
 
-def enter(connection: psycopg.Connection[Any], *, user: str, again: str | None = None) -> LoggedIn:
-    """Begin a session of a user who has shown who it is, if the schedule lets it in. Raises UnknownPerson."""
+def enter(
+    connection: psycopg.Connection[Any], *, user: str, again: str | None = None, as_admin: bool = True
+) -> LoggedIn:
+    """Begin a session of a user who has shown who it is, if the schedule lets it in.
+
+    Without `as_admin` an administrator is judged as a normal user. Raises UnknownPerson.
+    """
     with connection.transaction():
         role = role_of(connection, user)
         if role is None or role.disabled:
             raise UnknownPerson(name=user)
         passage.hold_site(connection)
+        if not as_admin:
+            role = msgspec.structs.replace(role, admin=False)
         freely, by_lease = _decisions(connection, user=user, role=role)
         if freely.allowed and again is not None and widen_session(connection, id=again, user=user):
             return LoggedIn(freely, again)

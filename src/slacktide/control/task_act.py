@@ -23,7 +23,7 @@ from slacktide.control.schedule import known_of
 from slacktide.control.session import SessionLimited, SessionOver, act_for, user_of_session, visit
 from slacktide.control.setting import control_now
 from slacktide.control.task import Task, UnknownTask, change_task, task_of
-from slacktide.control.user import Role, role_of
+from slacktide.control.user import Role, role_now
 from slacktide.core.errors import InputError
 from slacktide.downtime.decision import Decision, decide
 
@@ -45,6 +45,13 @@ class Act(msgspec.Struct, frozen=True, kw_only=True):
     user: str | None = None
 
 
+class By(msgspec.Struct, frozen=True, kw_only=True):
+    """By whose hand: what the trail says, the user itself without it; and whether an administrator's role counts."""
+
+    who: str | None = None
+    as_admin: bool = True
+
+
 class Acted(msgspec.Struct, frozen=True):
     """What came of it: the decision and, where that allows it, the task as it is now."""
 
@@ -56,7 +63,13 @@ Then = Callable[[psycopg.Connection[Any], Task], None]
 
 
 def act_on_task(
-    connection: psycopg.Connection[Any], *, session: str, task: str, act: Act, then: Then | None = None
+    connection: psycopg.Connection[Any],
+    *,
+    session: str,
+    task: str,
+    act: Act,
+    then: Then | None = None,
+    by: By = By(),  # noqa: B008 -- a value that never changes
 ) -> Acted:
     """Do it if the schedule lets the user, else keep what was typed; `then` belongs to the same transaction.
 
@@ -64,7 +77,9 @@ def act_on_task(
     """
     try:
         with connection.transaction():
-            acted = _act(connection, session, task, act, then)
+            acted = _act(connection, session, task, act, by=by)
+            if acted.task is not None and then is not None:
+                then(connection, acted.task)
     except (SessionOver, TaskFinished, TaskChanged) as error:
         _keep(connection, session, task, act, because=str(error))
         raise
@@ -78,9 +93,9 @@ def may_see(role: Role, task: Task, *, user: str) -> bool:
     return not role.disabled and (role.admin or task.organization in role.organizations or task.user == user)
 
 
-def _act(connection: psycopg.Connection[Any], session: str, task: str, act: Act, then: Then | None) -> Acted:
+def _act(connection: psycopg.Connection[Any], session: str, task: str, act: Act, *, by: By) -> Acted:
     user, limited = visit(connection, id=session)
-    found, role = task_of(connection, id=task), role_of(connection, user) or Role()
+    found, role = task_of(connection, id=task), role_now(connection, user, as_admin=by.as_admin)
     if not may_see(role, found, user=user):
         raise UnknownTask(id=task)
     decision, leased = _decide(connection, found, user=user, role=role)
@@ -94,10 +109,8 @@ def _act(connection: psycopg.Connection[Any], session: str, task: str, act: Act,
         raise TaskChanged(id=task)
     act_for(connection, id=session, organization=found.organization)
     finished: Literal["done"] | None = "done" if act.finish else None
-    changed = change_task(connection, id=task, note=act.note, user=act.user, state=finished, who=user)
+    changed = change_task(connection, id=task, note=act.note, user=act.user, state=finished, who=by.who or user)
     drop_draft(connection, user=user, task=task)
-    if then is not None:
-        then(connection, changed)
     return Acted(decision, changed)
 
 

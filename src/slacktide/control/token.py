@@ -118,6 +118,12 @@ def live_tokens(connection: psycopg.Connection[Any]) -> dict[bytes, Token]:
     return {bytes(key): Token(name, tuple(scopes), tuple(codes)) for key, name, scopes, codes in rows}
 
 
+def token_of_secret(connection: psycopg.Connection[Any], *, secret: str) -> Token | None:
+    """Give the token that is admitted by a secret, if there is one. Looking changes nothing of it."""
+    row = connection.execute(_sql["admitted"], {"hash": hash_of(secret)}).fetchone()
+    return None if row is None else _token(row)
+
+
 def _token(row: tuple[Any, ...]) -> Token:
     name, scopes, organizations, created_at, revoked_at = row
     return Token(name, tuple(scopes), tuple(organizations), created_at, revoked_at)

@@ -13,6 +13,10 @@ select name, scopes, organizations, created_at, revoked_at from slacktide.token 
 -- List the tokens that are admitted, by their hashes.
 select hash, name, scopes, organizations from slacktide.token where revoked_at is null;
 
+-- name: admitted
+-- Find the token of a hash, if it is admitted.
+select name, scopes, organizations, created_at, revoked_at from slacktide.token where hash = %(hash)s and revoked_at is null;
+
 -- name: revoke
 -- Revoke a token by its name.
 update slacktide.token set revoked_at = clock_timestamp()

@@ -150,6 +150,12 @@ def role_of(connection: psycopg.Connection[Any], name: str) -> Role | None:
     return roles_of(connection, [name]).get(name)
 
 
+def role_now(connection: psycopg.Connection[Any], name: str, *, as_admin: bool = True) -> Role:
+    """Tell what a user may do now; without `as_admin`, as if it were no administrator of the site."""
+    role = role_of(connection, name) or Role()
+    return role if as_admin else msgspec.structs.replace(role, admin=False)
+
+
 def roles_of(connection: psycopg.Connection[Any], names: Iterable[str]) -> dict[str, Role]:
     """Tell what users may do, by their current data; one that is not known is left out."""
     rows = connection.execute(_sql["of_names"], {"names": [*names]})

@@ -221,8 +221,11 @@ def _complete(request: Any) -> None:
             kept.write(piece)
         source: Any = kept.read()
     else:
+        coming = request.environ["wsgi.input"]
         complete(request.environ)
         source = request.environ["wsgi.input"]
+        if source is coming:  # nothing was stated, so there is no body
+            return
     length = source.seek(0, 2)
     source.seek(0)
     request._stream = LimitedStream(source, length)  # noqa: SLF001 -- as its `__init__` does

@@ -7,6 +7,8 @@ A prepared transaction holds its locks without a session.
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 from psycopg import Connection
 from psycopg.rows import TupleRow
@@ -34,6 +36,11 @@ class Holder(msgspec.Struct, frozen=True):
     age_seconds: float
     prepared: bool
     state: str
+
+    def answer(self) -> dict[str, Any]:
+        """Give the transaction as `holders` lists it."""
+        names = ("id", "database", "user", "query", "age_seconds", "prepared")
+        return {name: getattr(self, name) for name in names}
 
 
 class UnknownTransaction(UsageError):

@@ -16,6 +16,7 @@ from slacktide.server.pages import (
     task,
     worklist,
 )
+from slacktide.server.pages.api import document
 
 urlpatterns = [
     path("", public.home),
@@ -49,4 +50,5 @@ urlpatterns = [
     path("holders", operation.holders),
     path("held", operation.held),
     path("audit", operation.audit),
+    *document.addresses(),
 ]
