@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import sys
 
-from bench import down_time, gate, held, initial_pass, memory
+from bench import down_time, gate, guard, held, initial_pass, memory, race, told
 
 if __name__ == "__main__":
     initial_pass.main()
     down_time.main()
     held.main([])
     gate.main()
+    told.main([])
+    guard.main([])
+    race.main([])
     sys.exit(memory.main())

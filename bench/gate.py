@@ -9,10 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import re
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -22,8 +19,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from slacktide.downtime import Organization, Setting, compile_schedule
+import msgspec
+
+from bench.site import Site, running_site
+from slacktide.downtime import Organization, Setting, compile_schedule, decide
 from slacktide.downtime.parameter import ORGANIZATION_DOWNTIME, Level
+from slacktide.downtime.schedule import Schedule
 from slacktide.downtime.table import Action
 from slacktide.downtime.wire import decode_schedule, encode_schedule
 from slacktide.gates import asgi, wsgi
@@ -33,6 +34,8 @@ from slacktide.gates.source import Fetched, Report
 
 _ROUNDS, _CALLS = 7, 50_000
 _SECONDS, _CONNECTIONS = 5.0, 16
+# The last one in the memory of the process, so that other processes would not hear of a change.
+_PEERS = ("LocalFileBackend", "DefaultStorageBackend", "StaticStorageBackend", "CacheBackend")
 _NOW = datetime.now(UTC)
 
 
@@ -63,8 +66,8 @@ class Given:
     end = close = forked
 
 
-def document(settings: int) -> bytes:
-    """Give a schedule of a thousand organizations and so many downtimes ahead; H0 is down."""
+def downtimes(settings: int) -> dict[str, Any]:
+    """Give a thousand organizations and so many downtimes ahead; H0 is down."""
     codes = [f"H{number}" for number in range(1000)]
     down = _setting("H0", _NOW - timedelta(hours=1), _NOW + timedelta(hours=1))
     ahead = [
@@ -72,8 +75,25 @@ def document(settings: int) -> bytes:
         for number in range(settings)
     ]
     organizations = [Organization(code=code, name=code, zone="Europe/Berlin") for code in codes]
-    schedule = compile_schedule(settings=[down, *ahead], organizations=organizations, around=_NOW)
-    return encode_schedule(schedule, since=_NOW)
+    return {"settings": [down, *ahead], "organizations": organizations, "around": _NOW}
+
+
+def compiling(given: dict[str, Any]) -> Schedule:
+    """Say how long compiling takes, of all and after one change, and writing and reading the document."""
+    before = compile_schedule(**given)
+    changed = [msgspec.structs.replace(each) for each in given["settings"]]
+    changed[7] = msgspec.structs.replace(changed[7], message="Stock taking.")
+    written = encode_schedule(before, since=_NOW)
+    print(f"10,000 downtimes, {len(written) / 1e6:.2f} MB, in milliseconds:")
+    for what, call in (
+        ("compiled", lambda: compile_schedule(**given)),
+        ("compiled after a change of one", lambda: compile_schedule(**given | {"settings": changed}, before=before)),
+        ("written for gates", lambda: encode_schedule(before, since=_NOW)),
+        ("read by a gate", lambda: decode_schedule(written)),
+    ):
+        found = sorted(_round(call, 1) / 1000 for _ in range(_ROUNDS))
+        print(f"  {what}: {statistics.median(found):.1f} ({found[0]:.1f} to {found[-1]:.1f})")
+    return before
 
 
 def _setting(organization: str, start: datetime, end: datetime) -> Setting:
@@ -81,15 +101,28 @@ def _setting(organization: str, start: datetime, end: datetime) -> Setting:
     return Setting(id=f"{organization}-{start}", organization=organization, start=start, end=end, **facts)
 
 
-def microseconds(call: Callable[[], Any], *, calls: int = _CALLS) -> float:
-    """Give the median of some rounds, in microseconds a call."""
-    found = []
-    for _ in range(_ROUNDS):
-        begun = time.perf_counter()
-        for _ in range(calls):
-            call()
-        found.append((time.perf_counter() - begun) / calls * 1e6)
-    return statistics.median(found)
+def _round(call: Callable[[], Any], calls: int) -> float:
+    """Give the microseconds that a call computes: what others do on the machine meanwhile is not counted."""
+    begun = time.thread_time()
+    for _ in range(calls):
+        call()
+    return (time.thread_time() - begun) / calls * 1e6
+
+
+def microseconds(call: Callable[[], Any], *, calls: int = _CALLS) -> str:
+    """Say the median of some rounds, in microseconds a call, with the least and the most."""
+    return _spread([_round(call, calls) for _ in range(_ROUNDS)])
+
+
+def added(bare: Callable[[], Any], gated: Callable[[], Any], *, calls: int = _CALLS) -> str:
+    """Say what is added to a call, measured in turns so that both meet the same machine."""
+    found = [(_round(bare, calls), _round(gated, calls)) for _ in range(_ROUNDS)]
+    without = statistics.median(before for before, _ in found)
+    return f"no gate {without:.2f} µs, added {_spread([after - before for before, after in found])}"
+
+
+def _spread(found: list[float]) -> str:
+    return f"{statistics.median(found):.2f} µs ({min(found):.2f} to {max(found):.2f})"
 
 
 async def _asgi_app(_scope: Any, _receive: Any, send: Any) -> None:
@@ -126,25 +159,29 @@ def overhead(keeper: Keeper) -> None:
     ask = Ask(action=Action.OPEN_TASK, organization="H1")
     for method in ("GET", "POST"):
         scope = {"type": "http", "method": method, "path": "/", "headers": []}
-        bare = microseconds(_run_asgi(_asgi_app, scope))
-        gated = microseconds(_run_asgi(asgi.Gate(_asgi_app, keeper=keeper, asks=lambda _: ask), scope))
-        print(f"ASGI {method}: no gate {bare:.2f} µs, behind the gate {gated:.2f} µs: {gated - bare:+.2f} µs")
+        gated = _run_asgi(asgi.Gate(_asgi_app, keeper=keeper, asks=lambda _: ask), scope)
+        print(f"ASGI {method}: {added(_run_asgi(_asgi_app, scope), gated)}")
     environ = {"REQUEST_METHOD": "GET"}
     gate = wsgi.Gate(_wsgi_app, keeper=keeper, asks=lambda _: ask)
-    bare = microseconds(lambda: _wsgi_app(environ, lambda *_: None))
-    gated = microseconds(lambda: gate(environ, lambda *_: None))
-    print(f"WSGI GET: no gate {bare:.2f} µs, behind the gate {gated:.2f} µs: {gated - bare:+.2f} µs")
-    made = microseconds(lambda: Ask(action=Action.OPEN_TASK, organization="H1"))
-    print(f"an application that makes its Ask anew: {made:+.2f} µs")
+    print(f"WSGI GET: {added(lambda: _wsgi_app(environ, _start), lambda: gate(environ, _start))}")
+    print(f"an application that makes its Ask anew: {microseconds(lambda: Ask(action=ask.action, organization='H1'))}")
+
+
+def _start(*_: Any) -> None:
+    """Begin a WSGI answer."""
 
 
 def decisions(keeper: Keeper) -> None:
     """Say what decisions cost with ten thousand downtimes."""
     up, down = Ask(action=Action.OPEN_TASK, organization="H1"), Ask(action=Action.OPEN_TASK, organization="H0")
-    print(f"asked from memory: {microseconds(lambda: keeper.refusal(up)):.2f} µs")
-    print(f"decided, allowed: {microseconds(lambda: keeper.decide(up)):.2f} µs")
-    print(f"decided, refused: {microseconds(lambda: keeper.decide(down)):.2f} µs")
-    print(f"with its JSON answer: {microseconds(lambda: json.dumps(keeper.decide(down).answer())):.2f} µs")
+    moment = keeper.moment()
+    asked = {"action": up.action, "schedule": moment.schedule, "now": moment.now}
+    print(f"asked from memory: {microseconds(lambda: keeper.refusal(up))}")
+    print(f"`decide`, allowed: {microseconds(lambda: decide(**asked, organization='H1'))}")
+    print(f"`decide`, refused: {microseconds(lambda: decide(**asked, organization='H0'))}")
+    print(f"  with its JSON answer: {microseconds(lambda: json.dumps(decide(**asked, organization='H0').answer()))}")
+    print(f"decided by the keeper, allowed: {microseconds(lambda: keeper.decide(up))}")
+    print(f"decided by the keeper, refused: {microseconds(lambda: keeper.decide(down))}")
 
 
 class _Caller(asyncio.Protocol):
@@ -165,51 +202,39 @@ class _Caller(asyncio.Protocol):
             self.missing += 1
 
 
-async def _calls(url: str, secret: str) -> float:
+async def _calls(site: Site) -> tuple[float, float]:
+    """Give how many requests were answered in a second, and the server's own microseconds for each."""
     body = json.dumps({"action": "open_task", "organization": "HOTEL", "user": {"name": "ada"}}).encode()
     head = (
-        f"POST /api/decision HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {secret}\r\n"
+        f"POST /api/decision HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {site.token}\r\n"
         f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
     )
-    parts, loop = urlsplit(url), asyncio.get_running_loop()
+    parts, loop = urlsplit(site.url), asyncio.get_running_loop()
     callers = [_Caller(head.encode() + body) for _ in range(_CONNECTIONS)]
     for caller in callers:
         await loop.create_connection(lambda caller=caller: caller, parts.hostname, parts.port)
     await asyncio.sleep(0.5)
-    before, begun = sum(caller.answers for caller in callers), time.perf_counter()
+    before, begun, computed = sum(caller.answers for caller in callers), time.perf_counter(), site.cpu_seconds()
     await asyncio.sleep(_SECONDS)
-    rate = (sum(caller.answers for caller in callers) - before) / (time.perf_counter() - begun)
+    answered = sum(caller.answers for caller in callers) - before
+    found = answered / (time.perf_counter() - begun), (site.cpu_seconds() - computed) / answered * 1e6
     for caller in callers:
         caller.transport.close()
     if missing := sum(caller.missing for caller in callers):
         sys.exit(f"{missing} answers were not decisions")
-    return rate
+    return found
 
 
 def over_http() -> None:
     """Say how many decisions a server gives in a second."""
-    with tempfile.TemporaryDirectory(prefix="slacktide-bench-") as folder:
-        environment = os.environ | {"SLACKTIDE_DATA": folder}
-        command = Path(sys.executable).with_name("slacktide")
-        # As root the cluster runs as nobody, who has to be able to enter.
-        Path(folder).chmod(0o755)
-        up = subprocess.Popen(
-            [command, "up", "--port", "0", "--no-worker"], env=environment, stdout=subprocess.PIPE, text=True
-        )
-        try:
-            url = re.search(r"http://[\d.:]+", up.stdout.readline())[0]
-            subprocess.run([command, "organization", "add", "HOTEL", "--json"], env=environment, check=True)
-            add = [command, "token", "add", "bench", "--scope", "decide"]
-            secret = subprocess.run(add, env=environment, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
-            rate = asyncio.run(_calls(url, secret))
-        finally:
-            up.terminate()
-            up.wait()
-    print(f"POST /api/decision: {rate:.0f} requests/s, one process, {_CONNECTIONS} connections, caller beside it")
+    with running_site(scope="decide") as site:
+        rate, own = asyncio.run(_calls(site))
+    print(f"POST /api/decision: {rate:.0f} requests/s, one process, {_CONNECTIONS} connections, caller beside it;")
+    print(f"  the server's own {own:.0f} µs a request: {1e6 / own:.0f} a second of a processor")
 
 
 def peer() -> None:
-    """Say what django-maintenance-mode adds to an idle request, with its default: the state in a file."""
+    """Say what django-maintenance-mode adds to an idle request, with each of its backends."""
     try:
         import django  # noqa: PLC0415 -- a peer, which need not be there
         from django.conf import settings  # noqa: PLC0415 -- see above
@@ -218,26 +243,29 @@ def peer() -> None:
         print("django-maintenance-mode is not installed here, and not measured")
         return
     with tempfile.TemporaryDirectory(prefix="slacktide-bench-") as folder:
-        backend = "maintenance_mode.backends.LocalFileBackend"
-        file = str(Path(folder) / "state")
         settings.configure(
             INSTALLED_APPS=["maintenance_mode"],
             ROOT_URLCONF=__name__,
+            MEDIA_ROOT=folder,
+            STATIC_ROOT=str(Path(folder) / "static"),
+            STATIC_URL="/static/",
             MAINTENANCE_MODE=None,
-            MAINTENANCE_MODE_STATE_BACKEND=backend,
-            MAINTENANCE_MODE_STATE_FILE_PATH=file,
+            MAINTENANCE_MODE_STATE_FILE_PATH=str(Path(folder) / "state"),
+            MAINTENANCE_MODE_STATE_FILE_NAME="state",
+            MAINTENANCE_MODE_CACHE_BACKEND=None,
         )
         django.setup()
         from django.http import HttpResponse  # noqa: PLC0415 -- see above
         from django.test import RequestFactory  # noqa: PLC0415 -- see above
+        from maintenance_mode.core import set_maintenance_mode  # noqa: PLC0415 -- see above
 
         request, response = RequestFactory().get("/"), HttpResponse("done")
         middleware = MaintenanceModeMiddleware(lambda _: response)
-        bare, gated = (
-            microseconds(lambda: response, calls=2_000),
-            microseconds(lambda: middleware(request), calls=2_000),
-        )
-    print(f"django-maintenance-mode: {gated - bare:+.1f} µs")
+        for name in _PEERS:
+            settings.MAINTENANCE_MODE_STATE_BACKEND = f"maintenance_mode.backends.{name}"
+            set_maintenance_mode(value=False)
+            spread = added(lambda: response, lambda: middleware(request), calls=2_000)
+            print(f"django-maintenance-mode, {name}: {spread}")
 
 
 urlpatterns: list[Any] = []
@@ -245,10 +273,7 @@ urlpatterns: list[Any] = []
 
 def main() -> None:
     """Measure all of it."""
-    written = document(10_000)
-    begun = time.perf_counter()
-    decode_schedule(written)
-    print(f"10,000 downtimes: {len(written) / 1e6:.2f} MB, read in {(time.perf_counter() - begun) * 1000:.0f} ms")
+    written = encode_schedule(compiling(downtimes(10_000)), since=_NOW)
     with Keeper(Given(written)) as keeper:
         overhead(keeper)
         decisions(keeper)

@@ -62,6 +62,8 @@ def test_list(hotel, erp, database):
     assert held["next_check"] < until
     assert f"waiting: downtime (organization HOTEL) until {until}, next check at" in hotel("held", "list").out
     assert hotel("status", *OWN, "--json").json["held"] == hotel("status", "--json").json["held"] == 1
+    assert hotel("downtime", "show", downtime, "--json").json["effect"]["held_expected"] == 2  # it, and one a day
+    assert hotel("downtime", "list", "--json").json[0]["effect"]["held_expected"] == 2
     hotel("downtime", "end", downtime, "--reason", "x")
     release(database)
     assert (hotel("held", "list", "--json").json, hotel("status", *OWN, "--json").json["held"]) == ([], 0)
@@ -158,3 +160,40 @@ def test_guard_without_its_lock(hotel, erp, started):
         "select pg_terminate_backend(pid) from pg_stat_activity where application_name like 'slacktide guard HOTEL'"
     )
     assert process.wait(timeout=10) == 128 + signal.SIGTERM
+
+
+def test_places(hotel, erp, database):
+    """Places are added, changed, listed with what became of the copy, and removed; all of it is audited."""
+    assert [(one["name"], one["organization"]) for one in hotel("held", "place", "list", "--json").json] == [
+        ("erp", None)
+    ]
+    own = hotel("held", "place", "set", "own", "env:HOTEL_ERP", *OWN, "--reason", "x", "--json").json
+    assert own == {
+        "name": "own",
+        "address": "env:HOTEL_ERP",
+        "organization": "HOTEL",
+        "copied_at": None,
+        "problem": None,
+    }
+    assert hotel("held", "place", "set", "own", "file:/run/erp", *OWN).status == 0
+    assert "file:/run/erp" in hotel("held", "place", "list").out
+    refused = [hotel("held", "place", "set", *wrong) for wrong in WRONG_PLACES]
+    assert [said.status for said in refused] == [1, 1, 2, 2, 2]
+    assert "slacktide held place remove own" in refused[0].err
+    assert "secret" not in "".join(said.err for said in refused)
+    arrive(database, "1")
+    assert "warning" not in hotel("held", "place", "remove", "own").out
+    assert "no place is left for held work of HOTEL" in hotel("held", "place", "remove", "erp").out
+    assert hotel("held", "place", "remove", "erp").status == 2
+    what = [(row["what"], row["object"]) for row in hotel("audit", "--json").json][-4:]
+    assert what == [("place", "place own"), ("place", "place own"), *[("place remove", f"place {n}") for n in NAMES]]
+
+
+NAMES = ("own", "erp")
+WRONG_PLACES = (
+    ("other", "env:X", *OWN),
+    ("other", "env:X"),
+    ("other", "postgresql://user:secret@host/erp"),
+    ("other", "no = secret address"),
+    ("other", "env:X", "--organization", "NONE"),
+)

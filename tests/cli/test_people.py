@@ -29,7 +29,7 @@ def test_tasks(hotel):
     """A task is added for an organization, and a user, that are there, and listed."""
     hotel("user", "add", "ada")
     said = hotel("task", "add", *OWN, "--title", "approve it", "--user", "ada", "--json")
-    assert list(said.json) == ["id", "organization", "title", "user", "state"]
+    assert list(said.json) == ["id", "organization", "title", "user", "state", "note", "version"]
     assert hotel("task", "list", "--json").json == [said.json]
     assert hotel("task", "list", *OWN, "--json").json == [said.json]
     assert "approve it" in hotel("task", "list").out
@@ -82,3 +82,43 @@ def test_effect(hotel, open_task):
     open_task("ada")
     said = hotel("downtime", "schedule", *OWN, "--for", "PT1H", "--dry-run", "--reason", "x", "--json")
     assert said.json["effect"] == {"users": 1, "leases": 1, "tasks": 1, "held_expected": 0}
+
+
+def test_end_all(hotel, open_task):
+    """All leases of an organization, or all sessions of normal users, end by one command, and each is audited."""
+    hotel("organization", "add", "OTHER")
+    for name, more in (("ada", ()), ("eve", ()), ("root", ("--admin",))):
+        hotel("user", "add", name, *more)
+        open_task(name)
+    hotel("downtime", "schedule", *OWN, "--for", "PT1H", "--users", "out", "--reason", "x")
+    for wrong in ((), ("1", "--all"), ("1", *OWN), OWN, ("--all", "--organization", "NONE")):
+        assert hotel("lease", "end", *wrong, "--reason", "x").status == 2
+    assert hotel("session", "end", "--all", *OWN).status == 2
+    assert hotel("lease", "end", "--all", "--organization", "OTHER", "--reason", "x", "--json").json == []
+    ended = hotel("lease", "end", "--all", *OWN, "--reason", "night", "--json").json
+    assert [one["user"] for one in ended] == ["ada", "eve", "root"]
+    assert hotel("lease", "end", "--all", *OWN, "--reason", "night").out == "nothing to end\n"
+    sessions = hotel("session", "end", "--all", "--reason", "night", "--json").json
+    assert [one["user"] for one in sessions] == ["ada", "eve"]
+    assert hotel("status", *OWN, "--json").json["state"] == "quiet"
+    assert [one["user"] for one in hotel("holders", "--json").json["sessions"]] == ["root"]
+    what = [(row["what"], row["reason"]) for row in hotel("audit", "--json").json][-5:]
+    assert what == [("lease end", "night")] * 3 + [("session end", "night")] * 2
+
+
+def test_drain(hotel):
+    """A drain is set with the downtime or while it is waited for, and shown; half of one is refused."""
+    schedule = ("downtime", "schedule", *OWN, "--for", "PT1H", "--reason", "x")
+    for wrong in (("--drain", "PT1M"), ("--drain-then", "end"), ("--drain", "-PT1M", "--drain-then", "end")):
+        assert hotel(*schedule, *wrong).status == 2
+    assert hotel("downtime", "list", "--json").json == []
+    drain = ("--drain", "PT30M", "--drain-then", "give-up")
+    assert hotel(*schedule, *drain, "--dry-run", "--json").json["id"] is None
+    key = hotel(*schedule, *drain, "--start", "2030-01-01T00:00Z", "--json").json["id"]
+    shown = hotel("downtime", "show", key, "--json").json["drain"]
+    assert shown == {"after": "PT1800S", "deadline": "2030-01-01T00:30:00Z", "then": "give-up", "outcome": None}
+    assert "if it is not quiet at 2030-01-01T00:30:00Z, it is given up" in hotel("downtime", "show", key).out
+    wait = ("downtime", "wait", key, "--for", "quiet", "--timeout", "PT0S", "--drain", "PT1H", "--drain-then", "end")
+    assert hotel(*wait).status == 2
+    assert hotel(*wait, "--reason", "x").status == 75
+    assert hotel("downtime", "show", key, "--json").json["drain"]["deadline"] == "2030-01-01T01:00:00Z"

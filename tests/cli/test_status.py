@@ -67,7 +67,12 @@ def test_holders_of_a_closing(hotel, source):
         assert hotel("transaction", "end", holder["id"]).status == 2
         ended = hotel("transaction", "end", holder["id"], "--reason", "in the way")
         assert (ended.status, clerk.broken or broken(clerk)) == (0, True)
-    assert hotel("transaction", "end", holder["id"], "--reason", "again").status == 2
+        assert hotel("transaction", "end", holder["id"], "--reason", "again").status == 2
+    with connect(source.info.dsn + " passfile=" + passfile(source), name="clerk", autocommit=False) as clerk:
+        closing.reopen(source, organization="HOTEL")
+        clerk.execute("insert into public.stay values ('HOTEL', 'y')")
+        ended = hotel("transaction", "end", "--all", *OWN, "--reason", "in the way", "--json").json
+        assert (len(ended), clerk.broken or broken(clerk)) == (1, True)
     assert [row["what"] for row in hotel("audit", "--json").json][-1] == "transaction end"
 
 

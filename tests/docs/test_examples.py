@@ -5,10 +5,12 @@ from __future__ import annotations
 import ast
 import importlib.util
 import re
+import time
 
 import psycopg
 import pytest
 
+from slacktide.notice.webhook import sign
 from slacktide.plan.check import check_plan
 from slacktide.plan.load import load_plan_text
 from tests.docs.documents import BLOCK, PAGES, ROOT, shown, text_of
@@ -49,6 +51,21 @@ def test_plan(database):
         connection.execute(blocks("plan.md", "sql"))
         found = check_plan(plan=plan, source=connection, target=connection)
     assert (found.errors, found.warnings) == ((), ())
+
+
+def test_notice():
+    """What the page verifies a webhook by accepts what the product signs, and nothing that was changed or is old."""
+    names = {}
+    exec(compile(blocks("notice.md", "python"), "notice.md", "exec"), names)  # noqa: S102 -- the page's own code
+    secret, body, now = "whsec_c2xhY2t0aWRl", b'{"type": "test"}', int(time.time())
+
+    def genuine(body=body, second=now, key="17"):
+        signature = sign(secret=secret, key="17", second=second, body=b'{"type": "test"}')
+        headers = {"webhook-id": key, "webhook-timestamp": str(second), "webhook-signature": f"v1,other {signature}"}
+        return names["is_genuine"](headers, body, secret)
+
+    assert genuine()
+    assert [genuine(body=b"{}"), genuine(second=now - 3600), genuine(key="18")] == [False] * 3
 
 
 @pytest.mark.parametrize("page", PAGES, ids=shown)

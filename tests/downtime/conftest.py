@@ -50,9 +50,9 @@ def side(name, state, since=0, lives_at=None):
     return Side(organization="HOTEL", side=name, state=state, since=at(since), lives_at=lives_at)
 
 
-def schedule(*settings, sides=()):
+def schedule(*settings, sides=(), before=None):
     """Compile a schedule of the hotel and another organization."""
-    return compile_schedule(settings=settings, organizations=[HOTEL, OTHER], sides=sides, around=MORNING)
+    return compile_schedule(settings=settings, organizations=[HOTEL, OTHER], sides=sides, around=MORNING, before=before)
 
 
 @pytest.fixture(scope="session")

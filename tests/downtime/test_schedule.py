@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import itertools
 from datetime import timedelta
 
+import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from slacktide.downtime import in_effect
+from slacktide.downtime import decide, in_effect
+from slacktide.downtime.decision import FREE, MAXIMUM_AGE
 from slacktide.downtime.parameter import DISABLE_USER_ACCESS, ORGANIZATION_DOWNTIME, SITE_DOWNTIME
 from slacktide.downtime.setting import lookup
 
@@ -85,3 +88,45 @@ def test_site_value_alone_decides_for_the_site(example):
     schedule = example.schedule(example.site(0, 8, None), example.own(0, 8, None), site_in, own_out)
     assert not schedule.site.at(example.at(1)).users_out
     assert schedule.side("HOTEL").phases.at(example.at(1)).users_out
+
+
+@settings(max_examples=50, deadline=None)
+@given(data=st.data())
+def test_what_is_remembered_answers_as_what_is_not(example, data):
+    """A schedule that was asked before answers as a fresh one does, at whatever instant, and in any order of them."""
+    made = data.draw(downtimes(example))
+    asked = example.schedule(*made)
+    boundaries = [instant for s in made for instant in (s.start, s.end) if instant is not None]
+    nows = [b + step for b in boundaries for step in (-INSTANT, timedelta(), INSTANT)]
+    for now in data.draw(
+        st.permutations([*nows, *map(example.at, data.draw(st.lists(st.floats(-1, 30), max_size=5)))])
+    ):
+        fresh = example.schedule(*made)
+        for action, organization in itertools.product(FREE, ("HOTEL", None)):
+            facts = {"action": action, "now": now, "organization": organization}
+            found = decide(schedule=asked, **facts)
+            assert found == decide(schedule=fresh, **facts)
+            down = asked.site.at(now).in_effect or (organization and asked.side("HOTEL").phases.at(now).in_effect)
+            assert found.allowed or down
+            boundary = asked.next_boundary(now, organization=organization)
+            assert found.valid_until == min(boundary or now + MAXIMUM_AGE, now + MAXIMUM_AGE)
+            assert found.recheck == asked.recheck.at(now)
+
+
+@settings(max_examples=100, deadline=None)
+@given(data=st.data())
+def test_what_is_kept_reads_as_what_is_compiled(example, data):
+    """A schedule that keeps what is the same reads as a fresh one, whatever has changed since the one before."""
+    first, second = data.draw(downtimes(example)), data.draw(downtimes(example))
+    second = [msgspec.structs.replace(each) for each in data.draw(st.sampled_from([first, first[1:], second]))]
+    before = example.schedule(*first)
+    kept, fresh = example.schedule(*second, before=before), example.schedule(*second)
+    assert (kept.organizations["OTHER"] is before.organizations["OTHER"]) == (site_values(first) == site_values(second))
+    for found, wanted in ((kept.any_downtime, fresh.any_downtime), (kept.site, fresh.site)):
+        assert (found.boundaries, found.values) == (wanted.boundaries, wanted.values)
+    own, wanted = (each.organizations["HOTEL"].home.phases for each in (kept, fresh))
+    assert (own.boundaries, own.values) == (wanted.boundaries, wanted.values)
+
+
+def site_values(made):
+    return [each for each in made if each.parameter == DISABLE_USER_ACCESS and each.organization is None]

@@ -33,6 +33,7 @@ def schedules(draw, example):
         start = draw(hours)
         end = draw(st.none() | st.integers(start, 13))
         facts = {"id": str(number), "latched": end is None, "message": draw(st.sampled_from([None, "Stock taking."]))}
+        facts["testers"] = draw(st.sampled_from([(), (), ("ada",)]))
         organization = draw(st.sampled_from([None, "HOTEL", "OTHER"]))
         kind = {"organization": organization} if organization else {}
         make = example.own if organization else example.site
@@ -55,7 +56,7 @@ def answers(schedule, now, *, organizations=("HOTEL",)):
         for organization in (None, *organizations):
             sides = (None, *schedule.organizations[organization].sides) if organization else (None,)
             for side in sides:
-                for more in ({}, {"stale": True}, {"link_asks": False}, {"writer": "other"}):
+                for more in ({}, {"stale": True}, {"link_asks": False}, {"writer": "other"}, {"user": "ada"}):
                     facts = {"action": action, "organization": organization, "side": side, "now": now, **more}
                     decision = decide(schedule=schedule, **facts)
                     found.append((decision.answer(), decision.valid_until, decision.recheck))

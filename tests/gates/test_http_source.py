@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import msgspec
@@ -40,6 +41,37 @@ def test_starts_now_is_there_within_a_second(gate_of, plan, end, soon):
         assert kept.refusal(OTHER) is None
         end(key)
         assert soon(lambda: kept.refusal(OPEN) is None) < 1
+
+
+def test_twenty_gates_within_a_second(gate_of, plan, end, soon):
+    """A start and an end reach the last of twenty gates within a second; `python -m bench.told` has two hundred."""
+    gates = [gate_of(name=f"gate {number}") for number in range(20)]
+    for kept in gates:
+        soon(lambda kept=kept: kept.refusal(OPEN) is None)
+    for _ in range(3):
+        key = plan("HOTEL")
+        assert soon(lambda: all(kept.refusal(OPEN) is not None for kept in gates)) < 1
+        end(key)
+        assert soon(lambda: all(kept.refusal(OPEN) is None for kept in gates)) < 1
+
+
+class ToldAtTheEnd(threading.Event):
+    """An event that happens just when the first wait for it has run out."""
+
+    def wait(self, timeout=None):
+        """Wait, then let it happen."""
+        found = super().wait(timeout)
+        self.set()
+        return found
+
+
+def test_told_when_a_wait_has_run_out(site, token):
+    """A change that is told of just when a wait has run out is known at the next one, and not at the next look."""
+    source = HttpSource(site, token=token("schedule"))
+    source._follower = threading.current_thread()  # noqa: SLF001 -- the test is the one who tells
+    source._told = ToldAtTheEnd()  # noqa: SLF001 -- at the moment that matters
+    assert not source.wait(0.01)
+    assert source.wait(1)
 
 
 def test_nothing_new_is_not_sent_again(site, token, hands, soon):

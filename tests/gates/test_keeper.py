@@ -10,13 +10,16 @@ from datetime import timedelta
 
 import pytest
 
+from slacktide.control.downtime import end_downtime
 from slacktide.control.gate import list_gates
 from slacktide.control.organization import add_organization, set_side
 from slacktide.control.setting import control_now
+from slacktide.control.user import add_user
 from slacktide.downtime.table import Action
 from slacktide.gates.ask import Ask
 from slacktide.gates.control_source import ControlSource
 from slacktide.gates.keeper import Keeper
+from slacktide.gates.source import Report, ScheduleNotFetched
 from slacktide.postgres.connection import connect
 from tests.gates.conftest import WHO
 
@@ -188,6 +191,15 @@ def test_an_administrator_of_the_moment(keeper, plan):
     assert codes(keeper, OPEN, admin, lease) == ["organization_downtime", None, None]
 
 
+def test_testers_of_the_moment(keeper, plan, control):
+    """While a downtime is verifying its testers are let in by their names, and nobody else is."""
+    add_user(control, name="ada", **WHO)
+    end_downtime(control, id=plan("HOTEL"), verifying=["ada"], **WHO)
+    keeper.look()
+    ada, bob = (Ask(action=Action.OPEN_TASK, organization="HOTEL", user=name) for name in ("ada", "bob"))
+    assert codes(keeper, ada, bob) == [None, "organization_downtime"]
+
+
 def test_starts_now_is_there_within_a_second(control, database, plan, end, soon):
     """A downtime that starts now, and one that is ended, reach a gate beside the database within a second."""
     with Keeper(ControlSource(database)) as kept:
@@ -206,6 +218,32 @@ def test_a_connection_that_is_cut(control, database, plan, soon):
         control.execute(cut)
         plan("HOTEL")
         assert soon(lambda: kept.refusal(OPEN) is not None, 5) < 3
+
+
+def test_told_beside(control, database, hands):
+    """What is kept beside the schedule is told of a change, of everything on a new connection, and each minute."""
+    seen = []
+    everything = {"slacktide_schedule", "one", "two"}
+    source = ControlSource(database, name="beside", beside=lambda _, told: seen.append(told), channels=("one", "two"))
+
+    def look():
+        source.fetch(known="1", report=Report(), monotonic=hands.monotonic)
+        return seen[-1]
+
+    assert look() == everything
+    assert look() == set()
+    control.execute("notify two")
+    assert look() == {"two"}
+    assert look() == set()
+    hands.seconds += 61
+    assert look() == everything
+    hands.seconds += 59
+    assert look() == set()
+    control.execute("select pg_terminate_backend(pid) from pg_stat_activity where application_name ~ 'gate beside'")
+    with pytest.raises(ScheduleNotFetched):
+        look()
+    assert look() == everything
+    source.close()
 
 
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")

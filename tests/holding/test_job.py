@@ -11,8 +11,8 @@ import pytest
 
 from slacktide.guard import closing
 from slacktide.holding import held
-from slacktide.holding.job import procrastinate_retry
 from slacktide.holding.look import HeldBack
+from slacktide.holding.retry import NotFree
 
 
 @pytest.fixture(autouse=True)
@@ -90,43 +90,41 @@ def test_an_asynchronous_job(site):
         asyncio.run(asynchronous())
 
 
-class Retry(Exception):
-    """What Celery raises to try again."""
-
-
-class BoundTask:
-    """What a bound task of Celery can, as far as it is used."""
-
-    request = object()
-
-    def retry(self, **facts):
-        return Retry(facts)
-
-
-def test_a_bound_task(site):
-    """A bound task of Celery is told to try again at the next check, without a limit; Celery is not imported."""
-
-    @held(organization=lambda _: "SOUTH")
-    def run(task):
-        return "ran"
-
-    assert run(BoundTask()) == "ran"
-    site.down("SOUTH", end="now+PT1H")
-    with pytest.raises(Retry) as caught:
-        run(BoundTask())
-    (facts,) = caught.value.args
-    assert (facts["eta"], facts["max_retries"]) == (facts["exc"].next_check, None)
-
-
-def test_a_task_of_procrastinate(site):
-    """A task of Procrastinate that is held is tried again at its next check, and other failures as before."""
-    procrastinate = pytest.importorskip("procrastinate")
-    site.down("SOUTH", end="now+PT1H")
-    with pytest.raises(HeldBack) as caught:
+def test_in_the_way(site):
+    """The database's own refusal, and a schedule that is being changed, make a job wait for a moment."""
+    closing.begin_closing(site.erp, organization="SOUTH")
+    with pytest.raises(NotFree, match="SOUTH"):
         job(1, "SOUTH")
-    retry = procrastinate_retry(procrastinate.RetryStrategy(max_attempts=1))
-    decision = retry.get_retry_decision(exception=caught.value, job=None)
-    assert decision.retry_at == caught.value.next_check
+    closing.reopen(site.erp, organization="SOUTH")
+    assert job(1, "SOUTH") == 1
+    with psycopg.connect(site.address) as other:
+        other.execute("lock table slacktide.setting in row exclusive mode")
+        with pytest.raises(NotFree, match="schedule"):
+            job(1, "SOUTH")
+    assert job(1, "SOUTH") == 1
+
+
+def test_refused_inside(site):
+    """A write that the guard refuses inside the job is a hold as well; any other failure is the job's own."""
+    with psycopg.connect(site.erp_address, autocommit=True) as writer:
+        with pytest.raises(NotFree):
+            write_while_it_closes(site, writer)
+        closing.reopen(site.erp, organization="SOUTH")
+        with pytest.raises(psycopg.errors.UniqueViolation):
+            write_twice(writer)
+    assert site.written() == []
+
+
+def write_while_it_closes(site, writer):
+    with held(organization="SOUTH", connection=writer):
+        closing.begin_closing(site.erp, organization="SOUTH")
+        insert(writer, "late")
+
+
+def write_twice(writer):
+    with held(organization="SOUTH", connection=writer):
+        insert(writer, "twice")
+        insert(writer, "twice")
 
 
 def test_imports_no_queue():

@@ -101,6 +101,19 @@ def test_woken_within_a_second(running):
     assert 0 <= seconds < 1
 
 
+def test_who_waits_longest_is_next(site, releaser):
+    """When a site's downtime is ended early, an organization that was served once waits behind those that were not."""
+    downtime = site.down(None)
+    for code in ("NORTH", "SOUTH"):
+        site.arrive(*range(200), organization=code)
+        release(releaser, code)
+    site.end(downtime)
+    first = store.due(site.control)[0]
+    assert releaser.release(first)
+    assert len(site.written(first)) == 1
+    assert store.due(site.control) == [*({"NORTH", "SOUTH"} - {first}), first]
+
+
 def _end(site):
     (end,) = site.control.execute("select ends_at from slacktide.setting where organization = 'NORTH'").fetchone()
     return end

@@ -11,6 +11,7 @@ from slacktide.holding import sample, store
 from slacktide.holding.place import NoPlace, Place, PlaceHasPassword, address_of, set_place
 from slacktide.holding.state import IllegalHeldEvent
 from slacktide.postgres.connection import connect
+from slacktide.postgres.sql import load
 
 WHO = {"who": "tester", "reason": "a test"}
 
@@ -68,3 +69,26 @@ def test_places(site):
         address_of([own], organization="NORTH", home=None)
     with pytest.raises(PlaceHasPassword):
         set_place(site.control, Place("bad", "postgresql://user:secret@host/erp"), **WHO)
+
+
+def pages(connection, statement):
+    """Give how many pages a statement of the release reads, at its second time."""
+    for _ in range(2):
+        with connection.transaction(force_rollback=True):
+            facts = {"organization": "SOUTH", "count": 16}
+            ((plan,),) = connection.execute(f"explain (analyze, buffers, format json) {statement}", facts).fetchall()
+    return plan[0]["Plan"]["Shared Hit Blocks"] + plan[0]["Plan"]["Shared Read Blocks"]
+
+
+@pytest.mark.parametrize("name", ["due", "pause_seconds", "take", "put_back"])
+def test_what_is_done_or_waits_behind_costs_nothing(site, name):
+    """What the release asks between items reads neither what is done nor all that waits, however much that is."""
+    site.control.execute(
+        "insert into slacktide.held_queue (organization) values ('NORTH'), ('SOUTH');"
+        "insert into slacktide.held_item (organization, step, work, key) select case when n % 2 = 0 then 'SOUTH' else"
+        " 'NORTH' end, 'insert', 'invoice', n::text from generate_series(1, 40000) n;"
+        "analyze slacktide.held_item;"
+        "update slacktide.held_item set state = 'done' where id <= 20000"
+    )
+    site.control.execute("vacuum slacktide.held_item")
+    assert pages(site.control, load("slacktide.holding", "held.sql")[name]) < 400

@@ -24,6 +24,7 @@ from slacktide.core.errors import ExitStatus, SlacktideError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import datetime
 
     from slacktide.downtime.decision import Decision
 
@@ -93,14 +94,14 @@ def _batches(source: BinaryIO) -> Iterator[list[bytes]]:
 def _answers(keeper: Keeper, lines: list[bytes]) -> list[dict[str, Any]]:
     """Answer some lines that came together; what they ask about is read once for all of them."""
     requests = [_request(line) for line in lines]
-    keeper.hear()
+    now = keeper.hear()
     try:
         facts = facts_of(keeper.connection, [one for one in requests if isinstance(one, Request)])
     except psycopg.DataError as error:  # such as a NUL in a name: find out whose
         if len(lines) > 1:
             return [answer for line in lines for answer in _answers(keeper, [line])]
         return [{"error": "BadRequest", "message": " ".join(str(error).split())}]
-    return [_answer(keeper, one, facts) if isinstance(one, Request) else one for one in requests]
+    return [_answer(keeper, one, facts, now) if isinstance(one, Request) else one for one in requests]
 
 
 def _request(line: bytes) -> Request | dict[str, Any]:
@@ -110,9 +111,9 @@ def _request(line: bytes) -> Request | dict[str, Any]:
         return {"error": error.code, "message": str(error)}
 
 
-def _answer(keeper: Keeper, request: Request, facts: Facts) -> dict[str, Any]:
+def _answer(keeper: Keeper, request: Request, facts: Facts, now: datetime) -> dict[str, Any]:
     try:
-        at = instant_of(request, facts=facts, known=keeper.known(), now=keeper.now())
+        at = instant_of(request, facts=facts, known=keeper.known(), now=now)
         known, connection = keeper.known_at(at), keeper.connection
         found = answer_request(connection, request=request, facts=facts, known=known, at=at, trust_admin=True)
         return found.answer()

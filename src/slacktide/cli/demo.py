@@ -37,6 +37,17 @@ def move(
     return options.say(found, _closing(found))
 
 
+@app.command
+def downtime(*, options: Shown = SHOWN) -> int:
+    """Close one organization for half a minute while people work: who gets in, what waits, and how it goes on."""
+    from slacktide.demo import downtime as demonstration  # noqa: PLC0415 -- only a demonstration needs it
+
+    begun = clock.monotonic_seconds()
+    found = demonstration.run(say=lambda line: options.note(f"[{clock.monotonic_seconds() - begun:6.1f} s] {line}"))
+    rows = [["yes" if check.holds else "NO", check.promise, check.seen] for check in found]
+    return options.say(found, table(rows, head=["holds", "promised", "seen"]))
+
+
 def _window(seen: dict[str, Any]) -> str:
     rows = [
         [name, panel["state"], f"{panel['queued']:,}", f"{panel['done']:,}", f"{panel['lag_seconds']:.1f} s",

@@ -26,8 +26,11 @@ from slacktide.control.downtime import (
     schedule_downtime,
     show_downtime,
 )
+from slacktide.control.drain import set_drain, with_drains
 from slacktide.core.duration import parse_duration
 from slacktide.core.errors import ExitStatus, UsageError
+from slacktide.downtime.drain import DrainUnsaid, Then
+from slacktide.holding.expected import with_expected
 
 
 class SiteUnconfirmed(UsageError):
@@ -43,6 +46,8 @@ app = App(name="downtime", help="Downtimes of the site and of organizations.")
 _Id = Annotated[str, Parameter(name="ID", help="The downtime's ID, as `schedule` and `list` show it.")]
 _Watch = Annotated[Flag, Parameter(help="Say it again whenever it changes, until interrupted.")]
 _Connection = psycopg.Connection[TupleRow]
+_DRAIN = "How long after the start those who hold it up may finish, as in PT30M; needs --drain-then."
+_THEN = "What happens then: the leases end, it goes on waiting, or it is given up and ended."
 _WAITED = {"reached": ExitStatus.DONE, "not yet": ExitStatus.HELD, "never": ExitStatus.REFUSED}
 
 
@@ -66,6 +71,8 @@ def schedule(
     rrule: Annotated[str | None, Parameter(help="Recurring, by RFC 5545; needs --for.")] = None,
     message: Annotated[str | None, Parameter(help="What users read in addition.")] = None,
     contact: Annotated[str | None, Parameter(help="Whom users may ask.")] = None,
+    drain: Annotated[str | None, Parameter(help=_DRAIN)] = None,
+    drain_then: Annotated[Then | None, Parameter(help=_THEN)] = None,
     dry_run: Annotated[Flag, Parameter(help="Check and show it, and save nothing.")] = False,
     options: Acting = ACTING,
 ) -> int:
@@ -85,21 +92,38 @@ def schedule(
     )
     facts: dict[str, Any] = {"site": site, "organizations": organization, "dry_run": dry_run}
     facts |= {"who": options.who, "reason": options.reason or ""}
-    return _say(options, _do(lambda connection: schedule_downtime(connection, wish=wish, **facts)))
+    after = _drain(drain, drain_then)
+
+    def save(connection: _Connection) -> Answer:
+        with connection.transaction():
+            answer = schedule_downtime(connection, wish=wish, **facts)
+            for saved in answer.downtimes:
+                if saved["id"] is not None and after is not None:
+                    set_drain(connection, id=saved["id"], **after, who=options.who, reason=options.reason or "")
+            return answer
+
+    return _say(options, _do(save))
 
 
 @app.command(name="list")
 def list_(*, watching: Annotated[_Watch, Parameter(name="--watch")] = False, options: Shown = SHOWN) -> int:
     """List all downtimes, past ones too, in the order of their starts."""
     with open_control() as control, control.connect(name="downtime list") as connection:
-        return _look(lambda: list_downtimes(connection), text=_table, watching=watching, options=options)
+        return _look(
+            lambda: _all_shown(connection, list_downtimes(connection)), text=_table, watching=watching, options=options
+        )
 
 
 @app.command
 def show(id_: _Id, /, *, watching: Annotated[_Watch, Parameter(name="--watch")] = False, options: Shown = SHOWN) -> int:
     """Show one downtime."""
     with open_control() as control, control.connect(name="downtime show") as connection:
-        return _look(lambda: show_downtime(connection, id=id_), text=_text, watching=watching, options=options)
+        return _look(
+            lambda: _shown(connection, show_downtime(connection, id=id_)),
+            text=_text,
+            watching=watching,
+            options=options,
+        )
 
 
 @app.command
@@ -148,7 +172,7 @@ def end_(
     """End a downtime now, and say what still keeps its scope down; of a recurring one the occurrence in effect."""
     who = {"who": options.who, "reason": options.reason or ""}
     with open_control() as control, control.connect(name="downtime end") as connection:
-        answer = end_downtime(connection, id=id_, verifying=verifying, **who)
+        answer = _shown(connection, end_downtime(connection, id=id_, verifying=verifying, **who))
     if verifying:
         names = ", ".join(answer["verifying"])
         return options.say(
@@ -162,7 +186,7 @@ def cancel(id_: _Id, /, *, options: Acting = ACTING) -> int:
     """Cancel a downtime that has not begun; of a recurring one all that is still to come."""
     who = {"who": options.who, "reason": options.reason or ""}
     with open_control() as control, control.connect(name="downtime cancel") as connection:
-        answer = cancel_downtime(connection, id=id_, **who)
+        answer = _shown(connection, cancel_downtime(connection, id=id_, **who))
     return options.say(answer, lambda: _text(answer))
 
 
@@ -175,17 +199,25 @@ def wait(
     timeout: Annotated[
         str | None, Parameter(help="How long at most, as in PT10M; left out: as long as it takes.")
     ] = None,
-    options: Shown = SHOWN,
+    drain: Annotated[str | None, Parameter(help=_DRAIN)] = None,
+    drain_then: Annotated[Then | None, Parameter(help=_THEN)] = None,
+    options: Acting = ACTING,
 ) -> int:
-    """Wait until a downtime has started, is quiet, or its scope is open again."""
+    """Wait until a downtime has started, is quiet, or its scope is open again.
+
+    With --drain its drain is set first: from now on, or from the start where that is still to come.
+    """
     from slacktide.cutover.waiting import wait as wait_for  # noqa: PLC0415 -- the others need no move
 
     seconds = None if timeout is None else parse_duration(timeout).total_seconds()
+    after = _drain(drain, drain_then)
     with (
         open_control() as control,
         control.connect(name="downtime wait") as connection,
         control.connect(name="downtime wait: listen") as listener,
     ):
+        if after is not None:
+            set_drain(connection, id=id_, **after, from_now=True, who=options.who, reason=options.reason or "")
         look = wait_for(connection, listener=listener, id=id_, goal=for_, seconds=seconds)
     word = {"not yet": "timed out"}.get(look.outcome, look.outcome)
     options.say({"id": id_, "for": for_, "outcome": word, "state": look.state.answer()}, f"{word}: {look.state.state}")
@@ -218,13 +250,33 @@ def _change_occurrence(id_: str, *, occurrence: str, to: str | None, options: Ac
     facts: dict[str, Any] = {"occurrence": occurrence, "to": to}
     facts |= {"who": options.who, "reason": options.reason or ""}
     with open_control() as control, control.connect(name="downtime") as connection:
-        answer = change_occurrence(connection, id=id_, **facts)
+        answer = _shown(connection, change_occurrence(connection, id=id_, **facts))
     return options.say(answer, lambda: _text(answer))
+
+
+def _drain(after: str | None, then: Then | None) -> dict[str, Any] | None:
+    """Give the facts of a drain, None where there is none. Raises DrainUnsaid, BadDuration."""
+    if (after is None) != (then is None):
+        raise DrainUnsaid
+    return None if after is None else {"after": parse_duration(after), "then": then}
 
 
 def _do(change: Callable[[_Connection], Answer]) -> Answer:
     with open_control() as control, control.connect(name="downtime") as connection:
-        return change(connection)
+        answer = change(connection)
+        _all_shown(connection, answer.downtimes)
+        return answer
+
+
+def _shown(connection: _Connection, answer: dict[str, Any]) -> dict[str, Any]:
+    """Add to the document of a downtime what only those above the control database know."""
+    return _all_shown(connection, [answer])[0]
+
+
+def _all_shown(connection: _Connection, answers: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    with_expected(connection, answers)
+    with_drains(connection, answers)
+    return answers
 
 
 def _look(look: Callable[[], Any], *, text: Callable[[Any], str], watching: bool, options: Shown) -> int:
@@ -253,7 +305,15 @@ def _text(answer: dict[str, Any]) -> str:
     listed = [f"  from {each['start']} to {each['end']}" for each in answer["occurrences"]]
     next_ones = ["  next:" if listed else "  nothing of it is to come", *listed] if answer["rrule"] else []
     head = f"{name} of {_scope(answer)}: {_period(answer)}, users {answer['users']}"
-    return "\n".join([head, *next_ones, *commands])
+    return "\n".join([head, *next_ones, *_drain_text(answer.get("drain")), *commands])
+
+
+def _drain_text(drain: dict[str, Any] | None) -> list[str]:
+    if drain is None:
+        return []
+    does = {"end": "the leases end", "wait": "it goes on waiting", "give-up": "it is given up"}[drain["then"]]
+    said = f": {drain['outcome']}" if drain["outcome"] else ""
+    return [f"  if it is not quiet at {drain['deadline'] or 'its deadline'}, {does}{said}"]
 
 
 def _still(answer: dict[str, Any]) -> str:

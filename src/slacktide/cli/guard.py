@@ -11,7 +11,7 @@ from slacktide.cli.output import SHOWN, Flag, Shown
 from slacktide.control.database import open_control
 from slacktide.core.duration import parse_duration
 from slacktide.core.errors import UsageError
-from slacktide.holding.command import guarded
+from slacktide.gates.command import guarded
 
 
 class CommandUnsaid(UsageError):

@@ -12,10 +12,15 @@ from slacktide.cli.output import ACTING, SHOWN, Acting, Shown, table
 from slacktide.control.database import open_control
 from slacktide.holding.answer import text_of
 from slacktide.holding.listing import held_check, held_list, held_show
+from slacktide.holding.place import Place, place_answers, remove_place, set_place, without_place
 from slacktide.worker.presence import NoWorker, require_worker
 
 app = App(name="held", help="Held work: what waits for a downtime to end.")
 
+place = App(name="place", help="The databases that held work goes to.")
+app.command(place)
+
+_Name = Annotated[str, Parameter(name="NAME", help="The place's name.")]
 _Id = Annotated[str, Parameter(name="ID", help="The item's ID, as `list` shows it.")]
 
 
@@ -47,6 +52,50 @@ def check(
         found = held_check(connection, id=id_, who=options.who, reason=options.reason or "")
         _note_worker(connection, options)
     return options.say(found, lambda: _table(found))
+
+
+@place.command(name="set")
+def set_place_(
+    name: _Name,
+    address: Annotated[str, Parameter(name="ADDRESS", help="Without a password, or env:NAME or file:PATH.")],
+    /,
+    *,
+    organization: Annotated[
+        str | None, Parameter(help="Whose held work goes there; left out: of all that have no place of their own.")
+    ] = None,
+    options: Acting = ACTING,
+) -> int:
+    """Add a place for held work, or give it another address or organization. Workers copy the downtimes there."""
+    with open_control() as control, control.connect(name="held place set") as connection:
+        wanted = Place(name, address, organization)
+        set_place(connection, wanted, who=options.who, reason=options.reason or "")
+        answer = next(one for one in place_answers(connection) if one["name"] == name)
+        _note_worker(connection, options)
+    return options.say(answer, f"place {name}: held work {_whose(organization)} goes to {address}")
+
+
+@place.command(name="list")
+def list_places_(*, options: Shown = SHOWN) -> int:
+    """List the places of held work, and whether the downtimes could be copied there."""
+    with open_control() as control, control.connect(name="held place list") as connection:
+        found = place_answers(connection)
+    rows = [[one[name] or "" for name in ("name", "organization", "address", "copied_at", "problem")] for one in found]
+    return options.say(found, lambda: table(rows, head=["name", "organization", "address", "copied", "problem"]))
+
+
+@place.command(name="remove")
+def remove_place_(name: _Name, /, *, options: Acting = ACTING) -> int:
+    """Forget a place. The downtimes that were copied there stay there as they are."""
+    with open_control() as control, control.connect(name="held place remove") as connection:
+        removed = remove_place(connection, name=name, who=options.who, reason=options.reason or "")
+        homeless = without_place(connection)
+    if homeless:
+        options.note(f"warning: no place is left for held work of {', '.join(homeless)}: it stops until there is one")
+    return options.say(removed, f"removed: the place {name}, {removed.address}")
+
+
+def _whose(organization: str | None) -> str:
+    return f"of {organization}" if organization else "of all that have no place of their own"
 
 
 def _note_worker(connection: psycopg.Connection[TupleRow], options: Shown) -> None:

@@ -12,6 +12,7 @@ from slacktide.control.link import Link, sign_link
 from slacktide.control.task import Task, add_task, list_tasks, task_of
 from slacktide.control.user import user_of
 from slacktide.core.configuration import base_url, secret_key
+from slacktide.notice.task import ask_assignee
 
 _HERE = "http://127.0.0.1:8000"  # where `slacktide up` listens, unless it is told otherwise
 
@@ -26,10 +27,11 @@ def add(
     user: Annotated[str | None, Parameter(help="Whom it is assigned to.")] = None,
     options: Acting = ACTING,
 ) -> int:
-    """Add a plain task."""
+    """Add a plain task; whom it is given to is asked by mail to act on it."""
     facts = {"organization": organization, "title": title, "who": options.who, "reason": options.reason or ""}
-    with open_control() as control, control.connect(name="task add") as connection:
+    with open_control() as control, control.connect(name="task add") as connection, connection.transaction():
         task = add_task(connection, user=user, **facts)
+        ask_assignee(connection, task=task)
     return options.say(task, lambda: _table([task]))
 
 

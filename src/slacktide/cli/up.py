@@ -17,6 +17,7 @@ from slacktide.core.configuration import (
     base_url,
     data_folder,
     proxy_secret,
+    retention,
     secret_key,
     single_sign_on,
     trusted_proxies,
@@ -84,6 +85,7 @@ def _work(control: Control, options: Shown, ended: threading.Event, *, what: str
     from slacktide.worker.supervise import Worker  # noqa: PLC0415 -- `up --no-worker` does without
 
     said = threading.Event()
+    retention()  # what cannot be understood is refused now, not by a thread an hour later
 
     def ready() -> None:
         if not said.is_set():

@@ -35,7 +35,7 @@ class Effects(msgspec.Struct, frozen=True):
         else:
             by_name = {"users": self.users, "leases": self.leases, "tasks": self.tasks}
             counts = {name: found.get(setting.organization, 0) for name, found in by_name.items()}
-        return counts | {"held_expected": 0}
+        return counts | {"held_expected": 0}  # held work is counted by who knows it: `holding.expected`
 
 
 def effects_of(connection: psycopg.Connection[Any], *, now: datetime) -> Effects:

@@ -19,7 +19,7 @@ What could go wrong, and what stands against it:
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -152,10 +152,37 @@ def end_lease(connection: psycopg.Connection[Any], *, id: str, who: str, reason:
         judged = _judged([row] if row else [], known=known, now=now)
         if not judged or not judged[0].standing.live:
             raise UnknownLease(id=id)
-        _end(connection, judged[0].lease, Standing("ended", f"ended by {who}", now))
-        subject, before = f"lease {id}", judged[0].answer()
-        record_audit(connection, who=who, what="lease end", object=subject, before=before, reason=reason)
+        _end_for(connection, judged[0], who=who, reason=reason, now=now)
     return judged[0]
+
+
+def end_leases(connection: psycopg.Connection[Any], *, organization: str | None, who: str, reason: str) -> list[Judged]:
+    """End the leases that live, of an organization or of all, for an administrator. Raises ReasonMissing."""
+    require_reason(reason, what="slacktide lease end --all")
+    with connection.transaction():
+        connection.execute(_sql["hold"], {"organization": organization})  # whose user gives a sign of life waits
+        known, now = known_of(connection), control_now(connection)
+        found = list_leases(connection, organization=organization, known=known, now=now)
+        for one in found:
+            _end_for(connection, one, who=who, reason=reason, now=now)
+    return found
+
+
+def record_ends(connection: psycopg.Connection[Any], *, idle: timedelta) -> int:
+    """Record the ends of leases that are over by the rule and had no sign of life for so long; give how many."""
+    with connection.transaction():
+        rows = connection.execute(_sql["silent"], {"idle": idle}).fetchall()
+        judged = _judged(rows, known=known_of(connection), now=control_now(connection))
+        ended = [one for one in judged if not one.standing.live]
+        for one in ended:
+            _end(connection, one.lease, one.standing)
+    return len(ended)
+
+
+def _end_for(connection: psycopg.Connection[Any], one: Judged, *, who: str, reason: str, now: datetime) -> None:
+    _end(connection, one.lease, Standing("ended", f"ended by {who}", now))
+    subject, before = f"lease {one.lease.id}", one.answer()
+    record_audit(connection, who=who, what="lease end", object=subject, before=before, reason=reason)
 
 
 def list_leases(

@@ -17,6 +17,18 @@ select id::text, user_name, session::text, task, organization, opened_at, last_s
 from slacktide.lease where id = %(id)s::bigint
 for update;
 
+-- name: hold
+-- Keep others from changing the leases without a recorded end, of one organization or of all.
+select from slacktide.lease
+where ended_at is null and (%(organization)s::text is null or organization = %(organization)s::text)
+order by id for update;
+
+-- name: silent
+-- Give leases without a recorded end that had no sign of life for long, and keep others from changing them.
+select id::text, user_name, session::text, task, organization, opened_at, last_sign_at, ended_at, ended_because
+from slacktide.lease where ended_at is null and last_sign_at < clock_timestamp() - %(idle)s::interval
+order by id for update skip locked;
+
 -- name: in_session
 -- Give the lease of a task in a session that has no recorded end, and keep others from changing it.
 select id::text, user_name, session::text, task, organization, opened_at, last_sign_at, ended_at, ended_because

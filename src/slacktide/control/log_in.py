@@ -64,15 +64,18 @@ def log_in(
 
     Raises LockedOut, WrongPassword.
     """
+    check_password(connection, user=user, password=password, address=address)
+    return enter(connection, user=user, again=again)
+
+
+def check_password(connection: psycopg.Connection[Any], *, user: str, password: str, address: str) -> None:
+    """Refuse a password that is not the user's, and one that is tried too often. Raises LockedOut, WrongPassword."""
     _check_room(connection, user=user, address=address)
-    if not password_matches(connection, name=user, password=password):
-        with contextlib.suppress(psycopg.Error):
-            connection.execute(_sql["fail"], {"user": user, "address": address, "window": WINDOW})
-        raise WrongPassword
-    entered = enter(connection, user=user, again=again)
+    right = password_matches(connection, name=user, password=password)
     with contextlib.suppress(psycopg.Error):
-        connection.execute(_sql["forgive"], {"user": user, "address": address})
-    return entered
+        connection.execute(_sql["forgive" if right else "fail"], {"user": user, "address": address, "window": WINDOW})
+    if not right:
+        raise WrongPassword
 
 
 def enter(connection: psycopg.Connection[Any], *, user: str, again: str | None = None) -> LoggedIn:

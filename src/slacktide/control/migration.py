@@ -28,7 +28,7 @@ from slacktide.postgres.connection import connect, shown
 from slacktide.postgres.sql import load
 
 _sql = load("slacktide.control", "migration.sql")
-_OWNERS = ("slacktide.control", "slacktide.transfer", "slacktide.cutover", "slacktide.holding")
+_OWNERS = ("slacktide.control", "slacktide.transfer", "slacktide.cutover", "slacktide.holding", "slacktide.notice")
 
 
 class ControlNewer(InputError):

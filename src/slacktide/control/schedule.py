@@ -33,7 +33,11 @@ class Known(msgspec.Struct, frozen=True):
 
 
 def known_of(
-    connection: psycopg.Connection[Any], *, around: datetime | None = None, organization: str | None = None
+    connection: psycopg.Connection[Any],
+    *,
+    around: datetime | None = None,
+    organization: str | None = None,
+    before: Schedule | None = None,
 ) -> Known:
     """Read what decisions are made by, as of one instant, or as the caller's transaction sees it.
 
@@ -49,6 +53,7 @@ def known_of(
             organizations=[each for each in list_organizations(connection) if organization in (None, each.code)],
             sides=list_sides(connection, organization=organization),
             around=around or control_now(connection),
+            before=before,
             doubt=doubt_of(connection),
         )
 
@@ -59,18 +64,25 @@ def compile_known(
     organizations: list[Organization],
     sides: list[Side],
     around: datetime,
+    before: Schedule | None = None,
     doubt: Doubt | None = None,
 ) -> Known:
-    """Give what is known from settings, organizations and sides."""
-    schedule = compile_schedule(settings=settings, organizations=organizations, sides=sides, around=around, doubt=doubt)
+    """Give what is known from settings, organizations and sides, and keeps of `before` what is the same."""
+    schedule = compile_schedule(
+        settings=settings, organizations=organizations, sides=sides, around=around, before=before, doubt=doubt
+    )
     return Known([setting for setting in settings if not setting.definition.is_downtime], schedule)
 
 
 def schedule_of(
-    connection: psycopg.Connection[Any], *, around: datetime | None = None, organization: str | None = None
+    connection: psycopg.Connection[Any],
+    *,
+    around: datetime | None = None,
+    organization: str | None = None,
+    before: Schedule | None = None,
 ) -> Schedule:
     """Compile the schedule from what is saved; see `known_of`."""
-    return known_of(connection, around=around, organization=organization).schedule
+    return known_of(connection, around=around, organization=organization, before=before).schedule
 
 
 def state_of(

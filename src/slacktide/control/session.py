@@ -11,6 +11,7 @@ whoever comes back then goes on with the task that is open.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -126,9 +127,26 @@ def end_session(connection: psycopg.Connection[Any], *, id: str, who: str, reaso
         found = {session.id: session for session in list_sessions(connection)}
         if id not in found or connection.execute(_sql["end"], {"id": id, "because": f"ended by {who}"}).rowcount != 1:
             raise UnknownSession(id=id)
-        subject, before = f"session {id}", found[id].answer()
-        record_audit(connection, who=who, what="session end", object=subject, before=before, reason=reason)
+        _record_end(connection, found[id], who=who, reason=reason)
     return found[id]
+
+
+def end_sessions(
+    connection: psycopg.Connection[Any], *, sessions: Iterable[Session], who: str, reason: str
+) -> list[Session]:
+    """End sessions, and their leases, for an administrator; give those that had not ended. Raises ReasonMissing."""
+    require_reason(reason, what="slacktide session end --all")
+    facts = {"because": f"ended by {who}"}
+    with connection.transaction():
+        ended = [one for one in sessions if connection.execute(_sql["end"], facts | {"id": one.id}).rowcount == 1]
+        for one in ended:
+            _record_end(connection, one, who=who, reason=reason)
+    return ended
+
+
+def _record_end(connection: psycopg.Connection[Any], ended: Session, *, who: str, reason: str) -> None:
+    subject, before = f"session {ended.id}", ended.answer()
+    record_audit(connection, who=who, what="session end", object=subject, before=before, reason=reason)
 
 
 def list_sessions(

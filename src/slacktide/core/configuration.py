@@ -1,4 +1,8 @@
-"""What the environment says, read in one place.
+"""What the environment and `slacktide.toml` say, read in one place.
+
+SLACKTIDE_CONFIG names the file. Its keys are the names of the variables without `SLACKTIDE_`, in small letters; a table
+is the first part of names (`[mail]` with `url` is `mail_url`). A variable that is set wins. A key that is not known is
+refused, for it may be one that was misspelt.
 
 Each setting is documented in `docs/reference/configuration.md`.
 """
@@ -8,9 +12,14 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
 
+import msgspec
+
+from slacktide.core.duration import parse_duration
 from slacktide.core.errors import UsageError
 from slacktide.core.size import parse_size
 
@@ -20,10 +29,91 @@ if TYPE_CHECKING:
 
 _KEY_FILE = "secret-key"
 _SOURCE_LOG_LIMIT = "8GB"
+_RETENTION = "P90D"
+_SHORTEST_RETENTION = timedelta(days=1)
+_IN_FILE = (
+    "SLACKTIDE_BASE_URL",
+    "SLACKTIDE_MAIL_FROM",
+    "SLACKTIDE_MAIL_URL",
+    "SLACKTIDE_OIDC_CLAIM",
+    "SLACKTIDE_OIDC_CLIENT",
+    "SLACKTIDE_OIDC_ISSUER",
+    "SLACKTIDE_OIDC_SECRET",
+    "SLACKTIDE_OIDC_TITLE",
+    "SLACKTIDE_PROXY_SECRET",
+    "SLACKTIDE_RETENTION",
+    "SLACKTIDE_SECRET_KEY",
+    "SLACKTIDE_SOURCE_LOG_LIMIT",
+    "SLACKTIDE_TRUSTED_PROXIES",
+    "SLACKTIDE_WEBHOOK_SECRET",
+    "SLACKTIDE_WEBHOOK_URL",
+)
+_PORTS = {"smtp": 25, "smtps": 465}
+_REFERENCES = ("env:", "file:")
+
+
+class RetentionTooShort(UsageError):
+    """SLACKTIDE_RETENTION={named} is shorter than a day: give P1D or more, or leave it out."""
 
 
 class UnknownReference(UsageError):
     """The address {address!r} names the {kind} {name!r}, which is not there: set it, or give another address."""
+
+
+class ConfigurationUnreadable(UsageError):
+    """The file {file} that SLACKTIDE_CONFIG names cannot be read ({reason}): give one in TOML."""
+
+
+class UnknownKey(UsageError):
+    """{file} says {key!r}, which is not known: it is one of {known}."""
+
+
+class BadMailServer(UsageError):
+    """SLACKTIDE_MAIL_URL is no address of a mail server: give smtp://HOST:PORT or smtps://HOST:PORT, or env:NAME or file:PATH where that stands."""  # noqa: E501 -- the message is one sentence
+
+
+class MailPasswordInline(UsageError):
+    """SLACKTIDE_MAIL_URL contains a password: give env:NAME or file:PATH, where the whole address stands."""
+
+
+class MailSenderMissing(UsageError):
+    """SLACKTIDE_MAIL_URL is set, and SLACKTIDE_MAIL_FROM does not say from whom mails are: set it to an address."""
+
+
+class BadWebhook(UsageError):
+    """SLACKTIDE_WEBHOOK_URL is no address of a webhook: give http://HOST/PATH or https://HOST/PATH, without a name and password."""  # noqa: E501 -- the message is one sentence
+
+
+class WebhookSecretMissing(UsageError):
+    """SLACKTIDE_WEBHOOK_URL is set, and nothing to sign by: set SLACKTIDE_WEBHOOK_SECRET to env:NAME or file:PATH."""
+
+
+class MailServer(msgspec.Struct, frozen=True):
+    """Where mails go, and from whom they are; `encrypted` from the first byte on. Without a `user` nobody logs in."""
+
+    host: str
+    port: int
+    encrypted: bool
+    sender: str
+    user: str = ""
+    password: str = ""
+
+    @property
+    def shown(self) -> str:
+        """The server as it may be shown."""
+        return f"{'smtps' if self.encrypted else 'smtp'}://{self.host}:{self.port}"
+
+
+class Webhook(msgspec.Struct, frozen=True):
+    """Where documents go, and what they are signed by."""
+
+    url: str
+    secret: str
+
+    @property
+    def shown(self) -> str:
+        """The place as it may be shown: what follows the host may be a secret too."""
+        return "{0.scheme}://{0.netloc}".format(urlsplit(self.url))
 
 
 def data_folder(environment: Mapping[str, str] = os.environ) -> Path:
@@ -48,18 +138,18 @@ def proxy_secret(environment: Mapping[str, str] = os.environ) -> str | None:
 
     None means that no proxy may ask. Raises UnknownReference.
     """
-    named = environment.get("SLACKTIDE_PROXY_SECRET")
+    named = _said(environment, "SLACKTIDE_PROXY_SECRET")
     return resolve_address(named, environment) or None if named else None
 
 
 def base_url(environment: Mapping[str, str] = os.environ) -> str | None:
     """Give SLACKTIDE_BASE_URL, the address under which people reach the site, without a slash at its end."""
-    return (environment.get("SLACKTIDE_BASE_URL") or "").rstrip("/") or None
+    return (_said(environment, "SLACKTIDE_BASE_URL") or "").rstrip("/") or None
 
 
 def trusted_proxies(environment: Mapping[str, str] = os.environ) -> str | None:
     """Give SLACKTIDE_TRUSTED_PROXIES, the addresses whose word on where a request comes from is taken, with commas."""
-    return environment.get("SLACKTIDE_TRUSTED_PROXIES") or None
+    return _said(environment, "SLACKTIDE_TRUSTED_PROXIES")
 
 
 def single_sign_on(environment: Mapping[str, str] = os.environ) -> dict[str, str] | None:
@@ -67,15 +157,15 @@ def single_sign_on(environment: Mapping[str, str] = os.environ) -> dict[str, str
 
     None without an issuer. The secret may be the `env:NAME` or `file:PATH` that holds it. Raises UnknownReference.
     """
-    issuer = environment.get("SLACKTIDE_OIDC_ISSUER")
+    issuer = _said(environment, "SLACKTIDE_OIDC_ISSUER")
     if not issuer:
         return None
     found = {
         "issuer": issuer,
-        "client": environment.get("SLACKTIDE_OIDC_CLIENT", ""),
-        "secret": resolve_address(environment.get("SLACKTIDE_OIDC_SECRET", ""), environment),
-        "claim": environment.get("SLACKTIDE_OIDC_CLAIM", ""),
-        "title": environment.get("SLACKTIDE_OIDC_TITLE", ""),
+        "client": _said(environment, "SLACKTIDE_OIDC_CLIENT") or "",
+        "secret": resolve_address(_said(environment, "SLACKTIDE_OIDC_SECRET") or "", environment),
+        "claim": _said(environment, "SLACKTIDE_OIDC_CLAIM") or "",
+        "title": _said(environment, "SLACKTIDE_OIDC_TITLE") or "",
     }
     return {name: value for name, value in found.items() if value}
 
@@ -86,7 +176,7 @@ def secret_key(environment: Mapping[str, str] = os.environ) -> str:
     It signs sessions and the links of mails. It is kept in the data folder, for its owner's eyes only. Raises
     UnknownReference.
     """
-    named = environment.get("SLACKTIDE_SECRET_KEY")
+    named = _said(environment, "SLACKTIDE_SECRET_KEY")
     if named:
         return resolve_address(named, environment)
     path = data_folder(environment) / _KEY_FILE
@@ -103,7 +193,87 @@ def secret_key(environment: Mapping[str, str] = os.environ) -> str:
 
 def source_log_limit(environment: Mapping[str, str] = os.environ) -> int:
     """Give SLACKTIDE_SOURCE_LOG_LIMIT: the bytes of log that a source may keep for a move. Raises BadSize."""
-    return parse_size(environment.get("SLACKTIDE_SOURCE_LOG_LIMIT") or _SOURCE_LOG_LIMIT)
+    return parse_size(_said(environment, "SLACKTIDE_SOURCE_LOG_LIMIT") or _SOURCE_LOG_LIMIT)
+
+
+def mail_server(environment: Mapping[str, str] = os.environ) -> MailServer | None:
+    """Give the mail server of SLACKTIDE_MAIL_URL and SLACKTIDE_MAIL_FROM; None means that mail is not configured.
+
+    Raises BadMailServer, MailPasswordInline, MailSenderMissing, UnknownReference.
+    """
+    named = _said(environment, "SLACKTIDE_MAIL_URL")
+    if named is None:
+        return None
+    sender = _said(environment, "SLACKTIDE_MAIL_FROM")
+    try:
+        url = urlsplit(resolve_address(named, environment))
+        host, port, password = url.hostname, url.port, unquote(url.password or "")
+    except ValueError:  # its text would quote the address
+        raise BadMailServer from None
+    if url.scheme not in _PORTS or not host:
+        raise BadMailServer
+    if password and not named.startswith(_REFERENCES):
+        raise MailPasswordInline
+    if sender is None or "@" not in sender or not sender.isprintable():
+        raise MailSenderMissing
+    encrypted, user = url.scheme == "smtps", unquote(url.username or "")
+    return MailServer(host, port or _PORTS[url.scheme], encrypted, sender, user=user, password=password)
+
+
+def webhook(environment: Mapping[str, str] = os.environ) -> Webhook | None:
+    """Give SLACKTIDE_WEBHOOK_URL with SLACKTIDE_WEBHOOK_SECRET; None means that there is no webhook.
+
+    Raises BadWebhook, WebhookSecretMissing, UnknownReference.
+    """
+    named = _said(environment, "SLACKTIDE_WEBHOOK_URL")
+    if named is None:
+        return None
+    address = resolve_address(named, environment)
+    url = urlsplit(address)
+    if url.scheme not in ("http", "https") or not url.hostname or url.username:
+        raise BadWebhook
+    secret = resolve_address(_said(environment, "SLACKTIDE_WEBHOOK_SECRET") or "", environment)
+    if not secret:
+        raise WebhookSecretMissing
+    return Webhook(address, secret)
+
+
+def _said(environment: Mapping[str, str], name: str) -> str | None:
+    """Give what is said for a variable: by the environment, else by the file that SLACKTIDE_CONFIG names."""
+    file = environment.get("SLACKTIDE_CONFIG")
+    return environment.get(name) or (_in_file(Path(file)).get(name) if file else None) or None
+
+
+def _in_file(file: Path) -> dict[str, str]:
+    """Give what a file says, by the names of variables. Raises ConfigurationUnreadable, UnknownKey."""
+    import tomllib  # noqa: PLC0415 -- mostly there is no file
+
+    try:
+        found = _flat(tomllib.loads(file.read_text(encoding="utf-8")))
+    except (OSError, ValueError) as error:  # ValueError: no TOML, or no UTF-8
+        raise ConfigurationUnreadable(file=file, reason=" ".join(str(error).split())) from error
+    known = {name.removeprefix("SLACKTIDE_").lower(): name for name in _IN_FILE}
+    for key in found:
+        if key not in known:
+            raise UnknownKey(file=file, key=key, known=", ".join(known))
+    return {known[key]: str(value) for key, value in found.items()}
+
+
+def _flat(table: dict[str, Any], before: str = "") -> dict[str, Any]:
+    """Give the keys of all tables, each with the table's name before it."""
+    found: dict[str, Any] = {}
+    for key, value in table.items():
+        found |= _flat(value, f"{before}{key}_") if isinstance(value, dict) else {f"{before}{key}": value}
+    return found
+
+
+def retention(environment: Mapping[str, str] = os.environ) -> timedelta:
+    """Give SLACKTIDE_RETENTION: how long ended sessions and leases are kept. Raises BadDuration, RetentionTooShort."""
+    named = _said(environment, "SLACKTIDE_RETENTION") or _RETENTION
+    kept = parse_duration(named)
+    if kept < _SHORTEST_RETENTION:
+        raise RetentionTooShort(named=named)
+    return kept
 
 
 def resolve_address(address: str, environment: Mapping[str, str] = os.environ) -> str:

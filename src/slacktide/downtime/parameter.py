@@ -123,6 +123,7 @@ EMAIL_SECURITY = "email_notification_security"
 EMAIL_SCOPE = "email_link_downtime_scope"
 MESSAGE = "downtime_message"
 CONTACT = "downtime_contact"
+LEAD_TIMES = "downtime_notice_lead_times"
 RECHECK_INTERVAL = "hold_recheck_interval"
 
 _SITE = (Level.SITE,)
@@ -164,7 +165,7 @@ PARAMETERS: dict[str, Parameter] = {
         Parameter(MESSAGE, "Text shown during a downtime", _BOTH, _TEXT, ""),
         Parameter(CONTACT, "Contact shown during a downtime", _BOTH, _TEXT, "your administrator"),
         Parameter(
-            "downtime_notice_lead_times",
+            LEAD_TIMES,
             "Warn users before a downtime",
             _BOTH,
             _LEAD_TIMES,

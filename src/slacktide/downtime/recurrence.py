@@ -21,6 +21,8 @@ rule is refused with the reason, or what is missing is filled in:
 6. Weekdays with an ordinal beside some without: dateutil takes only those that are both. Refused.
 7. UNTIL is compared as an instant; dateutil would compare readings.
 8. A frequency of hours or less has no reading in an hour that comes twice. Refused.
+9. A start in the second of two such hours has the reading of the first, so that the series would begin before it.
+   Refused.
 """
 
 from __future__ import annotations
@@ -64,6 +66,10 @@ class StartNotInRule(InputError):
     """The start {start} is not one of those that {rule!r} names, so that it is not said whether it counts: start at {first}."""  # noqa: E501 -- the message is one sentence
 
 
+class SecondReading(InputError):
+    """The start {start} is the second time that the clock shows {reading}, and a recurrence takes the first: start at {first}, or at a time that comes once."""  # noqa: E501 -- the message is one sentence
+
+
 class Override(msgspec.Struct, frozen=True):
     """Another period for the occurrence of a reading; without a period it is left out."""
 
@@ -93,7 +99,7 @@ class Recurrence(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def canonical_rule(text: str, *, start: datetime, zone: str) -> str:
-    """Give a rule as it is kept: checked, in capitals, complete. Raises BadRule, StartNotInRule."""
+    """Give a rule as it is kept: checked, in capitals, complete. Raises BadRule, StartNotInRule, SecondReading."""
     parts = _read(text.strip().upper().removeprefix("RRULE:"))
     frequency = parts.get("FREQ", "")
     if frequency not in _FREQUENCIES:
@@ -111,6 +117,7 @@ def canonical_rule(text: str, *, start: datetime, zone: str) -> str:
         raise BadRule(rule=text, reason="it names no time at all")
     if first != reading:
         raise StartNotInRule(start=reading.isoformat(), rule=text, first=first.isoformat())
+    _require_first_reading(start, reading, zone=zone)
     return rule
 
 
@@ -212,6 +219,13 @@ def _check_together(text: str, parts: dict[str, str]) -> None:
             raise BadRule(rule=text, reason="BYSETPOS within weeks is read differently by different programs")
     if "BYYEARDAY" in parts and ("BYMONTHDAY" in parts or "BYDAY" in parts or "BYWEEKNO" in parts):
         raise BadRule(rule=text, reason="BYYEARDAY beside other days is read differently by different programs")
+
+
+def _require_first_reading(start: datetime, reading: datetime, *, zone: str) -> None:
+    first = instant_of(reading, zone=zone)
+    if first != start:
+        shown_first = first.astimezone(parse_zone(zone)).isoformat()
+        raise SecondReading(start=format_instant(start), reading=reading.isoformat(), first=shown_first)
 
 
 def shown(occurrence: Occurrence) -> dict[str, str | None]:

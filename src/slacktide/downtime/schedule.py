@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 import msgspec
@@ -28,6 +28,7 @@ from slacktide.downtime.parameter import Level
 from slacktide.downtime.setting import Setting, lookup
 from slacktide.downtime.timeline import Timeline, overlay, spans
 
+LAST_INSTANT = datetime.max.replace(tzinfo=UTC)
 SideName = Literal["source", "target"]
 SideState = Literal["open", "closed", "reference only"]
 
@@ -101,11 +102,23 @@ class SideSchedule(msgspec.Struct, frozen=True):
 
 
 class OrganizationSchedule(msgspec.Struct, frozen=True):
-    """An organization's sides; by `home`, where it lives, it is judged unless a side is named."""
+    """An organization's sides; by `home`, where it lives, it is judged unless a side is named.
+
+    `made_from` are the settings and sides that it was compiled from: from the same ones it need not be again.
+    """
 
     organization: Organization
     home: SideSchedule
     sides: dict[SideName, SideSchedule]
+    made_from: tuple[list[Setting], list[Side]] | None = None
+
+
+class Calm(msgspec.Struct, frozen=True):
+    """A stretch from an instant to a later one in which nothing of a scope is in effect and no answer changes."""
+
+    start: datetime
+    end: datetime
+    recheck: timedelta
 
 
 class Schedule(msgspec.Struct, frozen=True):
@@ -113,6 +126,8 @@ class Schedule(msgspec.Struct, frozen=True):
 
     Of recurring downtimes it knows the occurrences from `behind` up to the `horizon` (None: nothing recurs). No answer
     is valid beyond; whoever keeps a schedule compiles it again by then. `in_doubt`: it may be an old one, see `doubt`.
+    What was found to be calm is remembered in `calms`, the last stretch of each side of an organization: it follows
+    from the rest, and is worked out when it is asked for, since most requests ask for few organizations.
     """
 
     site: Timeline[Phase]
@@ -123,6 +138,25 @@ class Schedule(msgspec.Struct, frozen=True):
     horizon: datetime | None = None
     behind: datetime | None = None
     in_doubt: bool = False
+    calms: dict[tuple[str | None, SideName | None], Calm] = {}
+
+    def calm(self, now: datetime, *, organization: str | None, side: SideName | None) -> Calm | None:
+        """Give the stretch around now in which nothing is in effect, or None. Raises UnknownOrganization."""
+        known = self.calms.get((organization, side))
+        if known is not None and known.start <= now < known.end:
+            return known
+        return self._find_calm(now, organization, side)
+
+    def _find_calm(self, now: datetime, organization: str | None, side: SideName | None) -> Calm | None:
+        own = None if organization is None else self.side(organization, side)
+        if self.in_doubt or self.site.at(now).in_effect:
+            return None
+        if own is not None and (own.phases.at(now).in_effect or own.reference_since is not None):
+            return None
+        boundary = self.next_boundary(now, organization=organization, side=side)
+        found = Calm(now, LAST_INSTANT if boundary is None else boundary, self.recheck.at(now))
+        self.calms[organization, side] = found
+        return found
 
     def around(self, instant: datetime) -> bool:
         """Tell whether the schedule knows all that matters at an instant."""
@@ -186,12 +220,13 @@ def compile_schedule(
     organizations: Iterable[Organization] = (),
     sides: Iterable[Side] = (),
     around: datetime,
+    before: Schedule | None = None,
     doubt: Doubt | None = None,
 ) -> Schedule:
     """Work out the schedule from all settings, organizations and sides of the site, for use around an instant.
 
-    Of a series it takes the occurrences from two days before to 35 days behind, and the next ones after now. What is in
-    `doubt` is closed everywhere.
+    Of a series it takes the occurrences from two days before to 35 days behind, and the next ones after now. Of the
+    schedule of `before` it keeps the organizations for which nothing has changed. In `doubt` it is closed everywhere.
     """
     site: list[Setting] = []
     own: dict[str, list[Setting]] = defaultdict(list)
@@ -205,9 +240,13 @@ def compile_schedule(
     for side in sides:
         own_sides[side.organization].append(side)
     site_parameters = [setting for setting in site if setting.parameter in _SHOWN]
+    known = before.organizations if before is not None else {}
     compiled = {
         organization.code: _organization(
-            organization, own[organization.code] + site_parameters, own_sides[organization.code]
+            organization,
+            own[organization.code] + site_parameters,
+            own_sides[organization.code],
+            before=known.get(organization.code),
         )
         for organization in organizations
     }
@@ -235,7 +274,16 @@ def _occurring(setting: Setting, *, around: datetime) -> Iterable[Setting]:
     return [setting.during(each.period) for each in found.values()]
 
 
-def _organization(organization: Organization, settings: list[Setting], sides: list[Side]) -> OrganizationSchedule:
+def _organization(
+    organization: Organization,
+    settings: list[Setting],
+    sides: list[Side],
+    *,
+    before: OrganizationSchedule | None = None,
+) -> OrganizationSchedule:
+    made_from = (settings, sides)
+    if before is not None and before.organization == organization and before.made_from == made_from:
+        return before
     downtimes = [setting for setting in settings if setting.definition.is_downtime]
     shown = [setting for setting in settings if setting.parameter in _SHOWN]
     compiled: dict[SideName, SideSchedule] = {}
@@ -247,7 +295,8 @@ def _organization(organization: Organization, settings: list[Setting], sides: li
             reference_since=side.since if left else None,
             lives_at=side.lives_at,
         )
-    return OrganizationSchedule(organization, _home(compiled, downtimes, shown, organization), compiled)
+    home = _home(compiled, downtimes, shown, organization)
+    return OrganizationSchedule(organization, home, compiled, made_from)
 
 
 def _home(

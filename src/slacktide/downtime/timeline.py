@@ -86,5 +86,10 @@ def overlay(items: Iterable[tuple[Period, T]]) -> Timeline[tuple[T, ...]]:
 
 
 def spans(periods: Iterable[Period]) -> Timeline[Period | None]:
-    """Give the timeline of periods that do not overlap: the one that holds the instant, or None."""
-    return overlay((period, period) for period in periods).map(lambda _, held: held[0] if held else None)
+    """Give the timeline of periods in order and apart, as of a `union`: the one that holds the instant, or None."""
+    changes: list[tuple[datetime, Period | None]] = []
+    for period in periods:
+        changes.append((period.start, period))
+        if period.end is not None:
+            changes.append((period.end, None))
+    return Timeline(None, changes)

@@ -33,13 +33,17 @@ _Ends = tuple[datetime, datetime | None]
 
 
 class _Phase(msgspec.Struct, frozen=True, array_like=True):
-    """A phase: whether users are out, the unbroken period, and the places of message, contact and zone."""
+    """A phase: whether users are out, the unbroken period, the places of message, contact and zone, and the testers.
+
+    Who wrote it before there were testers left them out; who reads it so leaves them.
+    """
 
     users_out: bool
     period: _Ends
     message: int
     contact: int
     zone: int
+    testers: list[str] = []
 
 
 class _Phases(msgspec.Struct, frozen=True, array_like=True):
@@ -144,8 +148,9 @@ def _written(timeline: Timeline[Phase], texts: _Texts) -> _Phases:
     def one(phase: Phase) -> _Phase | None:
         if phase.period is None:
             return None
-        places = [texts.place(text) for text in (phase.message, phase.contact, phase.zone)]
-        return _Phase(phase.users_out, (phase.period.start, phase.period.end), *places)
+        message, contact, zone = (texts.place(text) for text in (phase.message, phase.contact, phase.zone))
+        period = (phase.period.start, phase.period.end)
+        return _Phase(phase.users_out, period, message, contact, zone, sorted(phase.testers))
 
     first, *values = timeline.values
     return _Phases(one(first), [(b, one(value)) for b, value in zip(timeline.boundaries, values, strict=True)])
@@ -203,7 +208,14 @@ def _phase(read: _Phase | None, texts: list[str]) -> Phase:
     if read is None:
         return Phase()
     message, contact, zone = texts[read.message], texts[read.contact], texts[read.zone]
-    return Phase(users_out=read.users_out, period=Period(*read.period), message=message, contact=contact, zone=zone)
+    return Phase(
+        users_out=read.users_out,
+        period=Period(*read.period),
+        message=message,
+        contact=contact,
+        zone=zone,
+        testers=frozenset(read.testers),
+    )
 
 
 def _length(text: str) -> timedelta:

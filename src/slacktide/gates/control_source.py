@@ -1,7 +1,8 @@
 """The schedule straight from the control database, for the server itself and for gates beside it.
 
 One connection listens and looks. Every second it asks for the time; the schedule is compiled anew only when something
-has changed, and each hour, since of a recurring downtime only the occurrences of the next weeks are known.
+has changed, where what is the same is kept, and each hour, since of a recurring downtime only the occurrences of the
+next weeks are known.
 
 The events:
 
@@ -27,6 +28,7 @@ from slacktide.control.schedule import CHANNEL, schedule_of
 from slacktide.control.setting import ClockSilent, control_now
 from slacktide.core.errors import OutsideError
 from slacktide.downtime.decision import MAXIMUM_AGE
+from slacktide.downtime.schedule import Schedule
 from slacktide.gates.source import Fetched, Report, ScheduleNotFetched
 from slacktide.postgres.connection import Unreachable, connect, shown
 
@@ -34,12 +36,15 @@ _NOTED_SECONDS = 15.0
 _NO_TOKEN = "(beside the control database)"  # noqa: S105 -- it says that there is none
 _LIMITS = "-c statement_timeout=5000 -c lock_timeout=2000"
 
+Beside = Callable[[psycopg.Connection[Any], frozenset[str]], None]
+
 
 class ControlSource:
     """The schedule of a control database; `slacktide gate list` shows this gate by its `name`.
 
     `beside`, if it is given, is called with the connection at each look, about once a second, and then nothing is noted
-    for that list. It also listens on the `channels`, of which the source only knows that a look is due.
+    for that list. It is also told which of the `channels` have told something since its last call: all of them on a new
+    connection, and when that is longer ago than the maximum age.
     """
 
     interval_seconds = 1.0
@@ -49,7 +54,7 @@ class ControlSource:
         address: str,
         *,
         name: str | None = None,
-        beside: Callable[[psycopg.Connection[Any]], None] | None = None,
+        beside: Beside | None = None,
         channels: tuple[str, ...] = (),
     ) -> None:
         """Take the control database's address."""
@@ -58,29 +63,29 @@ class ControlSource:
         self._noted = float("-inf")
         self._ended = threading.Event()
         self._connection: psycopg.Connection[Any] | None = None
-        self._changed = True
+        self._told = frozenset(self._channels)
+        self._all_told = float("-inf")
         self._hour: datetime | None = None
+        self._schedule: Schedule | None = None
         self._count = 0
 
     def fetch(self, *, known: str | None, report: Report, monotonic: Callable[[], float]) -> Fetched:
         """Look once. Raises ScheduleNotFetched."""
         try:
             connection = self._connected()
-            if self._beside is not None:
-                self._beside(connection)
             sent = monotonic()
             now = control_now(connection)
             received = monotonic()
             self._drain(connection, 0)  # what was committed before the time was read has been told with it
+            told = self._told  # what is told of from here on waits to be drained
             schedule = None
             hour = now.replace(minute=0, second=0, microsecond=0)
-            if self._changed or known is None or hour != self._hour:
-                schedule = schedule_of(connection, around=hour)
-                self._changed, self._hour = False, hour  # what was told of meanwhile waits to be drained
+            if CHANNEL in told or known is None or hour != self._hour:
+                schedule = self._schedule = schedule_of(connection, around=hour, before=self._schedule)
+                self._hour = hour
                 self._count += 1
-            if self._beside is None and monotonic() - self._noted >= _NOTED_SECONDS:
-                self._noted = monotonic()
-                self._note(connection, report, now=now)
+            self._do_beside(connection, told, report, now=now, monotonic=received)
+            self._told = frozenset()
         except (psycopg.Error, Unreachable, ClockSilent) as error:
             self._leave()
             raise self._failed(error) from error
@@ -99,7 +104,7 @@ class ControlSource:
 
     def forked(self) -> None:
         """Forget the connection, which belongs to the process that this one was forked from."""
-        self._connection, self._changed = None, True
+        self._connection = None
 
     def end(self) -> None:
         """Let a wait end soon."""
@@ -108,6 +113,26 @@ class ControlSource:
     def close(self) -> None:
         """Close the connection."""
         self._leave()
+
+    def _do_beside(
+        self,
+        connection: psycopg.Connection[Any],
+        told: frozenset[str],
+        report: Report,
+        *,
+        now: datetime,
+        monotonic: float,
+    ) -> None:
+        """Do what is done with a look, or note the gate now and then."""
+        if self._beside is not None:
+            if monotonic - self._all_told > MAXIMUM_AGE.total_seconds():
+                told = frozenset(self._channels)
+            if told == frozenset(self._channels):
+                self._all_told = monotonic
+            self._beside(connection, told)
+        elif monotonic - self._noted >= _NOTED_SECONDS:
+            self._noted = monotonic
+            self._note(connection, report, now=now)
 
     def _note(self, connection: psycopg.Connection[Any], report: Report, *, now: datetime) -> None:
         """Note what the gate says of itself; where that cannot be written it is not listed, and works all the same."""
@@ -126,7 +151,7 @@ class ControlSource:
     def _connected(self) -> psycopg.Connection[Any]:
         if self._connection is None:
             self._connection = connect(self._address, name=f"gate {self._name}", options=_LIMITS, tcp_user_timeout=5000)
-            self._changed = True
+            self._told = frozenset(self._channels)
             for channel in self._channels:
                 self._connection.execute(psycopg.sql.SQL("listen {}").format(psycopg.sql.Identifier(channel)))
         return self._connection
@@ -136,7 +161,7 @@ class ControlSource:
         told = False
         for message in connection.notifies(timeout=seconds, stop_after=1):
             told = True
-            self._changed = self._changed or message.channel == CHANNEL
+            self._told |= {message.channel}
         return (self._drain(connection, 0) or told) if told else False
 
     def _leave(self) -> None:

@@ -11,6 +11,7 @@ The events:
    something every few seconds.
 3. Several servers stand behind one address, and the one that is asked has not heard yet. The message names the tag that
    is to be expected; until it comes, the fetch is made again, for a second.
+4. A change is told of just when a wait has run out. It counts for the next wait: only what was seen is cleared.
 """
 
 from __future__ import annotations
@@ -109,7 +110,8 @@ class HttpSource:
             self._follower = threading.Thread(target=self._follow, name="slacktide events", daemon=True)
             self._follower.start()
         told = self._told.wait(seconds)
-        self._told.clear()
+        if told:
+            self._told.clear()
         return told and not self._ended.is_set()
 
     def forked(self) -> None:

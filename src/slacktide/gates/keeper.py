@@ -19,6 +19,9 @@ The events:
    whole; a judgement that began before is remembered with the old one, and so forgotten with it.
 8. An organization is asked for that the schedule does not name: new, or none of this gate's business. Its downtimes are
    not known, so that it is judged as by a gate that has no schedule.
+
+`check --lines` has a keeper of its own (`slacktide.control.keeper`), which reads before it answers instead of
+beside it, and says why.
 """
 
 from __future__ import annotations
@@ -34,7 +37,7 @@ from typing import Self
 import msgspec
 
 from slacktide.core import clock
-from slacktide.downtime.decision import MAXIMUM_AGE, Decision, decide
+from slacktide.downtime.decision import FREE, MAXIMUM_AGE, Decision, decide
 from slacktide.downtime.schedule import Schedule
 from slacktide.downtime.table import Action
 from slacktide.gates.ask import Ask
@@ -48,10 +51,6 @@ _FIRST_LOOK_SECONDS = 3.0
 _END_SECONDS = 5.0
 _NEVER = float("-inf")
 _MAXIMUM_AGE_SECONDS = MAXIMUM_AGE.total_seconds()
-# What is allowed to everybody while nothing is in effect.
-_FREE = frozenset(
-    (Action.LOGIN, Action.READ, Action.OPEN_TASK, Action.CONTINUE_TASK, Action.IMPORT, Action.WRITE_INTERFACE)
-)
 _WITHOUT_ORGANIZATION = frozenset((Action.LOGIN, Action.READ, Action.CHANGE_SETTING))
 
 
@@ -117,7 +116,7 @@ class Keeper:
         if (
             self._monotonic() < self._open_until.get(ask.organization, _NEVER)
             and ask.side is None
-            and ask.action in _FREE
+            and ask.action in FREE
         ):
             return None
         decision = self.decide(ask)
@@ -141,6 +140,7 @@ class Keeper:
             schedule=schedule,
             now=moment.now,
             user_is_admin=ask.admin,
+            user=ask.user,
             own_downtime=ask.own_downtime,
             organization=organization,
             side=ask.side if organization is not None else None,

@@ -8,17 +8,23 @@ effect outside the database, needs the locks before that look, and until the eff
 2. The effect is outside (a file, a web service): no trigger fires. The guard is asked as for a write of an interface
    table.
 3. The role that writes may not ask the guard: the locks can be taken by anybody, and the tables' own triggers look.
-4. A closer waits for long writers, and we would queue behind it: the session has to have a `lock_timeout`.
+4. Whether it may ask is remembered for each connection, for who passes passes often. The right is taken away: the next
+   one fails, and asks again whether it may. It is given, or the guard comes later: asked each time until it may.
+5. A closer waits for long writers, and we would queue behind it: the session has to have a `lock_timeout`.
 """
 
 from __future__ import annotations
 
+from weakref import WeakSet
+
 from psycopg import Connection
+from psycopg.errors import InsufficientPrivilege, UndefinedFunction
 from psycopg.rows import TupleRow
 
 from slacktide.postgres.sql import load
 
 _STATEMENTS = load(__package__, "passing.sql")
+_may_ask: WeakSet[Connection[TupleRow]] = WeakSet()
 
 
 def pass_guard(connection: Connection[TupleRow], *, organization: str, what: str) -> None:
@@ -27,5 +33,13 @@ def pass_guard(connection: Connection[TupleRow], *, organization: str, what: str
     `what` is named in a refusal. Raises psycopg errors with SQLSTATE ST001 (closed), ST002 (reference only).
     """
     facts = {"organization": organization, "what": what}
-    judged = connection.execute(_STATEMENTS["judged"]).fetchone() == (True,)
-    connection.execute(_STATEMENTS["judge" if judged else "lock"], facts)
+    if connection not in _may_ask:
+        if connection.execute(_STATEMENTS["judged"]).fetchone() != (True,):
+            connection.execute(_STATEMENTS["lock"], facts)
+            return
+        _may_ask.add(connection)
+    try:
+        connection.execute(_STATEMENTS["judge"], facts)
+    except (InsufficientPrivilege, UndefinedFunction):
+        _may_ask.discard(connection)
+        raise

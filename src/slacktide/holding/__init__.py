@@ -5,10 +5,10 @@ or a job of one's own runs in a passage (`held`) and is made to wait by its own 
 
 What could go wrong is told as numbered events where it is answered: arrivals in `store`, the schedule in `look`, the
 write and the downtime's start in `passage`, kills and order in `release`, whose failure it is in `failure`, jobs in
-`job`, and commands in `command`. `docs/explanation/holding.md` has them in one place, each with its test.
+`job` and `retry`, commands in `gates.command`. `docs/explanation/holding.md` has them in one place, each with its test.
 
 Modules: `state` (the state machine), `item`, `failure`, `wording`, `answer` (pure); `store` (the tables), `look`,
-`passage`, `attempt`, `release`; `place` and `work` (where it goes, and by which program); `job`, `command`,
+`passage`, `attempt`, `release`; `place` and `work` (where it goes, and by which program); `job`, `retry`,
 `listing`; `sample`.
 """
 

@@ -55,10 +55,18 @@ class Attempt:
 
     def __init__(self, connection: psycopg.Connection[TupleRow], *, look: Look) -> None:
         """Take the connection to the control database and the looks over it."""
-        self.places: list[Place] = []
+        self._places: list[Place] = []
+        self._looked = False
         self._connection = connection
         self._look = look
         self._open: dict[tuple[str, str], psycopg.Connection[TupleRow]] = {}
+
+    def begin(self, places: list[Place]) -> None:
+        """Begin with an organization: where its first item goes is looked up anew, and the next ones follow it.
+
+        Each is looked at under the lock of its place, and leaves it if the organization lives there no more.
+        """
+        self._places, self._looked = places, False
 
     def close(self) -> None:
         """Leave the ERPs."""
@@ -193,10 +201,11 @@ class Attempt:
 
     def _place(self, work: Work, item: Item, *, use: str) -> psycopg.Connection[TupleRow]:
         """Give the connection to where the organization lives. Raises NotTaken where that has no place for it."""
-        if use == "write":
+        if use == "write" and not self._looked:
             self._look.decide(organization=item.organization, step=item.step)
+            self._looked = True
         home = self._look.home(item.organization)
-        address = address_of(self.places, organization=item.organization, home=home)
+        address = address_of(self._places, organization=item.organization, home=home)
         key = (address, use)
         if key not in self._open or self._open[key].closed:
             self._open[key] = open_place(address, name=f"held work ({use})")
@@ -207,7 +216,7 @@ class Attempt:
     def _require_home(self, item: Item, place: psycopg.Connection[TupleRow]) -> None:
         """Go on where this is still the place, as of the look under its lock. Raises HomeChanged."""
         home = self._look.home(item.organization)
-        address = address_of(self.places, organization=item.organization, home=home)
+        address = address_of(self._places, organization=item.organization, home=home)
         if self._open.get((address, "write")) is not place:
             raise HomeChanged(organization=item.organization)
 

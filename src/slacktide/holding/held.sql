@@ -51,10 +51,11 @@ with changed as (
 select id from changed
 
 -- name: take
--- The next items of an organization in the order of their arrival become those whose turn it is.
+-- The next items of an organization in the order of their arrival become those whose turn it is (by a range: see `due`).
 with next as (
-    select id from slacktide.held_item where organization = %(organization)s and state = 'waiting'
-    order by id limit %(count)s for update
+    select id from slacktide.held_item
+    where organization between %(organization)s::text and %(organization)s::text and state = 'waiting'
+    order by organization, id limit %(count)s for update
 )
 update slacktide.held_item i set state = 'running' from next where i.id = next.id
 returning i.id, organization, step, work, key, payload, state, since, because, attempts, next_check, sent_at, ended_at
@@ -81,22 +82,27 @@ from slacktide.held_queue where organization = %(organization)s
 select organization, kind, because, until, next_check, failures, next_check <= clock_timestamp() from slacktide.held_queue
 
 -- name: due
--- The organizations with work that can be looked at now, those that have waited longest first.
+-- The organizations with work that can be looked at now, those that have waited longest first: at the head those whose
+-- downtime was ended early, which are due before their next check. Of each the first item is asked for by the order of
+-- the index of what is pending, and by a range: for `exists` and `=` the planner reads what is done, expecting to find
+-- one soon.
 select q.organization from slacktide.held_queue q
 where (q.next_check <= clock_timestamp()
        or q.kind = 'hold' and q.seen <> (select last_value + is_called::int from slacktide.schedule_count))
-  and exists (select from slacktide.held_item i
-              where i.organization = q.organization and i.state in ('waiting', 'running'))
-   or exists (select from slacktide.held_item i
-              where i.organization = q.organization and i.state = 'sent' and i.next_check <= clock_timestamp())
-order by q.next_check
+  and (select i.id from slacktide.held_item i
+       where i.organization between q.organization and q.organization and i.state in ('waiting', 'running')
+       order by i.organization, i.id limit 1) is not null
+   or (select i.next_check from slacktide.held_item i where i.organization = q.organization and i.state = 'sent'
+       order by i.next_check limit 1) <= clock_timestamp()
+order by q.next_check > clock_timestamp() desc, q.next_check
 
 -- name: pause_seconds
 -- How long it is to the next instant at which something may be due.
 select extract(epoch from least(
     (select min(q.next_check) from slacktide.held_queue q
-     where exists (select from slacktide.held_item i
-                   where i.organization = q.organization and i.state in ('waiting', 'running'))),
+     where (select i.id from slacktide.held_item i
+            where i.organization between q.organization and q.organization and i.state in ('waiting', 'running')
+            order by i.organization, i.id limit 1) is not null),
     (select min(next_check) from slacktide.held_item where state = 'sent')) - clock_timestamp())::float8
 
 -- name: looked
@@ -164,3 +170,42 @@ select name, address, organization from slacktide.held_place order by name
 -- Add a database that held work goes to, or give it another address or organization.
 insert into slacktide.held_place (name, address, organization) values (%(name)s, %(address)s, %(organization)s)
 on conflict (name) do update set address = excluded.address, organization = excluded.organization
+
+-- name: note_job_held
+-- Note that a job of somebody's own queue was held; give how often by now.
+insert into slacktide.held_job as known (queue, task, job) values (%(queue)s, %(task)s, %(job)s)
+on conflict (queue, task, job) do update set holds = known.holds + 1, last_at = clock_timestamp()
+returning holds
+
+-- name: job_holds
+-- Give how often a job of somebody's own queue was held.
+select holds from slacktide.held_job where queue = %(queue)s and task = %(task)s and job = %(job)s
+
+-- name: sums
+-- Count what is not done by organization and state, with its queue's kind and the age of the oldest.
+select i.organization, i.state, coalesce(min(q.kind), 'open'), count(*),
+    extract(epoch from clock_timestamp() - min(i.since))::float8
+from slacktide.held_item i left join slacktide.held_queue q on q.organization = i.organization
+where i.state <> 'done'
+group by i.organization, i.state
+order by i.organization, i.state
+
+-- name: forget_jobs
+-- Forget the jobs of somebody's own queue that were held long ago.
+delete from slacktide.held_job where last_at < clock_timestamp() - %(keep)s::interval
+
+-- name: lock_places
+-- Let others who change places wait; the lock goes with the transaction.
+select pg_advisory_xact_lock(hashtextextended('slacktide places', 0))
+
+-- name: remove_place
+-- Forget a place.
+delete from slacktide.held_place where name = %(name)s returning name, address, organization
+
+-- name: places_seen
+-- The places, each with when the windows were copied there, or why they were not.
+select name, address, organization, copied_at, problem from slacktide.held_place order by name
+
+-- name: organizations_held
+-- The organizations that have work that is not done.
+select distinct organization from slacktide.held_item where state in ('waiting', 'running', 'sent') order by organization

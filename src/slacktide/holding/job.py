@@ -1,15 +1,16 @@
 """Jobs and scripts of one's own: `@held(organization=...)` on a job, or `with held(...)`.
 
 What stands inside runs in a passage: under the organization's shared lock, and only while no downtime is in effect.
-Where one is, nothing runs, and `HeldBack` says when to look again; a job is made to wait until then by its own queue.
+Where one is, nothing runs, and `HeldBack` says when to look again; a job is made to wait until then by its own queue
+(`retry`).
 
 1. The job writes over a connection of its own, and a downtime starts meanwhile: given that connection, the passage is
    its transaction, which is judged again when it commits, and rolled back. Without it the lock alone counts, from the
    start to the end: raising afterwards would have the job write twice.
 2. The job is retried by its queue: the queue's own order holds, not the order of arrival. What needs that is handed
    in as held work instead (`store.arrive`).
-3. The queue counts retries, and a downtime is long: waiting for it is no failure, so neither Celery nor Procrastinate
-   is told a limit for it.
+3. A closer has the lock, the schedule is being changed, or the database's own guard refuses: the job waits for a
+   moment, as it waits for a downtime (`NotFree`).
 """
 
 from __future__ import annotations
@@ -19,7 +20,6 @@ import inspect
 from collections.abc import Callable
 from contextlib import ExitStack
 from functools import wraps
-from importlib import import_module
 from typing import Any, ParamSpec, Self, TypeVar
 
 import psycopg
@@ -27,16 +27,18 @@ from psycopg.rows import TupleRow
 
 from slacktide.control.database import open_control
 from slacktide.holding import place
+from slacktide.holding.failure import Kind, kind_of
 from slacktide.holding.item import Step
-from slacktide.holding.look import HeldBack, Look
+from slacktide.holding.look import Look, ScheduleInChange
 from slacktide.holding.passage import open_place, passage
+from slacktide.holding.retry import WAITS, NotFree, again_in_celery
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 
 class held:  # noqa: N801 -- used as a decorator and as a context manager, so it reads as one
-    """Run what is inside only while no downtime of the organization is in effect; raise `HeldBack` otherwise.
+    """Run what is inside only while no downtime of the organization is in effect; else raise `HeldBack` or `NotFree`.
 
     `organization` is a code or, on a job, a function of the job's arguments that gives one. `connection` is the one
     that writes, a psycopg connection to the guarded database; without it the lock is held beside. `step` is `insert`
@@ -55,18 +57,31 @@ class held:  # noqa: N801 -- used as a decorator and as a context manager, so it
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
-        """Take the lock and look. Raises HeldBack, LeftBehind, ScheduleInChange."""
+        """Take the lock and look. Raises HeldBack, NotFree, LeftBehind."""
         with ExitStack() as stack:
-            self._enter(stack, str(self._organization))
+            try:
+                self._enter(stack, str(self._organization))
+            except (psycopg.Error, ScheduleInChange) as error:
+                if reason := _not_free(error, entering=True):
+                    raise NotFree(reason=reason) from error
+                raise
             self._stack = stack.pop_all()
         return self
 
     def __exit__(self, *error: object) -> bool | None:
         """Judge once more where the connection was given, commit, and let the lock go."""
-        return self._stack.__exit__(*error)  # type: ignore[arg-type]  # what `with` passes
+        try:
+            done = self._stack.__exit__(*error)  # type: ignore[arg-type]  # what `with` passes
+        except (psycopg.Error, ScheduleInChange) as failed:
+            if reason := _not_free(failed):
+                raise NotFree(reason=reason) from failed
+            raise
+        if reason := _not_free(error[1]):
+            raise NotFree(reason=reason)
+        return done
 
     def __call__(self, job: Callable[P, R]) -> Callable[P, R]:
-        """Make a job wait for the end of a downtime; one of Celery's that is bound is told to try again then."""
+        """Make a job wait for the end of a downtime; a task of Celery is sent again then."""
         if inspect.iscoroutinefunction(job):
 
             @wraps(job)
@@ -88,8 +103,9 @@ class held:  # noqa: N801 -- used as a decorator and as a context manager, so it
             try:
                 with self._for(*arguments, **named):
                     return job(*arguments, **named)
-            except HeldBack as error:
-                _try_again_in_celery(arguments, error)
+            except WAITS as error:
+                if (told := again_in_celery(held_job, error)) is not None:
+                    raise told from error
                 raise
 
         return held_job
@@ -119,21 +135,11 @@ class held:  # noqa: N801 -- used as a decorator and as a context manager, so it
         return open_place(address, name="held")
 
 
-def procrastinate_retry(otherwise: Any = None) -> Any:
-    """Give the `retry` of a Procrastinate task: what is held waits for its next check; else as `otherwise` says."""
-    procrastinate = import_module("procrastinate")
-
-    class RetryWhenHeld(procrastinate.BaseRetryStrategy):  # type: ignore[misc,name-defined]  # known when called
-        def get_retry_decision(self, *, exception: BaseException, job: Any) -> Any:
-            if isinstance(exception, HeldBack):
-                return procrastinate.RetryDecision(retry_at=exception.next_check)
-            return otherwise and otherwise.get_retry_decision(exception=exception, job=job)
-
-    return RetryWhenHeld()
-
-
-def _try_again_in_celery(arguments: tuple[Any, ...], error: HeldBack) -> None:
-    """Have a bound task of Celery tried again at the next check; a task is known by what it can, not by its class."""
-    task = arguments[0] if arguments else None
-    if hasattr(task, "request") and callable(getattr(task, "retry", None)):
-        raise task.retry(exc=error, eta=error.next_check, max_retries=None) from error  # type: ignore[union-attr]  # just asked
+def _not_free(error: object, *, entering: bool = False) -> str | None:
+    """Say why a job waits for a moment, where it is that: others are in the way, or the database's guard refuses."""
+    if isinstance(error, ScheduleInChange):
+        return str(error)
+    if not isinstance(error, psycopg.Error):
+        return None
+    held = (Kind.HELD, Kind.AGAIN) if entering else (Kind.HELD,)
+    return " ".join(str(error).split()) if kind_of(error.sqlstate) in held else None

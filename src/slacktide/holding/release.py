@@ -20,8 +20,8 @@ events:
    interval.
 8. It is extended, or joined by another one: every look is by the schedule of that moment (see `look`).
 9. The database closes before we know: its guard refuses, and that is a hold.
-10. Many organizations wait for a site's downtime to end: a queue is left after a moment for the one that has waited
-    longest.
+10. Many organizations wait for a site's downtime to end: a queue is left after a moment, one that was held after its
+    first item, for the one that has waited longest.
 11. The ERP is busy with what it accepted before the start: its result is read within the downtime, too; nothing is
     sent.
 """
@@ -80,7 +80,7 @@ class Releaser:
         if not store.try_own(connection, organization=organization):
             return False
         try:
-            self._attempt.places = place.list_places(connection)
+            self._attempt.begin(place.list_places(connection))
             store.put_back(connection, organization=organization)
             self._slice(organization)
         finally:
@@ -105,7 +105,7 @@ class Releaser:
         begun = control_now(self._connection) if queue.kind != "open" else None
         pause = self._read_results(organization)
         if pause is None and queue.is_due:
-            pause = self._write(organization)
+            pause = self._write(organization, seconds=_SLICE_SECONDS if queue.kind == "open" else 0.0)
             store.put_back(self._connection, organization=organization)
         elif pause is None or pause.kind == "open":
             return  # what stands against the others still does
@@ -118,16 +118,16 @@ class Releaser:
                 return pause
         return None
 
-    def _write(self, organization: str) -> Pause | None:
-        """Write one item after the other; give what stands against the next one."""
-        begun, released = clock.monotonic_seconds(), 0
-        while items := store.take(self._connection, organization=organization, count=_AT_ONCE):
+    def _write(self, organization: str, *, seconds: float) -> Pause | None:
+        """Write one item after the other, for so long; give what stands against the next one."""
+        begun, released, count = clock.monotonic_seconds(), 0, _AT_ONCE if seconds else 1
+        while items := store.take(self._connection, organization=organization, count=count):
             for item in items:
                 pause = self._attempt.write(item)
                 released += 1
-                seconds = clock.monotonic_seconds() - begun
-                pause = pause or self._paced(organization, released, seconds)
-                if pause is not None or seconds >= _SLICE_SECONDS:
+                passed = clock.monotonic_seconds() - begun
+                pause = pause or self._paced(organization, released, passed)
+                if pause is not None or passed >= seconds:
                     return pause
         return None
 

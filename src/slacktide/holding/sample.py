@@ -59,9 +59,7 @@ class InvoiceWork:
 
     def write(self, connection: Connection[TupleRow], *, item: Item) -> None:
         """Insert the invoice with its lines."""
-        facts = item.payload | {"key": item.key, "organization": item.organization}
-        (interface_id,) = connection.execute(_sql["write_header"], facts).fetchone() or (None,)
-        connection.execute(_sql["write_lines"], facts | {"interface_id": interface_id})
+        connection.execute(_sql["write"], item.payload | {"key": item.key, "organization": item.organization})
 
     def follow(self, item: Item) -> Sequence[Arrival]:
         """Give the import that follows from an insert."""

@@ -6,16 +6,15 @@ select to_regclass('payables.invoice_header') is not null
 -- Tell whether the invoice of this key is in the interface.
 select exists (select from payables.invoice_header where key = %(key)s)
 
--- name: write_header
--- Insert an invoice into the interface, with its key.
-insert into payables.invoice_header (key, organization, number, amount)
-values (%(key)s, %(organization)s, %(number)s, %(amount)s) returning interface_id
-
--- name: write_lines
--- Insert its lines.
+-- name: write
+-- Insert an invoice into the interface, with its key, and its lines.
+with header as (
+    insert into payables.invoice_header (key, organization, number, amount)
+    values (%(key)s, %(organization)s, %(number)s, %(amount)s) returning interface_id, organization
+)
 insert into payables.invoice_line (interface_id, line, organization, amount)
-select %(interface_id)s, line, %(organization)s, amount
-from unnest(%(lines)s::numeric[]) with ordinality as l (amount, line)
+select interface_id, line, organization, amount
+from header, unnest(%(lines)s::numeric[]) with ordinality as l (amount, line)
 
 -- name: send
 -- Ask the importer for an invoice; asked twice with one key it is asked once.

@@ -4,6 +4,7 @@
     GET  /api/schedule           scope schedule; and /api/schedule/events
     GET  /gate/nginx             the proxy's secret; and /gate/traefik, /gate/envoy
     GET  /livez, /readyz
+    GET  /metrics                scope schedule
     everything else              the pages (`slacktide.server.pages`), which are Django, in threads
 
 It decides by a keeper of its own, beside the control database, and so by the same code as every gate. The token is
@@ -34,6 +35,7 @@ from slacktide.gates.refusal import Reply, problem
 from slacktide.server.decision import answer_decision
 from slacktide.server.door import Door
 from slacktide.server.feed import Feed
+from slacktide.server.metrics import Metrics
 from slacktide.server.pages.application import Pages
 from slacktide.server.pages.house import House, Provider
 from slacktide.server.seen import SeenGates
@@ -80,10 +82,12 @@ class Site:
         self.keeper = Keeper(source, changed=lambda: self._feed.renew(self.keeper.moment()))
         secret = secret or secrets.token_urlsafe(32)
         self._pages = Pages(House(address, keeper=self.keeper, secret=secret, base_url=base_url, provider=provider))
+        self._metrics = Metrics(address, keeper=self.keeper)
         self._routes: dict[str, tuple[str, _Handler]] = {
             "/api/decision": ("POST", self._decision),
             "/api/schedule": ("GET", self._schedule),
             "/api/schedule/events": ("GET", self._events),
+            "/metrics": ("GET", self._metrics_),
             "/livez": ("GET", self._livez),
             "/readyz": ("GET", self._readyz),
         } | {f"/gate/{name}": ("", self._gate(dialect)) for name, dialect in forward_auth.DIALECTS.items()}
@@ -119,7 +123,8 @@ class Site:
             detail = "The body is larger than a request for a decision can be."
             status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
             return await say(problem(status=status, title="Too large", detail=detail), send)
-        return await say(answer_decision(body, token=token, keeper=self.keeper, users=self._users), send)
+        facts: dict[str, Any] = {"keeper": self.keeper, "users": self._users, "decisions": self._metrics.decisions}
+        return await say(answer_decision(body, token=token, **facts), send)
 
     async def _schedule(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 -- has no body
         token = await self._admitted(scope, "schedule")
@@ -161,7 +166,15 @@ class Site:
             ask = forward_auth.ask_of(headers, admin=self._users.admin)
         except forward_auth.UnknownAction as error:
             return problem(status=HTTPStatus.FORBIDDEN, title="Unknown action", detail=str(error))
-        return dialect(self.keeper.refusal(ask), accept=headers.get("accept", ""))
+        refusal = self.keeper.refusal(ask)
+        self._metrics.decisions.count(ask.action, refusal)
+        return dialect(refusal, accept=headers.get("accept", ""))
+
+    async def _metrics_(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 -- has no body
+        token = await self._admitted(scope, "schedule")
+        if token is None:
+            return await say(unadmitted("schedule"), send)
+        return await say(await self._metrics.answer(token=token, accept=header(scope, b"accept")), send)
 
     async def _livez(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 -- always the same
         await say(json_reply(b'{"live":true}'), send)
@@ -181,10 +194,11 @@ class Site:
 
     # -- beside the paths ----------------------------------------------------------------------------------------------
 
-    def _beside(self, connection: psycopg.Connection[Any]) -> None:
-        """Read tokens and users, and write down the gates, with each look of the keeper."""
-        self._users.load(connection)
-        if self._door.load(connection):
+    def _beside(self, connection: psycopg.Connection[Any], told: frozenset[str]) -> None:
+        """Read tokens and users when they may have changed, and write down the gates, with each look of the keeper."""
+        if user.CHANNEL in told:
+            self._users.load(connection)
+        if tokens.CHANNEL in told and self._door.load(connection):
             self._feed.wake()
         with contextlib.suppress(psycopg.Error):
             self._seen.write(connection, monotonic=clock.monotonic_seconds())

@@ -17,6 +17,7 @@ from slacktide.downtime.table import Action
 from slacktide.gates.ask import Ask
 from slacktide.gates.keeper import Keeper
 from slacktide.gates.refusal import Reply, problem
+from slacktide.server.metrics import Decisions
 from slacktide.server.user import KnownUsers
 from slacktide.server.wire import json_reply
 
@@ -45,7 +46,7 @@ _decoder = msgspec.json.Decoder(_Request)
 _encoder = msgspec.json.Encoder()
 
 
-def answer_decision(body: bytes, *, token: Token, keeper: Keeper, users: KnownUsers) -> Reply:
+def answer_decision(body: bytes, *, token: Token, keeper: Keeper, users: KnownUsers, decisions: Decisions) -> Reply:
     """Answer a request: 200 with the decision, 400 if it cannot be read, 404 for an organization that is not there."""
     try:
         asked = _decoder.decode(body)
@@ -54,7 +55,9 @@ def answer_decision(body: bytes, *, token: Token, keeper: Keeper, users: KnownUs
     if asked.organization is not None and not _is_there(asked, token=token, keeper=keeper):
         detail = f"There is no organization {asked.organization!r} that this token may see, or not that side of it."
         return problem(status=HTTPStatus.NOT_FOUND, title="Unknown organization", detail=detail)
-    return json_reply(_encoder.encode(keeper.decide(_ask(asked, token, users)).answer()))
+    decision = keeper.decide(_ask(asked, token, users))
+    decisions.count(asked.action, decision)
+    return json_reply(_encoder.encode(decision.answer()))
 
 
 def _is_there(asked: _Request, *, token: Token, keeper: Keeper) -> bool:

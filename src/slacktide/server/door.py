@@ -1,8 +1,9 @@
 """Who is admitted, by a token in `Authorization: Bearer`.
 
-The live tokens are kept in memory, by their hashes, and read anew when the control database tells of a change and each
-second. A look-up by hash tells nothing of a token by its time. So a token that is revoked is refused at once; where the
-control database is silent, with all others once nothing is answered any more for want of a schedule.
+The live tokens are kept in memory, by their hashes, and read anew when the control database tells of a change, on each
+new connection to it, and each minute. A look-up by hash tells nothing of a token by its time. So a token that is
+revoked is refused at once; where the control database is silent, with all others once nothing is answered any more for
+want of a schedule.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Whom the site knows, and as what: a copy of the current data, read anew whenever that changes.
 
-1. An administrator's role is taken away: the site is told, and its next decisions know; at the latest with the keeper's
-   next look.
+1. An administrator's role is taken away: the site is told, and its next decisions know. A message that is lost with its
+   connection is made up for by the next one, on which everything is read; whatever else happens, within a minute.
 2. A user is disabled: it is known, and no administrator.
 3. The control database cannot be reached: what was known goes on as long as the schedule does; past its age the gate
    closes for everybody who is no administrator.

@@ -26,6 +26,11 @@ def live(connection: psycopg.Connection[TupleRow]) -> None:
 
 def require_worker(connection: psycopg.Connection[TupleRow]) -> None:
     """Raise NoWorker where none lives."""
-    row = connection.execute(_STATEMENTS["workers"], {"class": _CLASS}).fetchone()
-    if row is None or row[0] == 0:
+    if count_workers(connection) == 0:
         raise NoWorker
+
+
+def count_workers(connection: psycopg.Connection[TupleRow]) -> int:
+    """Give how many live."""
+    (count,) = connection.execute(_STATEMENTS["workers"], {"class": _CLASS}).fetchone() or (0,)
+    return int(count)

@@ -1,4 +1,4 @@
-"""A worker: keeps a child for every wanted process of a move that nobody owns, and one that releases held work.
+"""A worker: keeps a child for every wanted process of a move that nobody owns, for held work, and for notices.
 
 Who owns a process is decided by its lock on the control database, which dies with the child's connection; so any
 number of workers may run, and one that is killed with -9 is replaced by any other. The events:
@@ -34,7 +34,7 @@ _STATEMENTS = sql.load(__package__, "worker.sql")
 _LOOK_SECONDS = 0.5
 _PAUSE_SECONDS = 1.0
 _END_SECONDS = 20.0
-_RELEASE = "release"
+_ALWAYS = ("release", "notice")
 
 
 class Worker:
@@ -65,7 +65,8 @@ class Worker:
             while not ended():
                 self._reap()
                 self._end_unwanted(connection)
-                self._start("", _RELEASE)
+                for process in _ALWAYS:
+                    self._start("", process)
                 for name, process in self._wanted(connection):
                     self._start(name, process)
                 for _ in connection.notifies(timeout=_LOOK_SECONDS, stop_after=1):
@@ -84,7 +85,7 @@ class Worker:
         key = (name, process)
         if key in self._children or clock.monotonic_seconds() < self._not_before.get(key, 0):
             return
-        program = ["slacktide.worker.release"] if process == _RELEASE else ["slacktide.worker.child", name, process]
+        program = [f"slacktide.worker.{process}"] if process in _ALWAYS else ["slacktide.worker.child", name, process]
         self._children[key] = subprocess.Popen(
             [sys.executable, "-m", *program],
             stdin=subprocess.PIPE,

@@ -133,3 +133,16 @@ def test_forged(browser, control):
     name = "slacktide-session"
     grace.cookies[name] = grace.cookies[name][:-2] + ("aa" if not grace.cookies[name].endswith("aa") else "bb")
     assert grace.get("/worklist").status == 302
+
+
+def test_another_password(browser):
+    """Who knows the present password sets another; guesses count like failed log-ins."""
+    grace = browser("grace")
+    assert grace.post("/account", password=PASSWORD, new="a", again="b").status == 400
+    assert grace.post("/account", password=PASSWORD, new="", again="").status == 400
+    assert grace.post("/account", password=PASSWORD, new="new horse", again="new horse").status == 200
+    assert browser().log_in("grace").status == 403
+    assert browser().log_in("grace", "new horse").status == 302
+    for _ in range(5):
+        grace.post("/account", password="guess", new="x", again="x")
+    assert grace.post("/account", password="new horse", new="x", again="x").says("too many failed log-ins")

@@ -49,6 +49,7 @@ def test_low(browser, tasks, link, level, control):
     assert visitor.get(f"/task/{tasks[1]}").location.startswith("/login")
     assert visitor.post(f"/task/{tasks[1]}/open").location.startswith("/login")
     assert not visitor.get("/worklist").says("Pay the eggs")
+    assert visitor.get("/account").location.startswith("/login")
 
 
 def test_medium(browser, tasks, link, level, control):

@@ -11,6 +11,7 @@ from slacktide.control.task import Task
 from slacktide.holding.place import list_places
 from slacktide.holding.sample import invoice
 from slacktide.holding.store import arrive, item_of_key
+from slacktide.notice.task import ask_assignee
 from slacktide.server.pages.house import Connection
 
 
@@ -19,6 +20,13 @@ def hand_over(connection: Connection, task: Task) -> None:
     places = list_places(connection)
     if task.state == "done" and any(place.organization in (None, task.organization) for place in places):
         arrive(connection, invoice(organization=task.organization, number=f"task-{task.id}", imported=True))
+
+
+def follow_up(connection: Connection, task: Task) -> None:
+    """Do what follows from an act on one of many: an invoice if it is finished, a mail if it was given to somebody."""
+    hand_over(connection, task)
+    if task.state == "open":
+        ask_assignee(connection, task=task)
 
 
 def handed_over(connection: Connection, task: Task) -> str | None:

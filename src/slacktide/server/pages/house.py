@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -12,8 +12,12 @@ from django.http import HttpRequest
 from psycopg.rows import TupleRow
 from psycopg_pool import ConnectionPool
 
+from slacktide.control.organization import list_organizations
+from slacktide.control.setting import list_settings
 from slacktide.core.configuration import resolve_address
 from slacktide.gates.keeper import Keeper
+from slacktide.notice.banner import Banner, banners
+from slacktide.notice.occurrence import Known
 from slacktide.postgres.connection import session_parameters
 
 KEY = "slacktide.house"
@@ -47,11 +51,12 @@ class House:
     ) -> None:
         """Take the control database's address; connections are opened when they are needed."""
         self.keeper, self.secret, self.base_url, self.provider = keeper, secret, base_url, provider
+        self._announced: tuple[str | None, Known] | None = None
         self._pool = ConnectionPool(
             resolve_address(address),
             kwargs={"autocommit": True, **session_parameters(name="site")},
             min_size=0,
-            max_size=CONNECTIONS,
+            max_size=2 * CONNECTIONS,  # a page that holds one may need another for its frame
             timeout=_WAIT_SECONDS,
             open=False,
             name="site",
@@ -64,6 +69,18 @@ class House:
         self._pool.open()
         with self._pool.connection() as connection:
             yield connection
+
+    def announced(self, *, organizations: Collection[str] | None) -> list[Banner]:
+        """Give the downtimes to be shown on pages: of the site and of some organizations (None: of all)."""
+        moment = self.keeper.moment()
+        if self._announced is None or self._announced[0] != moment.tag:
+            with self.connection() as connection:
+                found = Known(
+                    list_settings(connection), {o.code: o for o in list_organizations(connection)}, moment.now
+                )
+            self._announced = (moment.tag, found)
+        known = msgspec.structs.replace(self._announced[1], now=moment.now)
+        return banners(known=known, organizations=organizations)
 
     def close(self) -> None:
         """Close the connections."""

@@ -48,7 +48,7 @@ def when(instant: datetime | str | None, zone: str = "UTC") -> str:
 
 
 def around(request: HttpRequest) -> dict[str, Any]:
-    """Give what the frame shows: who it is, and whether the site is down."""
-    moment = house_of(request).keeper.moment()
-    phase = moment.schedule.site.at(moment.now) if moment.schedule is not None else None
-    return {"visitor": visitor_of(request), "site_phase": phase, "now": moment.now, "path": request.path}
+    """Give what the frame shows: who it is, and the downtimes that it has to know of."""
+    house, visitor = house_of(request), visitor_of(request)
+    banners = house.announced(organizations=None if visitor.admin else visitor.role.organizations)
+    return {"visitor": visitor, "banners": banners, "path": request.path}

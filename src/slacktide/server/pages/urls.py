@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from django.urls import path
 
-from slacktide.server.pages import downtime, entry, link, operation, public, setting, single_sign_on, task, worklist
+from slacktide.server.pages import (
+    account,
+    downtime,
+    entry,
+    link,
+    operation,
+    public,
+    setting,
+    single_sign_on,
+    task,
+    worklist,
+)
 
 urlpatterns = [
     path("", public.home),
@@ -12,6 +23,7 @@ urlpatterns = [
     path("login/sso", single_sign_on.start),
     path("login/sso/return", single_sign_on.come_back),
     path("logout", entry.log_out),
+    path("account", account.account),
     path("files/<str:name>", public.file),
     path("calendar/<str:token>.ics", public.feed),
     path("calendar/<str:token>/<str:code>.ics", public.feed),

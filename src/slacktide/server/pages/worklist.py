@@ -25,7 +25,7 @@ from slacktide.downtime.decision import Decision
 from slacktide.downtime.table import Action
 from slacktide.gates.ask import Ask
 from slacktide.server.pages.gate import act, page, reads, to_log_in
-from slacktide.server.pages.handover import hand_over
+from slacktide.server.pages.handover import follow_up
 from slacktide.server.pages.house import Connection, connected, keeper_of
 from slacktide.server.pages.visitor import Visitor, visitor_of
 
@@ -121,7 +121,7 @@ def _fits(row: Row, words: Iterable[str]) -> bool:
 
 def _do(connection: Connection, session: str, task: str, wanted: Act) -> tuple[bool, str]:
     try:
-        acted = act_on_task(connection, session=session, task=task, act=wanted, then=hand_over)
+        acted = act_on_task(connection, session=session, task=task, act=wanted, then=follow_up)
     except (UnknownTask, UnknownUser, TaskFinished, TaskChanged, SessionLimited, SessionOver) as error:
         return False, str(error)
     return acted.task is not None, "done" if acted.task is not None else acted.decision.message or ""

@@ -1,0 +1,45 @@
+"""How much is held, by organization, state and cause, for whoever watches it from outside.
+
+The cause is one of few words, so that a series stays one: the code of the decision that holds it, `retry` and `stopped`
+for failures of the ERP, `turn` for what may go on at once, and none for what does not wait.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import psycopg
+
+from slacktide.control.schedule import schedule_of
+from slacktide.control.setting import control_now
+from slacktide.downtime.decision import decide
+from slacktide.holding.item import Step
+from slacktide.holding.look import ACTIONS
+from slacktide.postgres.sql import load
+
+_sql = load(__package__, "held.sql")
+_STEP: Step = "insert"  # a downtime holds both steps alike
+_FAILS = ("retry", "stopped")
+
+
+class Sum(msgspec.Struct, frozen=True):
+    """How many items there are, and how old the oldest is."""
+
+    organization: str
+    state: str
+    because: str
+    count: int
+    oldest_age_seconds: float
+
+
+def held_sums(connection: psycopg.Connection[Any]) -> list[Sum]:
+    """Count what is not done."""
+    schedule, now = schedule_of(connection), control_now(connection)
+    found = []
+    for organization, state, kind, count, oldest in connection.execute(_sql["sums"]):
+        decision = decide(action=ACTIONS[_STEP], schedule=schedule, now=now, organization=organization)
+        waits = state in ("waiting", "running")
+        because = (decision.code if decision.decision == "hold" else None) or (kind if kind in _FAILS else "turn")
+        found.append(Sum(organization, state, because if waits else "", count, oldest))
+    return found

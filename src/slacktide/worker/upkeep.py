@@ -1,0 +1,35 @@
+"""What a worker does beside moves and held work: drains at their deadline, and cleaning up.
+
+Each is a look every so often, on a connection of its own; any number of workers may do it at once.
+"""
+
+from __future__ import annotations
+
+import threading
+
+import psycopg
+from psycopg.rows import TupleRow
+
+from slacktide.control.cleaning import clean
+from slacktide.core.configuration import retention
+from slacktide.cutover.drain import carry_out
+from slacktide.holding.retry import forget_jobs
+
+_DRAIN_SECONDS = 1.0
+_CLEAN_SECONDS = 3600.0
+
+
+def drain(connection: psycopg.Connection[TupleRow], ended: threading.Event) -> None:
+    """Carry out the drains that are due, as long as it is not told to end."""
+    while not ended.is_set():
+        carry_out(connection)
+        ended.wait(_DRAIN_SECONDS)
+
+
+def tidy(connection: psycopg.Connection[TupleRow], ended: threading.Event) -> None:
+    """Delete hourly what is kept no longer, as long as it is not told to end."""
+    keep = retention()
+    while not ended.is_set():
+        clean(connection, keep=keep)
+        forget_jobs(connection, keep=keep)
+        ended.wait(_CLEAN_SECONDS)
