@@ -125,9 +125,9 @@ class Schedule(msgspec.Struct, frozen=True):
     """What decisions are made by. Made by `compile_schedule`.
 
     Of recurring downtimes it knows the occurrences from `behind` up to the `horizon` (None: nothing recurs). No answer
-    is valid beyond; whoever keeps a schedule compiles it again by then. What was found to be calm is remembered in
-    `calms`, the last stretch of each side of an organization: it follows from the rest, and is worked out when it is
-    asked for, since most requests ask for few organizations. `in_doubt`: it may be an old one, see `doubt`.
+    is valid beyond; whoever keeps a schedule compiles it again by then. `in_doubt`: it may be an old one, see `doubt`.
+    What was found to be calm is remembered in `calms`, the last stretch of each side of an organization: it follows
+    from the rest, and is worked out when it is asked for, since most requests ask for few organizations.
     """
 
     site: Timeline[Phase]
@@ -149,7 +149,7 @@ class Schedule(msgspec.Struct, frozen=True):
 
     def _find_calm(self, now: datetime, organization: str | None, side: SideName | None) -> Calm | None:
         own = None if organization is None else self.side(organization, side)
-        if self.site.at(now).in_effect:
+        if self.in_doubt or self.site.at(now).in_effect:
             return None
         if own is not None and (own.phases.at(now).in_effect or own.reference_since is not None):
             return None
@@ -226,8 +226,7 @@ def compile_schedule(
     """Work out the schedule from all settings, organizations and sides of the site, for use around an instant.
 
     Of a series it takes the occurrences from two days before to 35 days behind, and the next ones after now. Of the
-    schedule of `before` it keeps the organizations for which nothing has changed. What is in `doubt` is closed
-    everywhere.
+    schedule of `before` it keeps the organizations for which nothing has changed. In `doubt` it is closed everywhere.
     """
     site: list[Setting] = []
     own: dict[str, list[Setting]] = defaultdict(list)
