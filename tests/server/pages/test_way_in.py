@@ -299,7 +299,7 @@ def test_an_administrators_link(browser, tasks, link, control):
     assert forwarded.post("/task/link/open").location == f"/task/{tasks[0]}"
     assert forwarded.get(f"/task/{tasks[0]}").status == 200
     for path in ("/parameters", "/overview", "/downtimes", "/downtimes/new", "/holders", "/held", "/audit"):
-        assert forwarded.get(path).location.startswith("/login"), path
+        assert str(forwarded.get(path).location).startswith("/login"), path
     wish = {"scope": "site", "length": "until_ended", "reason": "mine", "confirm": "1"}
     assert forwarded.post("/downtimes/new", **wish).location.startswith("/login")
     assert forwarded.get(f"/task/{tasks[1]}").location.startswith("/login")
@@ -313,7 +313,7 @@ def test_an_organization_administrators_link(browser, tasks, link, plan, control
     forwarded.post("/task/link/open")
     key = plan("HOTEL", start="now+PT1H", end="now+PT2H")
     for path in ("/downtimes", f"/downtime/{key}"):
-        assert forwarded.get(path).location.startswith("/login"), path
+        assert str(forwarded.get(path).location).startswith("/login"), path
     assert forwarded.post(f"/downtime/{key}", do="cancel", reason="x", confirm="1").location.startswith("/login")
 
 
