@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from importlib import resources
 from typing import Any
@@ -18,6 +19,7 @@ from slacktide.server.pages.house import house_of
 from slacktide.server.pages.visitor import visitor_of
 
 register = template.Library()
+_INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 
 
 class Templates(Loader):
@@ -55,6 +57,12 @@ def at(
 ) -> str:
     """Write an instant as an organization's wall clock shows it; of the site, or of nothing, in UTC."""
     return when(instant, context["zones"].get(organization, "UTC")) if instant else otherwise
+
+
+@register.simple_tag(takes_context=True)
+def said(context: dict[str, Any], text: str, organization: str | None = None) -> str:
+    """Write a text with the instants in it as an organization's wall clock shows them."""
+    return _INSTANT.sub(lambda found: at(context, found[0], organization), text)
 
 
 @register.simple_tag(takes_context=True)
