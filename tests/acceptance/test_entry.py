@@ -12,7 +12,7 @@ def test_log_in_refused(person, plan):
     """Log-in refused with the message (site, users out)."""
     plan(end="now+PT2H", message="We move to the new building.", contact="the service desk, 4711")
     grace = person()
-    assert until(lambda: grace.go("/login") == 200 and grace.says("You cannot work in it meanwhile"))
+    assert until(lambda: grace.go("/login") == 200 and grace.says("Users cannot work in it meanwhile"))
     assert grace.log_in("grace") == 503
     assert grace.says("The system is not available for administrative reasons from", "to", "(UTC)")
     assert grace.says("Ask the service desk, 4711.", "We move to the new building.")

@@ -157,7 +157,7 @@ def test_users_in(person, plan, end, tasks, erp, worker):
     ada.set("site_scheduled_downtime", "Y", level="site")
     until(lambda: erp.refusal(CHANGES[0]))
     grace = person()
-    until(lambda: grace.go("/login") == 200 and grace.says("You may work on meanwhile"))
+    until(lambda: grace.go("/login") == 200 and grace.says("Users may work on meanwhile"))
     assert grace.log_in("grace") == 200
     assert grace.says("3 open", "Pay the linen", "Pay the rent")
     finish(grace, tasks[0])

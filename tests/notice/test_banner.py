@@ -61,6 +61,6 @@ def test_text(site):
     (found,) = banner(site.connection, user=None, at=control_now(site.connection).replace(year=2031, month=3, day=1))
     assert found.text == (
         "The system will be in a downtime with its users in from 2031-03-01 22:00 +00:00 until 2031-03-02 00:00 +00:00 "
-        "(UTC). You may work on meanwhile; what goes into the ERP waits, and goes on by itself afterwards."
+        "(UTC). Users may work on meanwhile; what goes into the ERP waits, and goes on by itself afterwards."
     )
     assert (found.message, found.contact, found.users) == ("Bring coffee.", "the desk", "in")

@@ -34,7 +34,7 @@ def test_a_mail(told, mailbox, postman):
     assert mail["Auto-Submitted"] == "auto-generated"
     for part in (
         "(UTC)",
-        "You cannot work in it meanwhile",
+        "Users cannot work in it meanwhile",
         "Bring coffee.",
         "Ask the desk.",
         "https://tide.example.com",
@@ -54,7 +54,7 @@ def test_users_in(site, mailbox, postman):
     send_all(postman)
     (mail,) = mailbox.to("ada@example.com")
     assert "in a downtime with its users in" in mail["Subject"]
-    assert "You may work on meanwhile; what goes into the ERP waits" in mail["text"]
+    assert "Users may work on meanwhile; what goes into the ERP waits" in mail["text"]
 
 
 def test_changed_between_planning_and_sending(told, mailbox, postman):

@@ -133,8 +133,8 @@ def _still(content: Content) -> list[str]:
 
 def _meaning(users: Users) -> str:
     if users == "in":
-        return "You may work on meanwhile; what goes into the ERP waits, and goes on by itself afterwards."
-    return "You cannot work in it meanwhile; what goes into the ERP waits, and goes on by itself afterwards."
+        return "Users may work on meanwhile; what goes into the ERP waits, and goes on by itself afterwards."
+    return "Users cannot work in it meanwhile; what goes into the ERP waits, and goes on by itself afterwards."
 
 
 def _word(users: Users) -> str:
