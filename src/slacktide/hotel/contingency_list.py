@@ -31,7 +31,7 @@ def in_house_by_room(contents: Contents) -> Section:
     return Section(
         title="In house, by room",
         columns=[Column("Room", 4), Column("Guest", 10), Column("Confirmation", 7), Column("Arrival\nDeparture", 6),
-                 Column("Persons", 4), Column("Rate", 7, right=True), Column("Windows of the folio", 12),
+                 Column("Persons", 5), Column("Rate", 7, right=True), Column("Windows of the folio", 12),
                  Column("Balance", 7, right=True), Column("Deposits", 8, right=True),
                  Column("Credit limit", 6, right=True)],
         rows=rows,
