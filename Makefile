@@ -53,7 +53,7 @@ requirements: $(VENV)/.dev ## pin anew what pyproject.toml asks for
 	$(PIP) pip-tools
 	$(BIN)/python -m piptools compile --quiet --strip-extras --generate-hashes --allow-unsafe --no-header \
 	    --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-annotate \
-	    --extra move --extra control --extra command --extra embedded --extra account --extra server \
+	    --extra contingency --extra move --extra control --extra command --extra embedded --extra account --extra server \
 	    --output-file requirements/run.txt pyproject.toml requirements/build.in
 	$(BIN)/python -m piptools compile --quiet --strip-extras --generate-hashes --allow-unsafe --no-header \
 	    --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-annotate \

@@ -20,6 +20,8 @@ for _name, _where in {
     "show": "slacktide.cli.move_process:show",
     "reprocess": "slacktide.cli.move_process:reprocess",
     "verify": "slacktide.cli.move_verify:verify",
+    "contingency": "slacktide.cli.move_contingency:contingency",
+    "form": "slacktide.cli.move_contingency:form",
     "downtime": "slacktide.cli.move_downtime:app",
     "go": "slacktide.cli.move_downtime:go",
     "clean": "slacktide.cli.move_downtime:clean",

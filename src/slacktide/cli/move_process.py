@@ -17,6 +17,7 @@ from slacktide.control.database import open_control
 from slacktide.control.setting import control_now
 from slacktide.core import clock
 from slacktide.core.errors import OutsideError, UsageError
+from slacktide.cutover import contingency
 from slacktide.transfer import panel
 from slacktide.transfer.entry import Touched
 from slacktide.transfer.journal import PROCESSES, Journal
@@ -137,6 +138,7 @@ def status(
         while True:
             move = load_move(connection, name=name)
             found = panel.status(connection, move=move)
+            found.errors.extend(contingency.problems(connection, move=move))
             if watch and not options.json and sys.stdout.isatty():
                 write("\x1b[H\x1b[2J")
             options.say(found, move_window.panels(found, move.facts) + _down_time(connection, move))

@@ -30,9 +30,12 @@ if TYPE_CHECKING:
 _KEY_FILE = "secret-key"
 _SOURCE_LOG_LIMIT = "8GB"
 _RETENTION = "P90D"
+_CONTINGENCY_INTERVAL = "PT30M"
+_SHORTEST_CONTINGENCY_INTERVAL = timedelta(minutes=1)
 _SHORTEST_RETENTION = timedelta(days=1)
 _IN_FILE = (
     "SLACKTIDE_BASE_URL",
+    "SLACKTIDE_CONTINGENCY_INTERVAL",
     "SLACKTIDE_MAIL_FROM",
     "SLACKTIDE_MAIL_URL",
     "SLACKTIDE_OIDC_CLAIM",
@@ -54,6 +57,10 @@ _REFERENCES = ("env:", "file:")
 
 class RetentionTooShort(UsageError):
     """SLACKTIDE_RETENTION={named} is shorter than a day: give P1D or more, or leave it out."""
+
+
+class ContingencyIntervalTooShort(UsageError):
+    """SLACKTIDE_CONTINGENCY_INTERVAL={named} is shorter than a minute: give PT1M or more, or leave it out."""
 
 
 class UnknownReference(UsageError):
@@ -274,6 +281,18 @@ def retention(environment: Mapping[str, str] = os.environ) -> timedelta:
     if kept < _SHORTEST_RETENTION:
         raise RetentionTooShort(named=named)
     return kept
+
+
+def contingency_interval(environment: Mapping[str, str] = os.environ) -> timedelta:
+    """Give SLACKTIDE_CONTINGENCY_INTERVAL: how old a contingency pack gets before the next one is made.
+
+    Raises BadDuration, ContingencyIntervalTooShort.
+    """
+    named = _said(environment, "SLACKTIDE_CONTINGENCY_INTERVAL") or _CONTINGENCY_INTERVAL
+    every = parse_duration(named)
+    if every < _SHORTEST_CONTINGENCY_INTERVAL:
+        raise ContingencyIntervalTooShort(named=named)
+    return every
 
 
 def resolve_address(address: str, environment: Mapping[str, str] = os.environ) -> str:

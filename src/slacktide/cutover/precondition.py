@@ -16,7 +16,9 @@ from psycopg.sql import SQL, Identifier
 from slacktide.control import downtime as control_downtime
 from slacktide.control.quiet import people
 from slacktide.control.schedule import known_of
+from slacktide.core.duration import format_instant
 from slacktide.core.errors import InputError
+from slacktide.cutover import contingency
 from slacktide.downtime.setting import Setting
 from slacktide.guard import presence
 from slacktide.postgres.connection import copyable
@@ -89,7 +91,7 @@ def check(sides: Sides, *, move: Move, wish: Wish, now: datetime) -> Finding:
         _people(sides.control, move, now=now),
         _business_date(sides, move, named),
         *(_plan_check(sides, move, check) for check in move.plan.checks),
-        _missing(8, "contingency", "The contingency pack is at most an hour old", wish),
+        _contingency(sides.control, move, wish, now=now),
         _missing(9, "prediction", "The predicted duration fits the window", wish),
         _missing(10, "partners", "The partners' checklist is filled", wish),
         _untouched(sides.target, move),
@@ -192,6 +194,16 @@ def _plan_check(sides: Sides, move: Move, check: Check) -> Precondition:
     shown = " ".join(rows[:5]) + (f" And {len(rows) - 5} more." if len(rows) > 5 else "")  # noqa: PLR2004 -- as many as are read
     mend = check.mend.replace("{address}", copyable(address)).replace("{property}", shlex.quote(code))
     return Precondition(7, check.name, check.title, not rows, shown, mend)
+
+
+def _contingency(control: psycopg.Connection[TupleRow], move: Move, wish: Wish, *, now: datetime) -> Precondition:
+    made = contingency.last_made(control, move=move)
+    ok = made is not None and now - made.begun_at <= contingency.LARGEST_AGE
+    reason = "" if ok else "none was made" if made is None else f"the last one is of {format_instant(made.begun_at)}"
+    mend = f"slacktide move contingency {move.name}, or waive it by name: --waive contingency=NAME"
+    waived_by = wish.waived.get("contingency")
+    title = "The contingency pack is at most an hour old"
+    return Precondition(8, "contingency", title, ok, reason, "" if ok else mend, None if ok else waived_by)
 
 
 def _missing(number: int, name: str, title: str, wish: Wish) -> Precondition:

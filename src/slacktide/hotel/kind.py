@@ -1,10 +1,11 @@
-"""What a hotel adds to the move of a property: its inventory, rebuilt at the target and held against the source's."""
+"""What a hotel adds to the move of a property: inventory, rebuilt and held against the source's; contingency pack."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from slacktide.hotel import inventory
+from slacktide.hotel import contingency, inventory
+from slacktide.hotel.contingency_pack import Pack
 
 if TYPE_CHECKING:
     import psycopg
@@ -13,6 +14,11 @@ if TYPE_CHECKING:
 
 class Hotel:
     """The kind `hotel`."""
+
+    def contingency(self, source: psycopg.Connection[TupleRow], *, property_code: str) -> Pack | None:
+        """Read the contingency pack of a property in the connection's snapshot."""
+        contents = contingency.read(source, property_code=property_code)
+        return None if contents is None else Pack(contents)
 
     def rebuild(self, target: psycopg.Connection[TupleRow], *, property_code: str) -> int:
         """Rebuild availability per room type and day from what was moved; give the number of lines."""

@@ -15,7 +15,7 @@ from psycopg.rows import TupleRow
 
 from slacktide.holding.release import Releaser
 from slacktide.holding.window import Copier
-from slacktide.worker import loop, upkeep
+from slacktide.worker import contingency, loop, upkeep
 
 RELEASERS = 3
 _OPTIONS = "-c lock_timeout=2000"  # whoever hands work in, in a long transaction, holds up no other organization
@@ -23,7 +23,7 @@ _OPTIONS = "-c lock_timeout=2000"  # whoever hands work in, in a long transactio
 
 def main() -> int:
     """Release until told to end."""
-    return loop.run([*[_release] * RELEASERS, _copy, upkeep.drain, upkeep.tidy], options=_OPTIONS)
+    return loop.run([*[_release] * RELEASERS, _copy, upkeep.drain, upkeep.tidy, contingency.watch], options=_OPTIONS)
 
 
 def _release(connection: psycopg.Connection[TupleRow], ended: threading.Event) -> None:
