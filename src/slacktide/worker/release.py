@@ -23,7 +23,7 @@ _OPTIONS = "-c lock_timeout=2000"  # whoever hands work in, in a long transactio
 
 def main() -> int:
     """Release until told to end."""
-    return loop.run([*[_release] * RELEASERS, _copy, upkeep.drain, upkeep.tidy], options=_OPTIONS)
+    return loop.run([*[_release] * RELEASERS, _copy, upkeep.drain, upkeep.reopen, upkeep.tidy], options=_OPTIONS)
 
 
 def _release(connection: psycopg.Connection[TupleRow], ended: threading.Event) -> None:
