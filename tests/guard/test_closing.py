@@ -123,6 +123,20 @@ def test_the_closer_died_before_it_published_the_epoch(guarded, session):
     assert attempt(second, WRITE_PART) == "40001"
 
 
+def test_an_old_look_changes_nothing(guarded):
+    """Who was held up between a look and the closing changes nothing once somebody opened meanwhile, even to open."""
+    closing.register(guarded, organization="RESORT")
+    seen = closing.state(guarded, organization="RESORT")
+    closing.reopen(guarded, organization="RESORT", epoch=seen.epoch)
+    with pytest.raises(closing.Overtaken):
+        closing.begin_closing(guarded, organization="RESORT", epoch=seen.epoch)
+    assert closing.state(guarded, organization="RESORT").state == State.OPEN
+    seen = closing.state(guarded, organization="RESORT")
+    assert closing.begin_closing(guarded, organization="RESORT", epoch=seen.epoch).state == State.CLOSING
+    with pytest.raises(closing.Overtaken):
+        closing.reopen(guarded, organization="RESORT", epoch=seen.epoch)
+
+
 def test_a_closing_that_was_rolled_back_disturbs_nobody(guarded, session):
     """An epoch is published only after its row has committed, so a rolled back closing leaves no trace."""
     writer = session(autocommit=False, isolation="repeatable read")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from datetime import date
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import App, Parameter
 
-from slacktide.cli import move_window
+from slacktide.cli import move_abandon, move_pause, move_window
 from slacktide.cli.address import reachable
 from slacktide.cli.output import ACTING, SHOWN, Acting, Flag, Shown, table, write_json
 from slacktide.control.audit import record_audit
@@ -18,6 +19,7 @@ from slacktide.core import clock
 from slacktide.core.errors import ExitStatus, UsageError
 from slacktide.core.instant import parse_instant
 from slacktide.cutover import precondition, result
+from slacktide.cutover.attempt import OVER, TRANSITIONS, WORKING, Event, IllegalAttemptEvent, State
 from slacktide.cutover.record import Record
 from slacktide.cutover.step import steps_of
 from slacktide.postgres.connection import connect
@@ -29,7 +31,10 @@ if TYPE_CHECKING:
     import psycopg
     from psycopg.rows import TupleRow
 
-app = App(name="downtime", help="The System Down Time of a move: check, start, resume.")
+app = App(name="downtime", help="The System Down Time of a move: check, start, pause, resume, abandon.")
+
+app.command(move_pause.pause)
+app.command(move_abandon.abandon)
 
 _Name = Annotated[str, Parameter(name="NAME", help="The move's name.")]
 _Downtime = Annotated[str | None, Parameter(help="The downtime that it uses; default: the only one in effect.")]
@@ -150,7 +155,9 @@ def start(
         require_worker(connection)
         record = Record(connection, move_id=move.move_id, move=move.name)
         last = record.last()
-        if last is not None and last.state in ("running", "ready", "paused", "failed", "open"):
+        if last is not None and last.state == State.PAUSED:
+            return _resumed(connection, move, record, gos=gos, options=options)
+        if last is not None and State(last.state) not in OVER:
             raise result.AlreadyStarted(move=name, state=last.state)
         found = _find(connection, move, wish)
         if not found.ok or found.downtime is None:
@@ -178,19 +185,29 @@ def resume(name: _Name, /, *, options: Acting = ACTING) -> int:
         move = load_move(connection, name=name)
         require_worker(connection)
         record = Record(connection, move_id=move.move_id, move=move.name)
-        attempt = record.current()
-        if attempt.state not in ("ready", "paused", "failed", "running"):
-            raise NothingToResume(move=name, state=attempt.state)
-        _go_on(connection, move, record)
-        record_audit(connection, who=options.who, what="move downtime resume", object=name, reason=options.reason or "")
-        return _watch(connection, move, options)
+        return _resumed(connection, move, record, gos={}, options=options)
 
 
-def _go_on(connection: psycopg.Connection[TupleRow], move: Move, record: Record) -> None:
-    if record.current().state == "failed":
-        record.void()
-    record.set_state("running")
-    Journal(connection, move_id=move.move_id).want(DOWN_TIME, running=True)
+def _resumed(
+    connection: psycopg.Connection[TupleRow], move: Move, record: Record, *, gos: dict[str, str], options: Acting
+) -> int:
+    """Let it go on, with the gos that were given along, and watch it."""
+    if (record.current().state, Event.RESUME) not in TRANSITIONS:
+        raise NothingToResume(move=move.name, state=record.current().state)
+    for role, name in gos.items():
+        record.add_go(role=role, name=name)
+    _go_on(connection, move, record, event=Event.RESUME)
+    record_audit(connection, who=options.who, what="move downtime resume", object=move.name, after={"gos": gos},
+                 reason=options.reason or "")  # fmt: skip
+    return _watch(connection, move, options)
+
+
+def _go_on(connection: psycopg.Connection[TupleRow], move: Move, record: Record, *, event: Event) -> None:
+    with connection.transaction():
+        if record.current().state == State.FAILED:
+            record.void()
+        record.happen(event)
+        Journal(connection, move_id=move.move_id).want(DOWN_TIME, running=True)
 
 
 def go(
@@ -207,9 +224,10 @@ def go(
         _gos((f"{role}={name_}",), move)
         record = Record(connection, move_id=move.move_id, move=move.name)
         record.add_go(role=role, name=name_)
-        if record.current().state == "ready":
+        if record.current().state == State.READY:
             require_worker(connection)
-            _go_on(connection, move, record)
+            with contextlib.suppress(IllegalAttemptEvent):  # somebody paused or abandoned it at this moment
+                _go_on(connection, move, record, event=Event.GO)
         record_audit(connection, who=options.who, what="move go", object=name, after={"role": role, "name": name_},
                      reason=options.reason or "")  # fmt: skip
         totals = (record.current().verification or {}).get("totals", {})
@@ -229,7 +247,7 @@ def _watch(connection: psycopg.Connection[TupleRow], move: Move, options: Shown)
             if step.state != "waiting" and said.get(step.step) != seen:
                 said[step.step] = seen
                 _say_step(options, step, clock.monotonic_seconds() - begun)
-        if attempt.state != "running":
+        if State(attempt.state) not in WORKING or (attempt.error and attempt.state != State.RUNNING):
             return _say_result(connection, move, options)
         clock.sleep(_WATCH_SECONDS)
 
@@ -254,6 +272,8 @@ def _say_result(connection: psycopg.Connection[TupleRow], move: Move, options: S
         f"{found['objects_moved']:,} objects moved since Start, {found['verified_objects']:,} verified, "
         f"{found['differences']} differences"
     )
+    if found["result"] == State.PAUSED:
+        text.append(move_window.standing(result.standing(connection, move=move)))
     options.say(found, "\n\n".join(text))
     return {"open": ExitStatus.DONE, "ready": ExitStatus.HELD, "paused": ExitStatus.HELD}.get(
         str(found["result"]), ExitStatus.REFUSED
@@ -276,13 +296,13 @@ def clean(
     with open_control() as control, control.connect(name="move clean") as connection:
         move = load_move(connection, name=name)
         last = Record(connection, move_id=move.move_id, move=move.name).last()
-        if last is not None and last.state not in ("open", "abandoned"):
+        if last is not None and last.state not in (State.OPEN, State.ABANDONED):
             raise StillNeeded(move=name, state=last.state)
-        lines = cleaning.describe(move, is_open=last is not None and last.state == "open", everything=all_)
+        lines = cleaning.describe(move, is_open=last is not None and last.state == State.OPEN, everything=all_)
         if apply:
             with reachable(move.source, move.target):
                 cleaning.clean(
-                    connection, move=move, is_open=last is not None and last.state == "open", everything=all_
+                    connection, move=move, is_open=last is not None and last.state == State.OPEN, everything=all_
                 )
             record_audit(connection, who=options.who, what="move clean", object=name, reason=options.reason or "")
         return options.say(

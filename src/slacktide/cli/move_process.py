@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     import psycopg
     from psycopg.rows import TupleRow
 
+    from slacktide.cutover.record import Record
+
 app = App(name="processes", help="Start and stop the four processes, all in order or one by name.")
 
 _Name = Annotated[str, Parameter(name="NAME", help="The move's name.")]
@@ -118,10 +120,11 @@ def _await_stopped(connection: psycopg.Connection[TupleRow], move: Move, process
 
 
 def _refuse_in_down_time(connection: psycopg.Connection[TupleRow], move: Move) -> None:
+    from slacktide.cutover.attempt import OVER, State  # noqa: PLC0415 -- only a start needs it
     from slacktide.cutover.record import Record  # noqa: PLC0415 -- only a start needs it
 
     last = Record(connection, move_id=move.move_id, move=move.name).last()
-    if last is not None and last.state in ("running", "ready", "paused", "failed", "open"):
+    if last is not None and State(last.state) not in OVER:
         raise DownTimeRuns(move=move.name)
 
 
@@ -133,6 +136,8 @@ def status(
     options: Shown = SHOWN,
 ) -> int:
     """Show the four panels: state, queue, rate, lag, what each waits for; steady or not; failed and warned messages."""
+    from slacktide.cutover.record import Record  # noqa: PLC0415 -- shown beside the panels
+
     with open_control() as control, control.connect(name="move status") as connection:
         move = load_move(connection, name=name)
         while True:
@@ -141,18 +146,27 @@ def status(
             found.errors.extend(contingency.problems(connection, move=move))
             if watch and not options.json and sys.stdout.isatty():
                 write("\x1b[H\x1b[2J")
-            options.say(found, move_window.panels(found, move.facts) + _down_time(connection, move))
+            down_time, text = _down_time(Record(connection, move_id=move.move_id, move=move.name), move)
+            options.say(msgspec.to_builtins(found) | down_time, move_window.panels(found, move.facts) + text)
             if not watch:
                 return 0
             clock.sleep(1.0)
 
 
-def _down_time(connection: psycopg.Connection[TupleRow], move: Move) -> str:
-    from slacktide.cutover.record import Record  # noqa: PLC0415 -- shown beside the panels
+def _down_time(record: Record, move: Move) -> tuple[dict[str, Any], str]:
+    """Give the last attempt at the down time as facts and as text; nothing where there was none."""
+    from slacktide.cutover import result  # noqa: PLC0415 -- shown beside the panels
 
-    record = Record(connection, move_id=move.move_id, move=move.name)
     last = record.last()
-    return "" if last is None else "\n\n" + move_window.procedure(last, record.steps())
+    if last is None:
+        return {}, ""
+    steps = record.steps()
+    facts: dict[str, Any] = {"attempt": last.attempt, "state": last.state, "error": last.error, "steps": steps}
+    text = "\n\n" + move_window.procedure(last, steps)
+    if last.abandoned_at is not None:
+        facts["abandoned"] = result.abandoned(last, move=move)
+        text += "\n" + move_window.abandoned(facts["abandoned"])
+    return {"down_time": facts}, text
 
 
 def messages(

@@ -125,3 +125,34 @@ def procedure(attempt: Attempt, steps: list[StepRecord]) -> str:
         table(rows, head=["step", "state", "done", "work"]),
     ]
     return "\n".join([*lines, *([attempt.error] if attempt.error else [])])
+
+
+def standing(found: dict[str, Any]) -> str:
+    """Write where a down time stands: what that means, what it did, what comes next."""
+    lines = [f"{found['move']}: {found['result']}. {found['meaning']}"]
+    lines += [f"  done: {', '.join(found['done']) or 'nothing yet'}"]
+    lines += [f"  next: {found['next']}"] if found["next"] else []
+    return "\n".join(lines)
+
+
+def abandoned(found: dict[str, Any]) -> str:
+    """Write what an abandoned down time has come to, and what comes next."""
+    target = found["target"]
+    lines = [
+        f"{found['move']}: {found['result']} by {found['abandoned_by']}: {found['reason']}",
+        f"source: open after {found['source_open_seconds']} s"
+        if found["source_open"]
+        else "source: NOT OPEN yet; every worker tries it again",
+    ]
+    lines += [
+        f"still down because of {other['id']} ({other['scope']}): {other['reason']}" for other in found["still_down"]
+    ]
+    if not found["target_cleared"]:
+        waits = found["error"] or target.get("waits_for") or "it is being done"
+        return "\n".join([*lines, f"target: not cleared yet; every worker tries it again: {waits}"])
+    lines.append(
+        f"target: cleared, {target.get('rows', 0):,} rows; configuration {target.get('configuration', 'gone')}"
+    )
+    lines += [f"target: {count} {name} stay: others refer to them" for name, count in target.get("kept", {}).items()]
+    again, away = f"slacktide move processes start {found['move']}", f"slacktide move clean {found['move']}"
+    return "\n".join([*lines, f"a second try begins with `{again}`; `{away}` takes away what is left"])

@@ -51,6 +51,9 @@ class Kind(Protocol):
     def rebuild(self, target: psycopg.Connection[TupleRow], *, property_code: str) -> int:
         """Rebuild at the target what is derived from what was moved; give the number of rows."""
 
+    def clear(self, target: psycopg.Connection[TupleRow], *, property_code: str) -> int:
+        """Take away at the target what `rebuild` made; give the number of rows."""
+
     def differences(
         self,
         *,

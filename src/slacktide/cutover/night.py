@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Self
 
 from slacktide.core import clock
+from slacktide.core.errors import OutsideError
+from slacktide.cutover.attempt import STEPPING, State
 from slacktide.cutover.engine import Engine
 from slacktide.cutover.kind import find
 from slacktide.cutover.record import Record
@@ -20,6 +22,10 @@ if TYPE_CHECKING:
     from slacktide.transfer.journal import Journal
     from slacktide.transfer.move import Move
     from slacktide.transfer.verify import Verification
+
+
+class Ended(OutsideError):
+    """The procedure was told to stop; it goes on where it is when a worker takes it up."""
 
 
 class Night:
@@ -47,6 +53,11 @@ class Night:
         self.engine.__exit__()
         for connection in (self.source, self.target):
             connection.close()
+
+    def require_stepping(self) -> None:
+        """Go on only while it is wanted: a safe point, at which nothing is half done. Raises Ended."""
+        if self.ended() or State(self.record.current().state) not in STEPPING:
+            raise Ended
 
     def moved_by_entity(self) -> dict[str, int]:
         """Give how many objects of each entity were written at the target since Start."""

@@ -4,21 +4,26 @@ The process that runs it does the steps of `step` in order and notes each; whoev
 the first one that is not done. An error stops it with both sides closed, and says how to go on.
 
 A procedure that was told to end, because its worker ends or was killed, stays wanted: another worker takes it up. It is
-no longer wanted only when it is open, waits for a go, or failed.
+no longer wanted only when it is open, paused, waits for a go, or failed. Told to pause, it stops between two steps, or
+inside a long one where what it did so far is durable (`Night.require_stepping`).
 """
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 import psycopg
 
 from slacktide.core import clock
 from slacktide.core.errors import SlacktideError
+from slacktide.cutover import abandon
+from slacktide.cutover.attempt import Event, IllegalAttemptEvent, State
 from slacktide.cutover.engine import BatchLost
-from slacktide.cutover.night import Night
+from slacktide.cutover.night import Ended, Night
 from slacktide.cutover.record import Record
-from slacktide.cutover.step import BarrierVoid, Ended, GoMissing, Step, steps_of
+from slacktide.cutover.step import BarrierVoid, GoMissing, Step, steps_of
+from slacktide.guard.closing import Overtaken
 from slacktide.postgres.connection import Unreachable
 from slacktide.postgres.stream import SlotNotCreated, StreamEnded
 from slacktide.transfer.journal import OwnedElsewhere
@@ -31,8 +36,8 @@ if TYPE_CHECKING:
     from slacktide.transfer.move import Move
 
 _PASSING = (
-    Unreachable, StreamEnded, SlotNotCreated, SourceBusy, BatchLost, psycopg.OperationalError, OSError,
-    OwnedElsewhere,
+    Unreachable, Overtaken, StreamEnded, SlotNotCreated, SourceBusy, BatchLost, psycopg.OperationalError,
+    OSError, OwnedElsewhere,
 )  # fmt: skip
 _RETRY_SECONDS = 0.3
 
@@ -42,23 +47,54 @@ def run(*, move: Move, journal: Journal, ended: Callable[[], bool]) -> None:
     journal.own()
     journal.say("running")
     record = Record(journal.connection, move_id=move.move_id, move=move.name)
-    while record.current().state == "running" and not ended() and journal.wanted():
-        try:
-            with Night(move=move, journal=journal, ended=ended) as night:
-                _steps(night)
-        except BarrierVoid:
-            continue  # the record says where it begins anew
-        except _PASSING as error:
-            if journal.connection.closed or journal.connection.broken:
-                raise
-            journal.say("waiting", waits_for=" ".join(str(error).split()))
-            clock.sleep(_RETRY_SECONDS)
-        except Ended:
-            return
-        except SlacktideError as error:
-            record.set_state("failed", error=str(error))
+    while not ended() and journal.wanted():
+        attempt = record.current()
+        if attempt.state == State.PAUSING:
+            _quietly(record, Event.STOP)
+        elif attempt.state == State.ABANDONING and not attempt.error:
+            abandon_once(move=move, journal=journal)
+        elif attempt.state == State.RUNNING or (attempt.state == State.OPENING and not attempt.error):
+            _attempt(move, journal, record, ended)
+        else:
+            break
     if record.rest():
         journal.say("stopped")
+
+
+def _attempt(move: Move, journal: Journal, record: Record, ended: Callable[[], bool]) -> None:
+    """Do the steps that are left, until it is open or something stops it; the record says what."""
+    try:
+        with Night(move=move, journal=journal, ended=ended) as night:
+            _steps(night)
+    except (BarrierVoid, Ended):
+        return  # the record says where it begins anew
+    except _PASSING as error:
+        if journal.connection.closed or journal.connection.broken:
+            raise
+        journal.say("waiting", waits_for=" ".join(str(error).split()))
+        clock.sleep(_RETRY_SECONDS)
+    except SlacktideError as error:
+        _quietly(record, Event.FAIL, error=str(error))
+
+
+def abandon_once(*, move: Move, journal: Journal) -> None:
+    """Do what is left of an abandoned attempt, as the owner of the procedure; note what it waits for, or what stops."""
+    record = Record(journal.connection, move_id=move.move_id, move=move.name)
+    try:
+        abandon.carry_on(journal.connection, move=move)
+    except _PASSING as error:
+        if journal.connection.closed or journal.connection.broken:
+            raise
+        abandon.note_waiting(journal.connection, move=move, waits_for=" ".join(str(error).split()))
+        clock.sleep(_RETRY_SECONDS)
+    except (SlacktideError, psycopg.Error) as error:
+        _quietly(record, Event.STICK, error=" ".join(str(error).split()))
+
+
+def _quietly(record: Record, event: Event, *, error: str | None = None) -> None:
+    """Let an event happen, unless somebody has told otherwise meanwhile: what he told comes first."""
+    with contextlib.suppress(IllegalAttemptEvent):
+        record.happen(event, error=error)
 
 
 def _steps(night: Night) -> None:
@@ -66,11 +102,12 @@ def _steps(night: Night) -> None:
     for step in steps_of(night.move.plan):
         if step.name not in done and not _did(night, step):
             return
-    night.record.set_state("open")
+    night.record.happen(Event.OPEN)
 
 
 def _did(night: Night, step: Step) -> bool:
     """Do one step and note it; False stops the procedure, with the reason in the record."""
+    night.require_stepping()
     begun = clock.monotonic_seconds()
     night.record.set_step(step.name, state="running")
     night.waited()
@@ -78,16 +115,16 @@ def _did(night: Night, step: Step) -> bool:
         detail = step.do(night)
     except GoMissing as missing:
         night.record.set_step(step.name, state="waiting", seconds=_work(night, begun))
-        night.record.set_state("ready", error=str(missing))
+        _quietly(night.record, Event.WAIT, error=str(missing))
         return False
-    except (BarrierVoid, Ended):
+    except BarrierVoid:
         raise
-    except _PASSING:
+    except (*_PASSING, Ended):
         night.record.set_step(step.name, state="waiting", seconds=_work(night, begun))
         raise
     except SlacktideError as error:
         night.record.set_step(step.name, state="failed", seconds=_work(night, begun), detail={"error": str(error)})
-        night.record.set_state("failed", error=str(error))
+        _quietly(night.record, Event.FAIL, error=str(error))
         return False
     seen = next(s for s in night.record.steps() if s.step == step.name)
     night.record.set_step(

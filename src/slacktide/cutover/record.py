@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from slacktide.core.errors import UsageError
+from slacktide.cutover.attempt import Event, State, after
 from slacktide.postgres import sql
 
 if TYPE_CHECKING:
@@ -40,6 +41,13 @@ class Attempt(msgspec.Struct, frozen=True):
     verification: dict[str, Any] | None
     error: str | None
     opened_at: datetime | None
+    abandoned_at: datetime | None = None
+    abandoned_by: str | None = None
+    abandoned_reason: str | None = None
+    source_opened_at: datetime | None = None
+    still_down: list[Any] | None = None
+    cleared_at: datetime | None = None
+    cleared: dict[str, Any] | None = None
 
 
 class StepRecord(msgspec.Struct, frozen=True):
@@ -103,12 +111,28 @@ class Record:
         """Have everything from the barrier on be done again."""
         self._run("void_steps", attempt=self.current().attempt)
 
-    def set_state(self, state: str, *, error: str | None = None) -> None:
-        """Note the state of the attempt."""
-        self._run("set_state", attempt=self.current().attempt, state=state, error=error)
+    def lock(self) -> State:
+        """Give the state of the last attempt, which stays as it is until the caller's transaction ends."""
+        row = self._run("state_for_update").fetchone()
+        if row is None:
+            raise NotStarted(move=self._move)
+        return State(row[1])
+
+    def happen(self, event: Event, *, error: str | None = None) -> State:
+        """Let an event happen to the last attempt; give the state after it. Raises NotStarted, IllegalAttemptEvent.
+
+        The attempt's row is locked meanwhile: of two events that come at once the second one finds the first one done.
+        """
+        with self._connection.transaction():
+            row = self._run("state_for_update").fetchone()
+            if row is None:
+                raise NotStarted(move=self._move)
+            then = after(move=self._move, state=State(row[1]), event=event)
+            self._run("set_state", attempt=row[0], state=then, error=error)
+        return then
 
     def rest(self) -> bool:
-        """Say that the procedure is not wanted, unless it still runs or was just told to go on; tell which."""
+        """Say that the procedure is not wanted, unless it has something to do or was just told to; tell which."""
         return self._run("rest", attempt=self.current().attempt).rowcount == 1
 
     def set_final(self, batch: int, *, verification: Any) -> None:

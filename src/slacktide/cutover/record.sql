@@ -1,7 +1,7 @@
 -- name: current
 -- The last attempt of a move.
 select attempt, downtime_id, business_date, open_by, waived, gos, who, reason, started_at, state, first_batch, final_batch,
-    verification, error, opened_at
+    verification, error, opened_at, abandoned_at, abandoned_by, abandoned_reason, source_opened_at, still_down, cleared_at, cleared
 from slacktide.procedure where move_id = %(move_id)s order by attempt desc limit 1
 
 -- name: begin
@@ -36,6 +36,12 @@ where move_id = %(move_id)s and attempt = %(attempt)s and ordinal >= (
     select ordinal from slacktide.procedure_step
     where move_id = %(move_id)s and attempt = %(attempt)s and step = 'final_synchronization')
 
+-- name: state_for_update
+-- The state of the last attempt, kept from changing until we commit.
+select p.attempt, p.state from slacktide.procedure p where p.move_id = %(move_id)s
+    and p.attempt = (select max(attempt) from slacktide.procedure where move_id = %(move_id)s)
+for update
+
 -- name: set_state
 -- Note the state of an attempt.
 update slacktide.procedure set state = %(state)s, error = %(error)s,
@@ -43,11 +49,12 @@ update slacktide.procedure set state = %(state)s, error = %(error)s,
 where move_id = %(move_id)s and attempt = %(attempt)s
 
 -- name: rest
--- The procedure is not wanted any more, unless the attempt runs: it may be told to go on at this very moment.
+-- The procedure is not wanted any more, unless there is something to do: it may be told to go on at this very moment.
 update slacktide.move_process set wanted = 'stopped'
 where move_id = %(move_id)s and process = 'down time' and not exists (
     select from slacktide.procedure p
-    where p.move_id = %(move_id)s and p.attempt = %(attempt)s and p.state = 'running')
+    where p.move_id = %(move_id)s and p.attempt = %(attempt)s and (p.state in ('running', 'pausing')
+        or p.state in ('opening', 'abandoning') and p.error is null))
 
 -- name: set_final
 -- Note the barrier's batch and what was verified at it.

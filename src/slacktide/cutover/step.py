@@ -7,7 +7,8 @@ the monitoring window shows, or raises. The events:
 2. A writer that passed the guard is still open: quiet is only recorded under the exclusive lock.
 3. Something of the property changes after the barrier: the barrier is void and is made anew.
 4. It dies between the source becoming reference only and the target's opening: never are both open; it goes on there.
-5. Another property's clerk changes a shared profile after the barrier: it is carried, and voids nothing.
+5. Somebody pauses or abandons it at this very moment: the attempt's row decides before the target opens.
+6. Another property's clerk changes a shared profile after the barrier: it is carried, and voids nothing.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ import msgspec
 from slacktide.control import downtime as control_downtime
 from slacktide.control.organization import set_side
 from slacktide.core.errors import InputError, OutsideError
+from slacktide.cutover.attempt import Event, IllegalAttemptEvent
+from slacktide.cutover.night import Ended
 from slacktide.downtime.saving import AlreadyOver
 from slacktide.guard import closing, presence
 from slacktide.guard.holders import holders
@@ -53,10 +56,6 @@ class GoMissing(InputError):
     """The go of {roles} is missing: `slacktide move go {move} --role {role} --name NAME`."""
 
 
-class Ended(OutsideError):
-    """The procedure was told to end; it goes on where it is when a worker takes it up."""
-
-
 class Step(msgspec.Struct, frozen=True):
     """One step: its name in scripts, its title on the screen, and what does it."""
 
@@ -68,10 +67,12 @@ class Step(msgspec.Struct, frozen=True):
 def close_source(night: Night) -> Any:
     """Commit the durable closing in the source: from here on only open or abandon end it."""
     move = night.move
-    already = closing.state(night.source, organization=move.property_code).state
-    if already in (State.CLOSING, State.QUIET, State.REFERENCE_ONLY):
-        return {"state": str(already)}
-    closing.begin_closing(night.source, organization=move.property_code, reason=night.attempt.reason)
+    closing.register(night.source, organization=move.property_code)
+    seen = closing.state(night.source, organization=move.property_code)
+    if seen.state in (State.CLOSING, State.QUIET, State.REFERENCE_ONLY):
+        return {"state": str(seen.state)}
+    night.require_stepping()  # after the epoch was read: whoever abandons it from here on raises that
+    closing.begin_closing(night.source, organization=move.property_code, reason=night.attempt.reason, epoch=seen.epoch)
     set_side(night.control, organization=move.property_code, side="source", state="closed",
              who=night.attempt.who, reason=night.attempt.reason)  # fmt: skip
     return {"state": "closing"}
@@ -83,8 +84,7 @@ def wait_until_quiet(night: Night) -> Any:
     if closing.state(night.source, organization=organization).state in (State.QUIET, State.REFERENCE_ONLY):
         return {"state": "quiet"}
     while not closing.try_quiet(night.source, organization=organization):
-        if night.ended():
-            raise Ended
+        night.require_stepping()
         listed = [msgspec.to_builtins(holder) for holder in holders(night.source, organization=organization)]
         night.record.set_step("quiet", state="running", detail={"waits_for": listed})
         night.wait_for_people(_QUIET_PAUSE_SECONDS)
@@ -96,6 +96,7 @@ def synchronize_finally(night: Night) -> Any:
     step = "final_synchronization"
 
     def progress(done: int) -> None:
+        night.require_stepping()
         night.record.set_step(step, state="running", done=done, total=done)
 
     night.engine.drain(progress=progress)
@@ -170,18 +171,31 @@ def require_gos(night: Night) -> Any:
 
 
 def hand_over(night: Night) -> Any:
-    """Make the source reference only, then open the target: never are both open."""
+    """Make the source reference only, decide, then open the target: never are both open."""
     move, who, reason = night.move, night.attempt.who, night.attempt.reason
     place = shown(move.target)
-    if closing.state(night.source, organization=move.property_code).state is not State.REFERENCE_ONLY:
+    seen = closing.state(night.source, organization=move.property_code)
+    if seen.state is not State.REFERENCE_ONLY:
         _still_behind_barrier(night)
-        closing.make_reference_only(night.source, organization=move.property_code, lives_at=place, reason=reason)
+        night.require_stepping()
+        closing.make_reference_only(
+            night.source, organization=move.property_code, lives_at=place, reason=reason, epoch=seen.epoch
+        )
+    _decide(night)
     set_side(night.control, organization=move.property_code, side="source", state="reference only",
              lives_at=place, who=who, reason=reason)  # fmt: skip
     closing.open_target(night.target, organization=move.target_property, reason=reason)
     set_side(night.control, organization=move.property_code, side="target", state="open", who=who, reason=reason)
     set_task(night.control, move=move, task=6, state="open")
     return {"lives_at": place, "still_down": _end_downtime(night)}
+
+
+def _decide(night: Night) -> None:
+    """Decide that the target opens: from here on nothing can be abandoned. Raises Ended where that came first."""
+    try:
+        night.record.happen(Event.HAND_OVER)
+    except IllegalAttemptEvent as told:
+        raise Ended from told
 
 
 def _end_downtime(night: Night) -> list[Any]:

@@ -10,6 +10,10 @@ The order of a closing, and why each crash in between is harmless:
    passed a look have ended, and all that come later see the closing or find themselves behind the epoch.
 4. Under it `quiet` commits, flushed. A crash before: the state is `closing`, and 3 is done again.
 
+Whoever decides elsewhere that a state is to change, and may be held up before he changes it, names the `epoch` that he
+read before he looked whether his decision still stands: then he changes nothing that changed since. Everything that
+changes a state raises its epoch, also where the state was reached already.
+
 Every function commits by itself: it needs a connection in autocommit mode, of a role that owns the schema
 `slacktide`. Its text says which event of `state.TRANSITIONS` it is.
 """
@@ -23,7 +27,7 @@ import psycopg
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
-from slacktide.core.errors import InputError
+from slacktide.core.errors import InputError, OutsideError
 from slacktide.guard.install import needs_autocommit
 from slacktide.guard.state import Event, State, after
 from slacktide.postgres.sql import load
@@ -37,6 +41,10 @@ _STATEMENTS = load(__package__, "closing.sql")
 
 class ReservedName(InputError):
     """{organization!r} stands for all organizations in the guard: name one organization, or '' for the site."""
+
+
+class Overtaken(OutsideError):
+    """The state of {organization!r} has changed in this database since a look at it: nothing was done. Try again."""
 
 
 class Closing(msgspec.Struct, frozen=True):
@@ -64,9 +72,11 @@ def states(connection: Connection[TupleRow]) -> list[Closing]:
     return [_closing(row) for row in connection.execute(_STATEMENTS["states"])]
 
 
-def begin_closing(connection: Connection[TupleRow], *, organization: str, reason: str = "") -> Closing:
-    """Commit the durable closing: from now on every new write is refused (`close`). Raises IllegalEvent."""
-    return _happen(connection, organization=organization, event=Event.CLOSE, reason=reason)
+def begin_closing(
+    connection: Connection[TupleRow], *, organization: str, reason: str = "", epoch: int | None = None
+) -> Closing:
+    """Commit the durable closing: from now on every new write is refused (`close`). Raises IllegalEvent, Overtaken."""
+    return _happen(connection, organization=organization, event=Event.CLOSE, reason=reason, epoch=epoch)
 
 
 def try_quiet(connection: Connection[TupleRow], *, organization: str, lock_timeout_ms: int = 300) -> bool:
@@ -86,17 +96,24 @@ def try_drained(connection: Connection[TupleRow], *, organization: str, lock_tim
     return _under_lock(connection, organization=organization, lock_timeout_ms=lock_timeout_ms, event=None)
 
 
-def reopen(connection: Connection[TupleRow], *, organization: str, reason: str = "") -> Closing:
+def reopen(
+    connection: Connection[TupleRow], *, organization: str, reason: str = "", epoch: int | None = None
+) -> Closing:
     """End the closing without a move (`reopen`): everybody may write again. Raises IllegalEvent."""
-    return _happen(connection, organization=organization, event=Event.REOPEN, reason=reason)
+    return _happen(connection, organization=organization, event=Event.REOPEN, reason=reason, epoch=epoch)
 
 
 def make_reference_only(
-    connection: Connection[TupleRow], *, organization: str, lives_at: str, reason: str = ""
+    connection: Connection[TupleRow],
+    *,
+    organization: str,
+    lives_at: str,
+    reason: str = "",
+    epoch: int | None = None,
 ) -> Closing:
     """Refuse every write for good, with the pointer `lives_at` (`make reference only`). Raises IllegalEvent."""
-    event = Event.MAKE_REFERENCE_ONLY
-    return _happen(connection, organization=organization, event=event, reason=reason, lives_at=lives_at)
+    event, facts = Event.MAKE_REFERENCE_ONLY, {"reason": reason, "lives_at": lives_at}
+    return _happen(connection, organization=organization, event=event, epoch=epoch, **facts)
 
 
 def prepare_target(connection: Connection[TupleRow], *, organization: str, reason: str = "") -> Closing:
@@ -114,9 +131,11 @@ def open_target(connection: Connection[TupleRow], *, organization: str, reason: 
     return _happen(connection, organization=organization, event=Event.OPEN, reason=reason)
 
 
-def release(connection: Connection[TupleRow], *, organization: str, reason: str = "") -> Closing:
+def release(
+    connection: Connection[TupleRow], *, organization: str, reason: str = "", epoch: int | None = None
+) -> Closing:
     """Take the guard's state away: an abandoned target, or a source by `clean --all` (`release`)."""
-    return _happen(connection, organization=organization, event=Event.RELEASE, reason=reason)
+    return _happen(connection, organization=organization, event=Event.RELEASE, reason=reason, epoch=epoch)
 
 
 def register(connection: Connection[TupleRow], *, organization: str) -> None:
@@ -136,10 +155,11 @@ def _happen(
     event: Event,
     reason: str = "",
     lives_at: str | None = None,
+    epoch: int | None = None,
 ) -> Closing:
     register(connection, organization=organization)
     with connection.transaction():
-        _change(connection, organization=organization, event=event, reason=reason, lives_at=lives_at)
+        _change(connection, organization=organization, event=event, reason=reason, lives_at=lives_at, epoch=epoch)
     _publish(connection)
     return state(connection, organization=organization)
 
@@ -151,12 +171,15 @@ def _change(
     event: Event,
     reason: str | None = None,
     lives_at: str | None = None,
+    epoch: int | None = None,
 ) -> None:
     """Do the event in the caller's transaction, whose commit it makes a flushed one."""
     connection.execute(_STATEMENTS["synchronous"])
     names = {"organization": organization}
     row = connection.execute(_STATEMENTS["state_for_update"], names).fetchone()
     now = State(row[0]) if row else State.OPEN
+    if epoch is not None and row and row[1] != epoch:
+        raise Overtaken(organization=organization)
     then = after(organization=organization, state=now, event=event)
     facts = {"state": then, "lives_at": lives_at, "reason": reason}
     connection.execute(_STATEMENTS["change"], names | facts)

@@ -20,8 +20,8 @@ select pg_advisory_xact_lock(slacktide.guard_lock_class(), slacktide.guard_lock_
        pg_advisory_xact_lock(slacktide.guard_lock_class(), slacktide.guard_lock_key('*'))
 
 -- name: state_for_update
--- The state, kept from changing until we commit.
-select state from slacktide.guard_closing where organization = %(organization)s for update
+-- The state and its epoch, kept from changing until we commit.
+select state, epoch from slacktide.guard_closing where organization = %(organization)s for update
 
 -- name: change
 -- The new state; the epochs of the organization and of all rise above whatever was ever published.

@@ -106,6 +106,11 @@ def resync(connection: Connection[Any], *, property_code: str) -> int:
         return connection.execute(_SQL["fill"] + _SQL["derived"], {"property": property_code}).rowcount
 
 
+def clear(connection: Connection[Any], *, property_code: str) -> int:
+    """Take a property's inventory away, in the connection's transaction; give the number of lines."""
+    return connection.execute(_SQL["clear"], {"property": property_code}).rowcount
+
+
 def change(connection: Connection[Any], *, property_code: str, changes: Sequence[Change]) -> None:
     """Add to a property's inventory what a transaction has changed, in order of type and day."""
     facts: dict[str, object] = {

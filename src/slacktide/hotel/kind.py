@@ -24,6 +24,10 @@ class Hotel:
         """Rebuild availability per room type and day from what was moved; give the number of lines."""
         return inventory.resync(target, property_code=property_code)
 
+    def clear(self, target: psycopg.Connection[TupleRow], *, property_code: str) -> int:
+        """Take the availability away again; give the number of lines."""
+        return inventory.clear(target, property_code=property_code)
+
     def differences(
         self,
         *,

@@ -102,7 +102,7 @@ def _publish_one(connection: psycopg.Connection[TupleRow], table: Table, catalog
 
 def clean_source(connection: psycopg.Connection[TupleRow], *, move: str) -> None:
     """Take publication and slots away, and with the last move's the identities; the guard is taken away by its own."""
-    _drop_slots(connection, pattern=f"^slacktide_{slot_stem(move)}_[0-9a-f]{{8}}$")
+    drop_slots(connection, move=move)
     connection.execute(SQL("drop publication if exists {}").format(Identifier(publication(move))))
     if connection.execute("select 1 from pg_publication where starts_with(pubname, 'slacktide_')").fetchone():
         return
@@ -112,8 +112,9 @@ def clean_source(connection: psycopg.Connection[TupleRow], *, move: str) -> None
     connection.execute("drop function if exists slacktide.escape(text)")
 
 
-def _drop_slots(connection: psycopg.Connection[TupleRow], *, pattern: str) -> None:
+def drop_slots(connection: psycopg.Connection[TupleRow], *, move: str) -> None:
     """End whoever streams from a move's slots, and drop them; a walsender takes a moment to leave."""
+    pattern = f"^slacktide_{slot_stem(move)}_[0-9a-f]{{8}}$"
     for _ in range(ddl.TRIES):
         found = connection.execute(
             "select slot_name, case when active_pid is not null then pg_terminate_backend(active_pid) end "

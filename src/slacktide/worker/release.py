@@ -23,7 +23,8 @@ _OPTIONS = "-c lock_timeout=2000"  # whoever hands work in, in a long transactio
 
 def main() -> int:
     """Release until told to end."""
-    return loop.run([*[_release] * RELEASERS, _copy, upkeep.drain, upkeep.tidy, contingency.watch], options=_OPTIONS)
+    loops = [*[_release] * RELEASERS, _copy, upkeep.drain, upkeep.reopen, upkeep.tidy, contingency.watch]
+    return loop.run(loops, options=_OPTIONS)
 
 
 def _release(connection: psycopg.Connection[TupleRow], ended: threading.Event) -> None:

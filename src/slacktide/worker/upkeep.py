@@ -1,4 +1,4 @@
-"""What a worker does beside moves and held work: drains at their deadline, and cleaning up.
+"""What a worker does beside moves and held work: drains at their deadline, sources to be opened, and cleaning up.
 
 Each is a look every so often, on a connection of its own; any number of workers may do it at once.
 """
@@ -12,10 +12,12 @@ from psycopg.rows import TupleRow
 
 from slacktide.control.cleaning import clean
 from slacktide.core.configuration import retention
+from slacktide.cutover.abandon import open_sources
 from slacktide.cutover.drain import carry_out
 from slacktide.holding.retry import forget_jobs
 
 _DRAIN_SECONDS = 1.0
+_REOPEN_SECONDS = 0.5
 _CLEAN_SECONDS = 3600.0
 
 
@@ -24,6 +26,13 @@ def drain(connection: psycopg.Connection[TupleRow], ended: threading.Event) -> N
     while not ended.is_set():
         carry_out(connection)
         ended.wait(_DRAIN_SECONDS)
+
+
+def reopen(connection: psycopg.Connection[TupleRow], ended: threading.Event) -> None:
+    """Open the sources whose down time was abandoned by somebody who did not come so far, until told to end."""
+    while not ended.is_set():
+        open_sources(connection)
+        ended.wait(_REOPEN_SECONDS)
 
 
 def tidy(connection: psycopg.Connection[TupleRow], ended: threading.Event) -> None:
