@@ -20,6 +20,7 @@ import msgspec
 
 from slacktide.control import downtime as control_downtime
 from slacktide.control.organization import set_side
+from slacktide.core import clock
 from slacktide.core.errors import InputError, OutsideError
 from slacktide.cutover.attempt import Event, IllegalAttemptEvent
 from slacktide.cutover.night import Ended
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from slacktide.transfer.verify import Verification
 
 _QUIET_PAUSE_SECONDS = 0.05
+_NOTE_SECONDS = 0.2
 
 
 class ErrorsOpen(InputError):
@@ -95,11 +97,21 @@ def synchronize_finally(night: Night) -> Any:
     """Bring every change committed before the barrier to the target, and compare at the last batch's instant."""
     step = "final_synchronization"
 
+    noted = clock.monotonic_seconds()
+    moved = 0
+
     def progress(done: int) -> None:
-        night.require_stepping()
-        night.record.set_step(step, state="running", done=done, total=done)
+        nonlocal noted, moved
+        moved = done
+        if (
+            clock.monotonic_seconds() - noted >= _NOTE_SECONDS
+        ):  # not each time: while others trade, that would hold it up
+            night.require_stepping()
+            night.record.set_step(step, state="running", done=done, total=done)
+            noted = clock.monotonic_seconds()
 
     night.engine.drain(progress=progress)
+    night.record.set_step(step, state="running", done=moved, total=moved)
     batch, verification = night.verified_batch()
     _require_no_problems(night)
     if batch is None or verification is None:
