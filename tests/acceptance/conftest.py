@@ -23,9 +23,9 @@ CHROMIUM = shutil.which("chromium")
 FLAGS = "--disable-gpu --disable-background-networking --disable-component-update --disable-sync --no-first-run"
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def chromium():
-    """Give the one browser of all these tests. It goes with them, for its loop is in the way of others."""
+    """Give the one browser of a module. It goes with it, for its loop is in the way of others."""
     if CHROMIUM is None:
         pytest.skip("needs chromium, which .ci/run installs")
     with sync_playwright() as playwright:

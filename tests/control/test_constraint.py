@@ -103,7 +103,7 @@ def test_organization_with_settings_stays(control):
         "update slacktide.audit set who = 'nobody'",
         "delete from slacktide.audit",
         "truncate slacktide.audit",
-        "truncate slacktide.setting",
+        "truncate slacktide.setting cascade",
         "set session_replication_role = replica; delete from slacktide.audit",
     ],
 )

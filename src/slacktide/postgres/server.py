@@ -48,7 +48,7 @@ _INITDB = ("-A", "scram-sha-256", "-E", "UTF8", "--locale-provider=builtin", "--
 _SETTINGS = {
     "listen_addresses": "",
     "wal_level": "logical",
-    "max_replication_slots": "64",
+    "max_replication_slots": "256",
     "max_wal_senders": "64",
     "max_connections": "200",
     "max_prepared_transactions": "20",
