@@ -8,7 +8,7 @@ WORKERS ?= 2
 BOOKINGS ?= $(wildcard ../shared/data/hotel/hotel_bookings.csv.zip)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check bench soak rules clean requirements
+.PHONY: help install demo test check acceptance bench soak rules clean requirements
 
 help: ## show this help
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ check: $(VENV)/.dev ## everything that holds the code: format, lint, types, laye
 	$(BIN)/lint-imports
 	$(BIN)/deptry src
 	$(MAKE) --no-print-directory test
+
+acceptance: $(VENV)/.dev ## the tests in a real browser, the whole decision table too
+	$(BIN)/python -m pytest -m "long or not long" tests/acceptance
 
 bench: $(VENV)/.dev ## measure against named peers in the same run
 	$(BIN)/python -m bench

@@ -29,6 +29,8 @@ from tests.acceptance.person import until
 from tests.server.pages.conftest import PASSWORD, SECRET, WHO
 from tests.server.test_cells import known
 
+pytestmark = pytest.mark.long
+
 # Who is an administrator, has the task open, and is asked for a log-in by links.
 PEOPLE = {
     "ada": {"admin": True, "lease": False, "asks": True},
