@@ -3,7 +3,7 @@
 1. A downtime begins between the decision and the lease: both are in one transaction, under the shared locks of the
    site and the organization.
 2. Whoever holds the mail gets more than the task: the session is limited to what is open, which is that task.
-3. The user has a session in that browser already: the task is opened in it.
+3. The user has a session in that browser already: the task is opened in it. A limited one, of another link, stays so.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from slacktide.control import passage
 from slacktide.control.lease import take_lease
 from slacktide.control.link import Link
 from slacktide.control.schedule import known_of
-from slacktide.control.session import limit_session, start_session
+from slacktide.control.session import limit_session, start_session, visit, widen_session
 from slacktide.control.setting import control_now
 from slacktide.control.task import task_of
 from slacktide.control.user import UnknownUser
@@ -77,7 +77,10 @@ def enter_by_link(
         if not decision.allowed:
             return Entered(decision)
         session = again or start_session(connection, user=link.user)
+        _, limited = visit(connection, id=session)
+        if limited:
+            widen_session(connection, id=session, user=link.user)
         taken = take_lease(connection, session=session, task=link.task)
-        if again is None:
+        if limited or again is None:
             limit_session(connection, id=session)
         return Entered(taken.decision, session if taken.lease is not None else None)

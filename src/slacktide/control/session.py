@@ -106,7 +106,7 @@ def hold_session(connection: psycopg.Connection[Any], *, id: str) -> str:  # noq
 
 def see_session(connection: psycopg.Connection[Any], *, id: str) -> str:  # noqa: A002 -- the word of the interface
     """Note that a session was used, and give its user. Raises SessionOver."""
-    return _user(connection, "see", id)
+    return visit(connection, id=id)[0]
 
 
 def act_for(connection: psycopg.Connection[Any], *, id: str, organization: str) -> None:  # noqa: A002 -- see above

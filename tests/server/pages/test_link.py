@@ -52,6 +52,17 @@ def test_low(browser, tasks, link, level, control):
     assert visitor.get("/account").location.startswith("/login")
 
 
+def test_low_twice(browser, tasks, link, level, control):
+    """A second link in the same browser opens its task beside the first one, in the same session, and nothing else."""
+    level("low")
+    visitor = browser()
+    for task in tasks[:2]:
+        assert follow(visitor, link(task, "grace")).status == 200
+        assert visitor.post("/task/link/open").location == f"/task/{task}"
+    assert len(list_sessions(control)) == 1
+    assert [visitor.get(f"/task/{task}").status for task in tasks] == [200, 200, 302]
+
+
 def test_medium(browser, tasks, link, level, control):
     """With `medium` one log-in is remembered by the browser, until role or password change."""
     level("medium")

@@ -11,8 +11,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 import psycopg
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -120,8 +118,4 @@ def _asks_for_log_in(request: HttpRequest, connection: Connection, link: Link, t
     if level != "medium":
         return level != "low"
     at = browser.remembered_at(request, user=link.user)
-    return at is None or at < _since(connection, link)
-
-
-def _since(connection: Connection, link: Link) -> datetime:
-    return credentials_since(connection, user=link.user)
+    return at is None or at < credentials_since(connection, user=link.user)
