@@ -24,6 +24,7 @@ from slacktide.gates import asgi, forward_auth, wsgi
 from slacktide.gates import django as django_gate
 from slacktide.gates.ask import Ask
 from slacktide.server.decision import answer_decision
+from slacktide.server.metrics import Decisions
 from slacktide.server.user import KnownUsers
 from tests.downtime.test_decision import CELLS, naive
 from tests.gates.conftest import SECRET, WHO
@@ -208,7 +209,8 @@ def judge(action, cell, number, endpoint, keeper, gates):
     facts = {name: cell[name] for name in ("admin", "lease", "session", "writer")} | {"link_asks": cell["asks"]}
     for turn, via in enumerate(VIAS):
         ask = Ask(action=action, organization="HOTEL", via=via, **facts)
-        answer = answer_decision(json.dumps(question(ask)).encode(), token=TOKEN, keeper=keeper, users=KnownUsers())
+        body = json.dumps(question(ask)).encode()
+        answer = answer_decision(body, token=TOKEN, keeper=keeper, users=KnownUsers(), decisions=Decisions())
         found = json.loads(answer.body)
         assert (found["decision"], found["code"]) == expected, (action, cell, via)
         over_the_wire = number % len(VIAS) == turn
