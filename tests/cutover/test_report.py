@@ -175,7 +175,7 @@ def test_on_paper(moving, final):
     assert all(one["digest"] in page for one in final["report"]["objects"]["entities"].values())
     assert (moving.folder / "report.pdf").read_bytes().startswith(b"%PDF-")
     said = moving.run("move", "report", NAME, "-o", str(moving.folder / "report.docx"), accept=(2,))
-    assert said.json["error"] == "UnknownKind"
+    assert said.json["error"] == "UnknownFileKind"
 
 
 def test_what_differs_now(moving, final):

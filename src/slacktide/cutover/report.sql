@@ -29,10 +29,6 @@ from slacktide.message m where m.move_id = %(move_id)s and m.accepted_by is not 
 select k.source_key, k.target_key from slacktide.key_map k join slacktide.mover_move m using (move_no)
 where m.name = %(move)s and k.name = %(entity)s
 
--- name: created
--- When a move was written down, and when its configuration was copied.
-select created_at, configured_at from slacktide.move where move_id = %(move_id)s
-
 -- name: keep
 -- Keep the last report of a move, with its signature.
 insert into slacktide.report (move_id, who, signed) values (%(move_id)s, %(who)s, %(signed)s::text)

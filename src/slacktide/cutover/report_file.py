@@ -16,7 +16,7 @@ from slacktide.cutover import paper
 from slacktide.cutover.report_page import Page, laid_out
 
 
-class UnknownKind(UsageError):
+class UnknownFileKind(UsageError):
     """{file} is no kind of file that a report is written as: name it .html, .pdf or .json, as in slacktide move report {move} -o {move}.html."""  # noqa: E501 -- the message is one sentence
 
 
@@ -27,7 +27,7 @@ class ReportNotWritten(OutsideError):
 def write(signed: dict[str, Any], *, file: Path, proven: bool) -> None:
     """Write a report for its owner's eyes only, whole or not at all.
 
-    Raises UnknownKind, ReportNotWritten, TypstMissing.
+    Raises UnknownFileKind, ReportNotWritten, TypstMissing.
     """
     move = signed["report"]["move"]["name"]
     require_kind(file, move=move)
@@ -45,9 +45,9 @@ def write(signed: dict[str, Any], *, file: Path, proven: bool) -> None:
 
 
 def require_kind(file: Path, *, move: str) -> None:
-    """Refuse a file whose name says no kind that a report is written as. Raises UnknownKind."""
+    """Refuse a file whose name says no kind that a report is written as. Raises UnknownFileKind."""
     if file.suffix not in _CONTENT:
-        raise UnknownKind(file=file, move=move)
+        raise UnknownFileKind(file=file, move=move)
 
 
 def _json(signed: dict[str, Any], proven: bool) -> bytes:  # noqa: ARG001, FBT001 -- one of three kinds

@@ -31,7 +31,7 @@ _NONCE_BYTES = 12
 
 
 class OtherSecretKey(OutsideError):
-    """The spool of {move} was sealed under another SLACKTIDE_SECRET_KEY than this process has: give the same one to every worker and command, then `slacktide move processes start {move}`."""  # noqa: E501 -- the message is one sentence
+    """The spool of {move} was sealed under another SLACKTIDE_SECRET_KEY than this process has: give the same one to every worker and command, then `slacktide move processes start {move}`. Where that one is lost, begin again: `slacktide move clean {move} --apply`."""  # noqa: E501 -- the message is one sentence
 
 
 def seal_of(connection: psycopg.Connection[TupleRow], *, move: Move) -> Seal:
