@@ -28,6 +28,7 @@ from slacktide.cutover.attempt import State, sentence
 from slacktide.cutover.record import Record
 from slacktide.postgres import sql
 from slacktide.postgres.connection import connect, shown
+from slacktide.transfer.move import load_move
 from slacktide.transfer.object_digest import CONSTRUCTION, EntityDigest, digest_of
 from slacktide.transfer.verify_store import Store
 
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     _Connection = psycopg.Connection[TupleRow]
 
 _STATEMENTS = sql.load(__package__, "report.sql")
+_SNAPSHOT = "set transaction isolation level repeatable read"
 KIND = "slacktide reconciliation report"
 CLEAN = "clean"
 
@@ -56,7 +58,10 @@ def make(control: _Connection, *, move: Move, who: str) -> dict[str, Any]:
     """
     if move.state == CLEAN:
         return kept(control, move=move)
-    signed = report_signature.sign(_report(control, move, who), secret=secret_key())
+    with control.transaction():  # in one snapshot: a verification ahead may note another one meanwhile
+        control.execute(_SNAPSHOT)
+        report = _report(control, load_move(control, name=move.name), who)
+    signed = report_signature.sign(report, secret=secret_key())
     with control.transaction():
         if signed["report"]["standing"]["final"]:
             facts = {"move_id": move.move_id, "who": who, "signed": msgspec.json.encode(signed).decode()}
