@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sys
 
-from bench import down_time, gate, guard, held, initial_pass, memory, race, told
+from bench import down_time, gate, guard, held, initial_pass, memory, race, spool, told
 
 if __name__ == "__main__":
     initial_pass.main()
+    spool.main()
     down_time.main()
     held.main([])
     gate.main()

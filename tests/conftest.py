@@ -35,3 +35,11 @@ def database(server):
     name = f"test_{os.getpid()}_{next(_number)}"
     server.create_database(name)
     return server.address(name)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def secret_key():
+    """Give what runs in this process a secret key, so that none is made in a folder outside of the tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SLACKTIDE_SECRET_KEY", "the tests' own, which opens nothing else")
+        yield

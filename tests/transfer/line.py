@@ -20,15 +20,17 @@ from slacktide.transfer.apply import Applier
 from slacktide.transfer.generate import Generator, Names
 from slacktide.transfer.journal import Journal
 from slacktide.transfer.restart import reconcile
+from slacktide.transfer.seal import Seal
 from slacktide.transfer.source import Source
-from slacktide.transfer.spool import Spool
+from slacktide.transfer.spool import SealedSpool
 from slacktide.transfer.synchronization import Synchronizer
 from tests.transfer import checker
 
 HERE = Path(__file__).parent
 PLAN = load_plan(path=HERE / "bare.yaml")
 SCHEMA = (HERE / "bare.sql").read_text()
-JOURNAL = Path(prepare.__file__).parent.joinpath("migrations/0101-journal.sql").read_text()
+_MIGRATIONS = Path(prepare.__file__).parent / "migrations"
+JOURNAL = "".join((_MIGRATIONS / f"{name}.sql").read_text() for name in ("0101-journal", "0105-spool-key"))
 # What the target holds before: another property's rows, so that keys of the source are not free there.
 NATIVE = """
 insert into bare.property (code) values ('Z');
@@ -140,7 +142,8 @@ class Line:
         if journal.last_range(incarnation=self.incarnation.incarnation) == 0:
             slot.plan_pass(journal, self.source, plan=self.plan, incarnation=self.incarnation.incarnation)
         self.listen_anew()
-        self.spools = Spool(self.folder / "out"), Spool(self.folder / "in")
+        seal = Seal(bytes(32), move=self.move, plan=self.plan.name, version=str(self.plan.version))
+        self.spools = SealedSpool(self.folder / "out", seal=seal), SealedSpool(self.folder / "in", seal=seal)
         self.generator = Generator(
             source=self.source, journal=journal, spool=self.spools[0], plan=self.plan,
             names=Names(self.move, self.property), reached=self.reached,

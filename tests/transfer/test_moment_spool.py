@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import msgspec
 import pytest
+import zstandard
 
 from slacktide.transfer import message, slot
 from slacktide.transfer.apply import NotTheOwner
 from slacktide.transfer.move import Move
 from slacktide.transfer.process import Generate, Process, Transfer
-from slacktide.transfer.spool import Spool
+from slacktide.transfer.spool import SealedSpool
+from slacktide.transfer.spool_key import OtherSecretKey, seal_of
 from tests.transfer.conftest import SEED
 from tests.transfer.line import HERE, PLAN
 from tests.transfer.test_moment_refused import with_root
@@ -26,6 +30,7 @@ class Processes:
             target=line.addresses[1], spool=str(line.folder / "spool"), task=5, state="", configured_at=None, facts={},
         )  # fmt: skip
         move.__dict__["plan"] = line.plan
+        self.move = move
         self.spools = move.source_spool, move.target_spool
         self.generate = Generate(move, line.journal("generate"), reached=line.reached)
         self.transfer = Transfer(move, line.journal("transfer"))
@@ -164,7 +169,8 @@ def test_applied_by_a_zombie_after_all(made):
     """Where a sleeper applied the lost batch, the one made again is refused, and a restart reads everything anew."""
     line = made.line
     batch = line.journal().next_batch("transferred")
-    content = message.read([*Spool(made.spools[1]).read(batch.file, checksum=batch.checksum)], plan=line.plan)
+    spool = SealedSpool(made.spools[1], seal=seal_of(line.control, move=made.move))
+    content = message.read([*spool.read(batch.file, checksum=batch.checksum)], plan=line.plan)
     for file in made.files()[0]:
         remove(file)
     made.process.step()
@@ -174,3 +180,37 @@ def test_applied_by_a_zombie_after_all(made):
     line.halt()
     line.start()
     assert "was restored" in line.restored
+
+
+def test_forged_is_made_again(made):
+    """A file that somebody forged in both spools, with the journal's checksum of it, is not applied but made again."""
+    first = made.files()[0]
+    older = first[0].read_bytes()[:-40] + bytes(40)
+    for file in first:
+        file.write_bytes(older)
+    checksum = hashlib.sha256(older).hexdigest()
+    made.line.control.execute("update slacktide.batch set checksum = %s where file = %s", [checksum, first[0].name])
+    made.go_on()
+    (told,) = made.remembered()
+    assert "is made again" in told
+    assert str(first[1]) in told
+
+
+def test_only_who_has_the_key_can_read(made, monkeypatch):
+    """In neither spool anything can be read; the key is one, in no table, and a process with another one says so."""
+    seal = seal_of(made.line.control, move=made.move)
+    batch = made.line.journal().next_batch("transferred")
+    spool = SealedSpool(made.spools[0], seal=seal)
+    assert b"booking" in b"".join(spool.read(batch.file, checksum=batch.checksum))
+    for file in (file for pair in made.files() for file in pair):
+        assert b"booking" not in file.read_bytes()
+        with pytest.raises(zstandard.ZstdError):
+            zstandard.ZstdDecompressor().decompress(file.read_bytes()[40:])
+    (wrapped,) = made.line.control.execute("select wrapped from slacktide.spool_key").fetchone()
+    assert seal == seal_of(made.line.control, move=made.move)
+    assert seal.key not in wrapped
+    with monkeypatch.context() as patch:
+        patch.setenv("SLACKTIDE_SECRET_KEY", "another worker's")
+        with pytest.raises(OtherSecretKey, match="same one to every worker"):
+            Process(made.move, made.line.journal("process")).open()
+    made.go_on()

@@ -9,7 +9,11 @@ import msgspec
 import psycopg
 import pytest
 
+from slacktide.transfer.verify import digests
 from slacktide.transfer.verify_carry import NothingVerified, changed_since
+from slacktide.transfer.verify_read import TargetReader, at_one_snapshot
+from slacktide.transfer.verify_sql import Side
+from slacktide.transfer.verify_store import Store
 from tests.transfer.conftest import SEED
 from tests.transfer.line import Databases
 from tests.transfer.test_verify import THINGS, keyed
@@ -57,6 +61,29 @@ def stored(line):
         table: sorted(row for row in line.control.execute(f"select * from slacktide.{table}") if row[-1] != 0)
         for table in tables
     }
+
+
+def proven(line):
+    """Give what is written down as equal on both sides, with the digests."""
+    store = Store(line.control, move_id=line.move_id)
+    return [(entity.name, *one) for entity in PLAN.moving for one in store.proven(entity)]
+
+
+def equal_objects(line):
+    """Give the objects that are equal on both sides now, with their digests, by reading everything."""
+    with line.both() as both, at_one_snapshot(line.reading):
+        reader = TargetReader(line.reading, line.subject)
+        known = {entity.name: reader.by_reference(entity.name) for entity in PLAN.moving}
+        here, there = (
+            {(entity, key): digest.hex() for entity, key, digest in digests(subject=line.subject, **side)}
+            for side in (
+                {"connection": both["source"], "side": Side.SOURCE, "known": known},
+                {"connection": line.reading, "side": Side.TARGET},
+            )
+        )
+    found = [(*name, digest) for name, digest in here.items() if there.get(name) == digest]
+    order = [entity.name for entity in PLAN.moving]
+    return sorted(found, key=lambda one: (order.index(one[0]), one[1].encode()))
 
 
 def test_nothing_ahead(line):
@@ -225,6 +252,7 @@ def test_random_changes(line):
             line.drain()
             again, whole = line.again(), line.compare()
             same(again, whole)
+            assert proven(line) == equal_objects(line)
             assert whole.equal or line.problems()
             if n % 3 == 2:
                 moved = line.ahead()

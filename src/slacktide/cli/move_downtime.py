@@ -302,8 +302,9 @@ def clean(
         if apply:
             with reachable(move.source, move.target):
                 cleaning.clean(
-                    connection, move=move, is_open=last is not None and last.state == State.OPEN, everything=all_
-                )
+                    connection, move=move, is_open=last is not None and last.state == State.OPEN, everything=all_,
+                    who=options.who,
+                )  # fmt: skip
             record_audit(connection, who=options.who, what="move clean", object=name, reason=options.reason or "")
         return options.say(
             {"move": name, "applied": apply, "what": lines},

@@ -16,6 +16,7 @@ from slacktide.control.witness import witnessed
 from slacktide.core.configuration import (
     base_url,
     data_folder,
+    move_retention,
     proxy_secret,
     retention,
     secret_key,
@@ -85,6 +86,7 @@ def _work(control: Control, options: Shown, ended: threading.Event, *, what: str
     from slacktide.worker.supervise import Worker  # noqa: PLC0415 -- `up --no-worker` does without
 
     said = threading.Event()
+    move_retention()
     retention()  # what cannot be understood is refused now, not by a thread an hour later
 
     def ready() -> None:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 _KEY_FILE = "secret-key"
 _SOURCE_LOG_LIMIT = "8GB"
 _RETENTION = "P90D"
+_MOVE_RETENTION = "P7D"
 _CONTINGENCY_INTERVAL = "PT30M"
 _SHORTEST_CONTINGENCY_INTERVAL = timedelta(minutes=1)
 _SHORTEST_RETENTION = timedelta(days=1)
@@ -38,6 +39,7 @@ _IN_FILE = (
     "SLACKTIDE_CONTINGENCY_INTERVAL",
     "SLACKTIDE_MAIL_FROM",
     "SLACKTIDE_MAIL_URL",
+    "SLACKTIDE_MOVE_RETENTION",
     "SLACKTIDE_OIDC_CLAIM",
     "SLACKTIDE_OIDC_CLIENT",
     "SLACKTIDE_OIDC_ISSUER",
@@ -56,7 +58,7 @@ _REFERENCES = ("env:", "file:")
 
 
 class RetentionTooShort(UsageError):
-    """SLACKTIDE_RETENTION={named} is shorter than a day: give P1D or more, or leave it out."""
+    """{variable}={named} is shorter than a day: give P1D or more, or leave it out."""
 
 
 class ContingencyIntervalTooShort(UsageError):
@@ -276,10 +278,22 @@ def _flat(table: dict[str, Any], before: str = "") -> dict[str, Any]:
 
 def retention(environment: Mapping[str, str] = os.environ) -> timedelta:
     """Give SLACKTIDE_RETENTION: how long ended sessions and leases are kept. Raises BadDuration, RetentionTooShort."""
-    named = _said(environment, "SLACKTIDE_RETENTION") or _RETENTION
+    return _kept(environment, "SLACKTIDE_RETENTION", default=_RETENTION)
+
+
+def move_retention(environment: Mapping[str, str] = os.environ) -> timedelta:
+    """Give SLACKTIDE_MOVE_RETENTION: how long moves keep guests' data that they no longer need.
+
+    Raises BadDuration, RetentionTooShort.
+    """
+    return _kept(environment, "SLACKTIDE_MOVE_RETENTION", default=_MOVE_RETENTION)
+
+
+def _kept(environment: Mapping[str, str], variable: str, *, default: str) -> timedelta:
+    named = _said(environment, variable) or default
     kept = parse_duration(named)
     if kept < _SHORTEST_RETENTION:
-        raise RetentionTooShort(named=named)
+        raise RetentionTooShort(variable=variable, named=named)
     return kept
 
 

@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from slacktide.cutover import report
 from slacktide.guard import closing, install
 from slacktide.postgres import sql
 from slacktide.postgres.connection import connect
@@ -28,18 +29,21 @@ def describe(move: Move, *, is_open: bool, everything: bool) -> list[str]:
         f"source: the publication {prepare.publication(move.name)}, its slot, and the replica identities that were set",
         "target: the key map and the mover's rights",
         "target: the guard's triggers, where no other move needs them",
-        f"control: the journal of {move.name}; spool: {move.spool}",
+        f"control: the journal of {move.name}, messages too; spool: {move.spool}",
     ]
     if is_open and not everything:
         refused = f"the source refuses writes of {move.property_code}"
+        lines.append(f"kept: the reconciliation report, made before: `slacktide move report {move.name}`")
         lines.append(f"STAYS: {refused}; `--all` takes that too, and it can then be written")
     else:
         lines.append("source: the guard's triggers, where no other move needs them: the source can then be written")
     return lines
 
 
-def clean(connection: psycopg.Connection[TupleRow], *, move: Move, is_open: bool, everything: bool) -> None:
-    """Do what `describe` says."""
+def clean(connection: psycopg.Connection[TupleRow], *, move: Move, is_open: bool, everything: bool, who: str) -> None:
+    """Do what `describe` says; the report of a move that is open is made before what it is made from goes."""
+    if is_open and move.state != report.CLEAN:
+        report.make(connection, move=move, who=who)
     alone = not any(other.name != move.name for other in list_moves(connection))
     tables = prepare.guarded_tables(move.plan)
     with connect(move.source, name="clean") as source:

@@ -12,8 +12,7 @@ from slacktide.cutover.kind import find
 from slacktide.cutover.record import Record
 from slacktide.postgres.connection import connect
 from slacktide.transfer.ahead import subject_of
-from slacktide.transfer.verify import compare
-from slacktide.transfer.verify_carry import NothingVerified, verify_again
+from slacktide.transfer.verify_carry import NothingVerified, verify_again, verify_ahead
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -105,8 +104,10 @@ class Night:
             "target": self.target,
             "subject": subject_of(self.move, self.journal),
             "business_date": self.attempt.business_date,
+            "control": self.control,
+            "move_id": self.move.move_id,
         }
         try:
-            return verify_again(control=self.control, move_id=self.move.move_id, **facts)
+            return verify_again(**facts)
         except NothingVerified:
-            return compare(**facts)
+            return verify_ahead(**facts)  # which reads everything, and writes down what the report signs

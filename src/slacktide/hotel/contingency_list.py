@@ -5,9 +5,9 @@ from __future__ import annotations
 import unicodedata
 from typing import TYPE_CHECKING
 
+from slacktide.cutover.paper import Column, Section, plain
 from slacktide.hotel.contingency import DAYS
-from slacktide.hotel.contingency_table import Column, Section
-from slacktide.hotel.contingency_text import amount, day, money, name, plain, short_day, sums
+from slacktide.hotel.contingency_text import amount, day, money, name, short_day, sums
 
 if TYPE_CHECKING:
     from decimal import Decimal

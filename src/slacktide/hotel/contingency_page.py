@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from slacktide.cutover.paper import Column, Section, plain
 from slacktide.hotel import contingency_list as lists
 from slacktide.hotel.contingency import DAYS
 from slacktide.hotel.contingency_form import Form
-from slacktide.hotel.contingency_table import Column, Section
-from slacktide.hotel.contingency_text import day, moment, plain, short_day
+from slacktide.hotel.contingency_text import day, moment, short_day
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

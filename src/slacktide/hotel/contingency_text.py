@@ -1,46 +1,17 @@
-"""How the pack writes values: days, times, money, and text that somebody typed.
-
-What was typed is data. Here it loses only what would break a line or turn its direction; that it is no markup is seen
-to by who renders (`html.escape`, and for the PDF by handing all text over as JSON).
-"""
+"""How the pack writes values: names, days, times, money. Text that somebody typed is `cutover.paper`'s."""
 
 from __future__ import annotations
 
-import unicodedata
 from collections import defaultdict
 from datetime import date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
+from slacktide.cutover.paper import plain
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-_ZERO_WIDTH = 0x200B  # here a line may be broken
-_LONGEST_WORD = 24
-_HIDDEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
-_KEPT = {"\u200d", "\ufe0f"}  # they join an emoji's parts
-
-
-def plain(text: str) -> str:
-    """Give typed text on one line, without control characters and without those that turn its direction."""
-    shown = (
-        " " if c.isspace() else "" if unicodedata.category(c) in _HIDDEN and c not in _KEPT else c for c in spaced(text)
-    )
-    return " ".join("".join(shown).split())
-
-
-def spaced(text: str) -> str:
-    """Have every control character part words."""
-    return "".join(" " if unicodedata.category(c) == "Cc" else c for c in text)
-
-
-def breakable(text: str) -> str:
-    """Let a word that is too long for a column be broken."""
-    mark = chr(_ZERO_WIDTH)
-    return " ".join(
-        mark.join(word[n : n + _LONGEST_WORD] for n in range(0, len(word), _LONGEST_WORD)) for word in text.split(" ")
-    )
 
 
 def name(last: str, first: str, *, vip: bool = False) -> str:

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from slacktide.plan.model import Plan
     from slacktide.transfer.entry import Incarnation
     from slacktide.transfer.source import Fingerprint
-    from slacktide.transfer.spool import Spool
+    from slacktide.transfer.spool import SealedSpool
 
 _STREAM_LIMIT_SECONDS = 30.0
 
@@ -67,7 +67,7 @@ class Generator:
     """Makes batches of one move."""
 
     def __init__(
-        self, *, source: Source, journal: Journal, spool: Spool, plan: Plan, names: Names,
+        self, *, source: Source, journal: Journal, spool: SealedSpool, plan: Plan, names: Names,
         reached: Callable[[float], int],
     ) -> None:  # fmt: skip
         """Take the means; `reached(seconds)` asks the stream for its position and waits so long for it."""

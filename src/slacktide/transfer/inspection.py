@@ -15,7 +15,8 @@ from slacktide.transfer import source_sql
 from slacktide.transfer.journal import Journal
 from slacktide.transfer.message import unescape
 from slacktide.transfer.source_sql import qualified, type_of
-from slacktide.transfer.spool import Spool
+from slacktide.transfer.spool import SealedSpool
+from slacktide.transfer.spool_key import seal_of
 
 if TYPE_CHECKING:
     import psycopg
@@ -47,7 +48,7 @@ def xml_of(connection: psycopg.Connection[TupleRow], *, move: Move, entity: str,
     """Give an object's XML as it stands in its batch. Raises NotInBatch, UnknownEntity."""
     kind = entity_of(move, entity)
     stored = Journal(connection, move_id=move.move_id).batch(batch)
-    spool = Spool(move.source_spool)
+    spool = SealedSpool(move.source_spool, seal=seal_of(connection, move=move))
     if stored is not None and spool.path(stored.file).exists():
         parser: ET.XMLPullParser[Any] = ET.XMLPullParser(["end"])
         for piece in spool.read(stored.file, checksum=stored.checksum):

@@ -271,8 +271,9 @@ on conflict (move_id, process) do update set wanted = excluded.wanted,
 update slacktide.batch set state = 'generated' where move_id = %(move_id)s and number = %(number)s and state = 'transferred'
 
 -- name: lose
--- Note that a batch is in neither spool any more.
-update slacktide.batch set state = 'lost' where move_id = %(move_id)s and number = %(number)s and state = 'generated'
+-- Note that a batch is in neither spool any more, or in both as what it never was.
+update slacktide.batch set state = 'lost'
+where move_id = %(move_id)s and number = %(number)s and state in ('generated', 'transferred')
 
 -- name: first_lost
 -- The number of the first batch that is lost, if there is one.

@@ -18,8 +18,10 @@ from slacktide.transfer.apply import Applier
 from slacktide.transfer.generate import Generator, Names
 from slacktide.transfer.prepare import publication
 from slacktide.transfer.restart import reconcile
+from slacktide.transfer.seal import ForgedFile
 from slacktide.transfer.source import Source
-from slacktide.transfer.spool import CorruptFile, MissingFile, Spool
+from slacktide.transfer.spool import CorruptFile, MissingFile, SealedSpool, Spool
+from slacktide.transfer.spool_key import seal_of
 from slacktide.transfer.synchronization import Synchronizer
 
 if TYPE_CHECKING:
@@ -148,7 +150,7 @@ class Generate:
         self.generator = Generator(
             source=self._source,
             journal=self._journal,
-            spool=Spool(move.source_spool),
+            spool=SealedSpool(move.source_spool, seal=seal_of(self._journal.connection, move=move)),
             plan=move.plan,
             names=Names(move.name, move.property_code),
             reached=self._reached,
@@ -246,7 +248,7 @@ class Process:
     def open(self) -> None:
         """Connect to the target as the mover."""
         move = self._move
-        self._spool = Spool(move.target_spool)
+        self._spool = SealedSpool(move.target_spool, seal=seal_of(self._journal.connection, move=move))
         self._connection = connect(move.target, name=f"{move.name} process", role="slacktide_mover")
         self._applier = Applier(
             self._connection,
@@ -260,7 +262,7 @@ class Process:
         self._journal.listen()
 
     def step(self) -> int:
-        """Apply one batch; one whose file is not what it was is brought over again."""
+        """Apply one batch; one whose file is not what it was is brought over again, one that was forged made again."""
         batch = self._journal.next_batch("transferred")
         if batch is None:
             return 0
@@ -269,6 +271,9 @@ class Process:
         except (CorruptFile, MissingFile):
             self._spool.remove(batch.file)
             self._journal.fetch_again(batch.number)
+            return 1
+        except ForgedFile as error:  # its checksum holds, so that the source's spool has the same
+            self._journal.lose(batch.number, reason=str(error))
             return 1
         applied = self._applier.apply(batch, content)
         self._journal.processed(

@@ -1,21 +1,29 @@
-"""The spools: folders in which batches lie as compressed files, named by their content.
+"""The spools: folders in which batches lie as compressed and sealed files, named by their content.
 
 A file is written beside its place, made durable, and renamed; its name holds its number and the start of its
-checksum, so that an owner who woke too late cannot write over the file of the one who took over.
+checksum, so that an owner who woke too late cannot write over the file of the one who took over. The checksum is that
+of the bytes as they lie there, so that who carries a file from one spool to another needs no key. See `seal`.
 """
 
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 import zstandard
 
 from slacktide.core.errors import OutsideError
 from slacktide.transfer.message import MalformedBatch
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
+    from slacktide.transfer.seal import Seal
 
 _CHUNK = 1 << 20
 _LARGEST = 4 << 30  # bytes of a batch when unpacked; a backlog of a million objects stays below
@@ -50,22 +58,11 @@ class Spool:
         """Give the place of a file."""
         return self.folder / name
 
-    def write(self, pieces: Iterable[bytes], *, number: int) -> Written:
-        """Compress pieces into a file of this batch number, durably."""
-        packer = zstandard.ZstdCompressor(level=_LEVEL).compressobj()
-
-        def packed() -> Iterator[bytes]:
-            yield from (packer.compress(piece) for piece in pieces)
-            yield packer.flush()
-
-        return self._put(packed(), number=number)
-
     def fetch(self, other: Spool, *, name: str, checksum: str) -> None:
         """Bring a file from another spool, the same bytes. Raises MissingFile, CorruptFile."""
         if self._holds(name, checksum):
             return
-        number = int(name.partition("-")[0])
-        written = self._put(other.bytes_of(name), number=number)
+        written = self._put(other.bytes_of(name), number=_number_of(name))
         if written.checksum != checksum:
             self.path(written.name).unlink(missing_ok=True)
             raise CorruptFile(path=other.path(name), found=written.checksum, expected=checksum)
@@ -78,25 +75,6 @@ class Spool:
                     yield chunk
         except FileNotFoundError:
             raise MissingFile(path=self.path(name)) from None
-
-    def read(self, name: str, *, checksum: str) -> Iterator[bytes]:
-        """Give a file's unpacked bytes in pieces, after its checksum held. Raises MissingFile, CorruptFile."""
-        found = self._checksum(name)
-        if found != checksum:
-            raise CorruptFile(path=self.path(name), found=found, expected=checksum)
-        size = 0
-        try:
-            with (
-                self.path(name).open("rb") as file,
-                zstandard.ZstdDecompressor().stream_reader(file) as unpacked,
-            ):
-                while piece := unpacked.read(_CHUNK):
-                    size += len(piece)
-                    if size > _LARGEST:
-                        raise MalformedBatch(reason=f"it has more than {_LARGEST} bytes when unpacked")
-                    yield piece
-        except zstandard.ZstdError as error:
-            raise MalformedBatch(reason=str(error)) from error
 
     def remove(self, name: str) -> None:
         """Remove a file that is no longer needed."""
@@ -125,7 +103,7 @@ class Spool:
             making.unlink(missing_ok=True)
             raise
         checksum = digest.hexdigest()
-        name = f"{number:08d}-{checksum[:16]}.xml.zst"
+        name = f"{number:08d}-{checksum[:16]}.sealed"
         making.rename(self.path(name))
         self._make_names_durable()
         return Written(name, checksum, size)
@@ -136,3 +114,65 @@ class Spool:
             os.fsync(folder)
         finally:
             os.close(folder)
+
+
+class SealedSpool(Spool):
+    """A spool whose files this process may make and read."""
+
+    def __init__(self, folder: Path, *, seal: Seal) -> None:
+        """Take the folder, and what seals the move's files."""
+        super().__init__(folder)
+        self._seal = seal
+
+    def write(self, pieces: Iterable[bytes], *, number: int) -> Written:
+        """Compress and seal pieces into a file of this batch number, durably."""
+        packer = zstandard.ZstdCompressor(level=_LEVEL).compressobj()
+
+        def packed() -> Iterator[bytes]:
+            yield from (packer.compress(piece) for piece in pieces)
+            yield packer.flush()
+
+        return self._put(self._seal.sealed(packed(), number=number), number=number)
+
+    def read(self, name: str, *, checksum: str) -> Iterator[bytes]:
+        """Give a file's content in pieces, after its checksum held.
+
+        Raises MissingFile, CorruptFile, and in between ForgedFile, MalformedBatch.
+        """
+        found = self._checksum(name)
+        if found != checksum:
+            raise CorruptFile(path=self.path(name), found=found, expected=checksum)
+        opened = self._seal.opened(self.bytes_of(name), number=_number_of(name), path=self.path(name))
+        size = 0
+        try:
+            packed = io.BufferedReader(_Pieces(opened), _CHUNK)
+            with zstandard.ZstdDecompressor().stream_reader(packed) as unpacked:
+                while piece := unpacked.read(_CHUNK):
+                    size += len(piece)
+                    if size > _LARGEST:
+                        raise MalformedBatch(reason=f"it has more than {_LARGEST} bytes when unpacked")
+                    yield piece
+        except zstandard.ZstdError as error:
+            raise MalformedBatch(reason=str(error)) from error
+
+
+class _Pieces(io.RawIOBase):
+    """Pieces as a file that is read from its beginning."""
+
+    def __init__(self, pieces: Iterator[bytes]) -> None:
+        self._pieces, self._held = pieces, memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: WriteableBuffer, /) -> int:
+        into = memoryview(buffer)
+        self._held = self._held or memoryview(next(self._pieces, b""))
+        size = min(len(into), len(self._held))
+        into[:size], self._held = self._held[:size], self._held[size:]
+        return size
+
+
+def _number_of(name: str) -> int:
+    """Give the batch number that a file's name begins with."""
+    return int(name.partition("-")[0])

@@ -108,3 +108,19 @@ from unnest(%(entities)s::text[], %(ordinals)s::int[], %(counts)s::bigint[]) r (
 insert into slacktide.verified_total (move_id, total, label, value)
 select %(move_id)s, t.total, t.label, t.value
 from unnest(%(totals)s::text[], %(labels)s::text[], %(values)s::numeric[]) t (total, label, value)
+
+-- name: add_since
+-- Note what was read since: the digest of each object that is equal on both sides, nothing of any other.
+insert into slacktide.verified_since (move_id, entity, key, digest)
+select %(move_id)s, %(entity)s, s.key, s.digest from unnest(%(keys)s::text[], %(digests)s::text[]) s (key, digest)
+
+-- name: proven
+-- The objects of one entity that were equal at the last comparison, by the bytes of their keys, each with its digest.
+select p.key, p.digest from (
+    select key, digest from slacktide.verified_since
+    where move_id = %(move_id)s and entity = %(entity)s and digest is not null
+    union all
+    select o.key, o.digest from slacktide.verified_object o
+    where o.move_id = %(move_id)s and o.entity = %(entity)s and not exists (
+        select from slacktide.verified_since s where (s.move_id, s.entity, s.key) = (o.move_id, o.entity, o.key))) p
+order by p.key collate "C"

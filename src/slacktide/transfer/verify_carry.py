@@ -88,8 +88,9 @@ def verify_again(
     business_date: date,
     also: Keys | None = None,
 ) -> Verification:
-    """Compare what changed since the verification ahead, and carry the rest forward; nothing is written down.
+    """Compare what changed since the verification ahead, and carry the rest forward.
 
+    What is written down of it are the digests of the objects read, beside those carried: `Store.proven` gives them all.
     `also` names further objects to be read. The connections are as for `verify_ahead`; totals that depend on the
     business date are measured whole if it is another one. Raises NothingVerified, MoveUnknown.
     """
@@ -174,9 +175,10 @@ class _Run:
     def again(self, carried: Carried, *, also: Keys) -> Verification:
         """Read what changed."""
         read = self._to_read(carried, also)
+        self.store.forget_since()
         for entity in self._plan.moving:
             if keys := read[entity.name]:
-                _exhaust(self._comparison.objects(entity, keys=keys))
+                self.store.put_since(entity, keys, self._comparison.objects(entity, keys=keys))
         for total in self._plan.totals:
             if carried.business_date != self._today and depends_on_date(total):
                 _exhaust(self._comparison.measures(total))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,7 @@ from psycopg.sql import SQL, Identifier
 
 from slacktide.postgres import sql
 from slacktide.transfer.message import escape
+from slacktide.transfer.verify_read import fields
 
 if TYPE_CHECKING:
     import psycopg
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from slacktide.plan.model import Entity, Plan, Total
 
 _STATEMENTS = sql.load(__package__, "verify.sql")
-_SUMS = ("verified_difference", "verified_rows", "verified_total")
+_SUMS = ("verified_difference", "verified_rows", "verified_total", "verified_since")
 _TABLES = ("verified_object", "verified_measure", *_SUMS)
 Keys = Mapping[str, Collection[str]]  # the source's keys by entity
 Rows = Counter[tuple[str, int]]  # rows by entity and the place of the table in it, from 1
@@ -102,6 +103,20 @@ class Store:
         for total in plan.totals:
             if measured := keys.get(total.entity):
                 self.run("forget_measures", total=total.name, keys=list(measured))
+
+    def forget_since(self) -> None:
+        """Forget what an earlier comparison behind the verification ahead found."""
+        self._empty(["verified_since"])
+
+    def put_since(self, entity: Entity, keys: Collection[str], lines: Iterable[bytes]) -> None:
+        """Write down what was read of these objects since; `lines` are the equal ones'."""
+        equal = {key: digest for key, _, _, digest, _ in map(fields, lines)}
+        found = [equal.get(key) for key in keys]
+        self.run("add_since", entity=entity.name, keys=list(keys), digests=found)
+
+    def proven(self, entity: Entity) -> Iterator[tuple[str, str]]:
+        """Give key and digest of the objects that were equal at the last comparison, in the order of keys."""
+        yield from self.run("proven", entity=entity.name)
 
     def forget_all(self) -> None:
         """Forget everything."""

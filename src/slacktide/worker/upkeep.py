@@ -11,9 +11,10 @@ import psycopg
 from psycopg.rows import TupleRow
 
 from slacktide.control.cleaning import clean
-from slacktide.core.configuration import retention
+from slacktide.core.configuration import move_retention, retention
 from slacktide.cutover.abandon import open_sources
 from slacktide.cutover.drain import carry_out
+from slacktide.cutover.purging import purge
 from slacktide.holding.retry import forget_jobs
 
 _DRAIN_SECONDS = 1.0
@@ -37,8 +38,9 @@ def reopen(connection: psycopg.Connection[TupleRow], ended: threading.Event) -> 
 
 def tidy(connection: psycopg.Connection[TupleRow], ended: threading.Event) -> None:
     """Delete hourly what is kept no longer, as long as it is not told to end."""
-    keep = retention()
+    keep, keep_moves = retention(), move_retention()
     while not ended.is_set():
         clean(connection, keep=keep)
         forget_jobs(connection, keep=keep)
+        purge(connection, keep=keep_moves)
         ended.wait(_CLEAN_SECONDS)
