@@ -19,10 +19,12 @@ for _name, _where in {
     "message": "slacktide.cli.move_process:message",
     "show": "slacktide.cli.move_process:show",
     "reprocess": "slacktide.cli.move_process:reprocess",
+    "error": "slacktide.cli.move_error:app",
     "verify": "slacktide.cli.move_verify:verify",
     "contingency": "slacktide.cli.move_contingency:contingency",
     "form": "slacktide.cli.move_contingency:form",
     "downtime": "slacktide.cli.move_downtime:app",
+    "verifying": "slacktide.cli.move_verifying:verifying_",
     "go": "slacktide.cli.move_downtime:go",
     "clean": "slacktide.cli.move_downtime:clean",
 }.items():

@@ -88,17 +88,17 @@ class Night:
         waited, self._waited = self._waited, 0.0
         return waited
 
-    def verified_batch(self) -> tuple[Batch | None, Verification | None]:
-        """Make one batch, bring it to the target, and compare both sides at its instant."""
+    def verified_batch(self, *, whole: bool = False) -> tuple[Batch | None, Verification | None]:
+        """Make one batch, bring it to the target, and compare both sides at its instant; `whole` carries nothing."""
         found: list[Verification] = []
 
         def compared(_: Batch) -> None:
-            found.append(self._compare())
+            found.append(self._compare(whole=whole))
 
         batch = self.engine.batch(held=compared)
         return batch, found[0] if found else None
 
-    def _compare(self) -> Verification:
+    def _compare(self, *, whole: bool) -> Verification:
         source = self.engine.generate.connection
         facts: dict[str, Any] = {
             "source": source,
@@ -106,6 +106,8 @@ class Night:
             "subject": subject_of(self.move, self.journal),
             "business_date": self.attempt.business_date,
         }
+        if whole:
+            return compare(**facts)
         try:
             return verify_again(control=self.control, move_id=self.move.move_id, **facts)
         except NothingVerified:
