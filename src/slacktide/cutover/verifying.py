@@ -117,7 +117,11 @@ def enter(control: _Connection, *, move: Move, testers: list[str], who: str, rea
         with control.transaction():
             still = _note(control, move, testers=testers, who=who, reason=reason)
         right.grant_tester(target, **_rights(target, move.plan))
-        closing.begin_verifying(target, organization=move.target_property, reason=reason, epoch=seen.epoch)
+        try:
+            closing.begin_verifying(target, organization=move.target_property, reason=reason, epoch=seen.epoch)
+        except closing.Overtaken:
+            _revoke(target, move.plan)
+            raise
     return still
 
 
@@ -160,11 +164,21 @@ def _rights(target: _Connection, plan: Plan) -> dict[str, list[tuple[str, str]]]
     configuration = [table for entity in plan.configuration for table in entity.tables]
     read = [(plan.property.schema, plan.property.table)]
     read += [(table.schema, table.table) for table in (*plan.table.values(), *configuration)]
-    read += [name for name in map(_name, plan.left_out) if name is not None]
+    read += [name for name in map(_name, plan.left_out) if name is not None and _is_there(target, name)]
     write = [(table.schema, table.table) for table in guarded_tables(plan)]
     write += [(counter.schema, counter.table) for counter in plan.counters]
     write += kind.derived if kind else []
     return {"read": read, "write": write, "sequences": drawn_sequences(target, plan=plan)}
+
+
+def _revoke(target: _Connection, plan: Plan) -> None:
+    rights = _rights(target, plan)
+    right.revoke_tester(target, tables=rights["read"] + rights["write"], sequences=rights["sequences"])
+
+
+def _is_there(target: _Connection, name: tuple[str, str]) -> bool:
+    """Tell whether a table that is left out is at the target at all."""
+    return target.execute(_STATEMENTS["is_there"], {"schema": name[0], "table": name[1]}).fetchone() is not None
 
 
 def _name(left_out: str) -> tuple[str, str] | None:
@@ -185,8 +199,7 @@ def turn_out(night: Night) -> None:
         night.record.set_step(_STEP, state="running", detail={"waits_for": listed})
         night.wait_for_people(_PAUSE_SECONDS)
     _keep_wrote(night)
-    rights = _rights(night.target, move.plan)
-    right.revoke_tester(night.target, tables=rights["read"] + rights["write"], sequences=rights["sequences"])
+    _revoke(night.target, move.plan)
 
 
 def _close(control: _Connection, target: _Connection, move: Move, *, who: str) -> None:
@@ -262,5 +275,4 @@ def end_for_abandon(control: _Connection, target: _Connection, *, move: Move, wh
                 end_transaction(target, id=holder.id)
             except UnknownTransaction:
                 continue  # it ended by itself
-    rights = _rights(target, move.plan)
-    right.revoke_tester(target, tables=rights["read"] + rights["write"], sequences=rights["sequences"])
+    _revoke(target, move.plan)

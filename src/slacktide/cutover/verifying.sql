@@ -24,6 +24,11 @@ where move_id = %(move_id)s and attempt = %(attempt)s and ended_at is null
 select tester, relation, lower(operation), sum(row_count)::bigint from slacktide.guard_touched
 where %(organization)s = any (organizations) and at >= %(since)s group by 1, 2, 3 order by 1, 2, 3
 
+-- name: is_there
+-- Tell whether a table is in this database.
+select from pg_class c join pg_namespace n on n.oid = c.relnamespace
+where n.nspname = %(schema)s and c.relname = %(table)s and c.relkind in ('r', 'p')
+
 -- name: forget_hash
 -- Have objects written again, whatever the key map says of their content.
 update slacktide.key_map k set hash = null
