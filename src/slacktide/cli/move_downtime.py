@@ -233,7 +233,9 @@ def go(
                 _go_on(connection, move, record, event=Event.GO)
         record_audit(connection, who=options.who, what="move go", object=name,
                      after={"role": role, "name": name_, "checksum": signed}, reason=options.reason or "")  # fmt: skip
-        value = {"move": name, "role": role, "name": name_, "totals": totals, "checksum": signed or None}
+        left_out = (record.current().verification or {}).get("accepted", [])
+        value = {"move": name, "role": role, "name": name_, "totals": totals, "checksum": signed or None,
+                 "accepted": left_out}  # fmt: skip
         return options.say(value, move_window.go(value))
 
 

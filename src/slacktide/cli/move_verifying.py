@@ -8,6 +8,7 @@ from cyclopts import Parameter
 
 from slacktide.cli.address import reachable
 from slacktide.cli.output import ACTING, Acting, Flag, table
+from slacktide.control.audit import record_audit
 from slacktide.control.database import open_control
 from slacktide.core.errors import UsageError
 from slacktide.cutover import verifying
@@ -76,6 +77,8 @@ def _end(connection: psycopg.Connection[TupleRow], move: Move, options: Acting) 
             record.void()
             record.happen(Event.GO)
             Journal(connection, move_id=move.move_id).want(DOWN_TIME, running=True)
+        record_audit(connection, who=options.who, what="move verifying leave", object=move.name,
+                     reason=options.reason or "")  # fmt: skip
     text = f"The testers leave; what they wrote is taken away: slacktide move downtime resume {move.name}"
     return options.say({"move": move.name, "testers": []}, text)
 
@@ -84,9 +87,9 @@ def _show(connection: psycopg.Connection[TupleRow], move: Move, options: Acting)
     found = verifying.current(connection, move=move)
     if found is None:
         raise verifying.NobodyIn(move=move.name)
-    state = "may enter" if found.ended_at is None else "have left, and what they wrote is proven gone"
+    state = "may enter" if found.ended_at is None else "are out again, and what they wrote is proven gone"
     rows = [[str(each) for each in line] for line in found.wrote]
-    text = [f"{', '.join(found.testers)} {state}; let in by {found.who}: {found.reason}"]
+    text = [f"Testers ({', '.join(found.testers)}) {state}; let in by {found.who}: {found.reason}"]
     text += [table(rows, head=["database user", "table", "wrote", "rows"])] if rows else []
     return options.say({"move": move.name, "is_in": found.ended_at is None, **_value(found)}, "\n".join(text))
 

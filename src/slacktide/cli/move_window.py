@@ -122,7 +122,8 @@ def go(found: dict[str, Any]) -> str:
     said = f"{found['name']} gives the go of {found['role']} for {found['move']}"
     if not found["totals"]:
         return f"{said}, beforehand: it stands for whatever totals verification passes."
-    return f"{said}, and signs these totals ({found['checksum'][:12]}):\n{totals(found['totals'])}"
+    lines = [f"{said}, and signs these totals ({found['checksum'][:12]}):", totals(found["totals"])]
+    return "\n".join([*lines, *([accepted(found["accepted"])] if found["accepted"] else [])])
 
 
 def overdue(planned: datetime, *, move: str) -> str:
