@@ -137,6 +137,16 @@ def test_an_old_look_changes_nothing(guarded):
         closing.reopen(guarded, organization="RESORT", epoch=seen.epoch)
 
 
+def test_an_old_look_lets_no_tester_in(guarded):
+    """Testers who are let in by a look that is older than their being turned out stay out."""
+    closing.prepare_target(guarded, organization="RESORT")
+    seen = closing.state(guarded, organization="RESORT")
+    closing.prepare_target(guarded, organization="RESORT")
+    with pytest.raises(closing.Overtaken, match="Try again"):
+        closing.begin_verifying(guarded, organization="RESORT", epoch=seen.epoch)
+    assert closing.state(guarded, organization="RESORT").state == State.PREPARED
+
+
 def test_a_closing_that_was_rolled_back_disturbs_nobody(guarded, session):
     """An epoch is published only after its row has committed, so a rolled back closing leaves no trace."""
     writer = session(autocommit=False, isolation="repeatable read")

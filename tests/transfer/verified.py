@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import tempfile
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 
-from slacktide.plan.load import load_plan
+from slacktide.plan.load import load_plan_text
 from slacktide.postgres.connection import connect
 from slacktide.transfer import prepare
 from slacktide.transfer.verify import compare
@@ -72,19 +71,16 @@ counters:
 CODES = {"kind": {"A": "X", "B": "Y"}, "rate": {"R": "S"}}
 
 
-def _plan():
+def _text():
     text = (HERE / "bare.yaml").read_text()
     text = text.replace("entities:\n", "  kind: {table: bare.property, column: code}\nentities:\n", 1)
-    text = text.replace("steps:\n", THING + "steps:\n", 1).replace(
+    return text.replace("steps:\n", THING + "steps:\n", 1).replace(
         "left_out: {", REST + "left_out: {bare.range: raised, "
     )
-    with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
-        file.write(text)
-        file.flush()
-        return load_plan(path=Path(file.name))
 
 
-PLAN = _plan()
+TEXT = _text()
+PLAN = load_plan_text(text=TEXT, file="bare.yaml")
 FULL_SCHEMA = SCHEMA + TABLES
 
 

@@ -18,6 +18,7 @@ from slacktide.control.setting import control_now
 from slacktide.core import clock
 from slacktide.core.errors import ExitStatus, UsageError
 from slacktide.core.instant import parse_instant
+from slacktide.cutover import go as going
 from slacktide.cutover import precondition, result
 from slacktide.cutover.attempt import OVER, TRANSITIONS, WORKING, Event, IllegalAttemptEvent, State
 from slacktide.cutover.record import Record
@@ -195,7 +196,7 @@ def _resumed(
     if (record.current().state, Event.RESUME) not in TRANSITIONS:
         raise NothingToResume(move=move.name, state=record.current().state)
     for role, name in gos.items():
-        record.add_go(role=role, name=name)
+        record.add_go(role=role, name=name, who=options.who, checksum="")
     _go_on(connection, move, record, event=Event.RESUME)
     record_audit(connection, who=options.who, what="move downtime resume", object=move.name, after={"gos": gos},
                  reason=options.reason or "")  # fmt: skip
@@ -223,16 +224,19 @@ def go(
         move = load_move(connection, name=name)
         _gos((f"{role}={name_}",), move)
         record = Record(connection, move_id=move.move_id, move=move.name)
-        record.add_go(role=role, name=name_)
+        totals = going.totals_of(record.current())
+        signed = going.checksum(totals)
+        record.add_go(role=role, name=name_, who=options.who, checksum=signed)
         if record.current().state == State.READY:
             require_worker(connection)
             with contextlib.suppress(IllegalAttemptEvent):  # somebody paused or abandoned it at this moment
                 _go_on(connection, move, record, event=Event.GO)
-        record_audit(connection, who=options.who, what="move go", object=name, after={"role": role, "name": name_},
-                     reason=options.reason or "")  # fmt: skip
-        totals = (record.current().verification or {}).get("totals", {})
-        text = f"{name_} gives the go of {role} for {name}.\n{move_window.totals(totals)}"
-        return options.say({"move": name, "role": role, "name": name_, "totals": totals}, text)
+        record_audit(connection, who=options.who, what="move go", object=name,
+                     after={"role": role, "name": name_, "checksum": signed}, reason=options.reason or "")  # fmt: skip
+        left_out = (record.current().verification or {}).get("accepted", [])
+        value = {"move": name, "role": role, "name": name_, "totals": totals, "checksum": signed or None,
+                 "accepted": left_out}  # fmt: skip
+        return options.say(value, move_window.go(value))
 
 
 def _watch(connection: psycopg.Connection[TupleRow], move: Move, options: Shown) -> int:
@@ -272,6 +276,8 @@ def _say_result(connection: psycopg.Connection[TupleRow], move: Move, options: S
         f"{found['objects_moved']:,} objects moved since Start, {found['verified_objects']:,} verified, "
         f"{found['differences']} differences"
     )
+    if found["accepted"]:
+        text.append(move_window.accepted(found["accepted"]))
     if found["result"] == State.PAUSED:
         text.append(move_window.standing(result.standing(connection, move=move)))
     options.say(found, "\n\n".join(text))

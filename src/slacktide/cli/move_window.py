@@ -117,6 +117,29 @@ def totals(found: dict[str, dict[str, str]]) -> str:
     return table(rows, head=["control total", "source", "target"])
 
 
+def go(found: dict[str, Any]) -> str:
+    """Write a go, and the totals that it signs."""
+    said = f"{found['name']} gives the go of {found['role']} for {found['move']}"
+    if not found["totals"]:
+        return f"{said}, beforehand: it stands for whatever totals verification passes."
+    lines = [f"{said}, and signs these totals ({found['checksum'][:12]}):", totals(found["totals"])]
+    return "\n".join([*lines, *([accepted(found["accepted"])] if found["accepted"] else [])])
+
+
+def overdue(planned: datetime, *, move: str) -> str:
+    """Write that the planned end has passed, and what to do now."""
+    said = f"THE PLANNED END HAS PASSED ({_second(planned)}): the property stays closed until it opens, or is given up:"
+    return f"{said} slacktide move downtime abandon {move}"
+
+
+def accepted(found: list[dict[str, Any]]) -> str:
+    """Write the objects that were left out by name."""
+    return "\n".join(
+        f"left out: {one['entity']} {one['key']} ({one['what']}), accepted by {one['name']}: {one['reason']}"
+        for one in found
+    )
+
+
 def procedure(attempt: Attempt, steps: list[StepRecord]) -> str:
     """Write the steps of the down time and how it stands."""
     rows = [[step.title, step.state, f"{step.done:,}", f"{step.work_seconds:.2f} s"] for step in steps]

@@ -8,6 +8,7 @@ closing.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -129,8 +130,16 @@ def list_sides(connection: psycopg.Connection[Any], *, organization: str | None 
     """Give the sides of one organization, or of all."""
     rows = connection.execute(_sql["sides"], {"code": organization})
     return [
-        Side(organization=code, side=side, state=state, since=since, database=database, lives_at=lives_at)
-        for code, side, state, since, database, lives_at in rows
+        Side(
+            organization=code,
+            side=side,
+            state=state,
+            since=since,
+            database=database,
+            lives_at=lives_at,
+            testers=tuple(testers),
+        )
+        for code, side, state, since, database, lives_at, testers in rows
     ]
 
 
@@ -149,13 +158,14 @@ def set_side(
     state: SideState,
     database: str | None = None,
     lives_at: str | None = None,
+    testers: Sequence[str] = (),
     who: str,
     reason: str,
 ) -> None:
     """Give a side of an organization its state. Raises UnknownOrganization, PlaceMissing.
 
     `lives_at` belongs to `reference only`: where the organization lives now. The address of the database is
-    kept without a password; left out, the known one stays.
+    kept without a password; left out, the known one stays. `testers` may enter a closed side all the same.
     """
     if state == "reference only" and not lives_at:
         raise PlaceMissing(organization=organization)
@@ -168,6 +178,7 @@ def set_side(
             "state": state,
             "database": database and shown(database),
             "lives_at": lives_at if state == "reference only" else None,
+            "testers": [*testers],
         }
         connection.execute(_sql["set_side"], facts)
         after = _side(connection, organization, side)

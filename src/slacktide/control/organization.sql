@@ -17,20 +17,21 @@ update slacktide.organization set name = %(name)s, zone = %(zone)s where code = 
 
 -- name: sides
 -- List the sides, of one organization or of all.
-select organization, side, state, since, database, lives_at
+select organization, side, state, since, database, lives_at, testers
 from slacktide.side
 where %(code)s::text is null or organization = %(code)s::text
 order by organization, side;
 
 -- name: set_side
 -- Add a side, or give it a state; a state that stays keeps its instant.
-insert into slacktide.side as present (organization, side, state, database, lives_at)
-values (%(organization)s, %(side)s, %(state)s, %(database)s, %(lives_at)s)
+insert into slacktide.side as present (organization, side, state, database, lives_at, testers)
+values (%(organization)s, %(side)s, %(state)s, %(database)s, %(lives_at)s, %(testers)s)
 on conflict (organization, side) do update
 set state = excluded.state,
     since = case when present.state = excluded.state then present.since else excluded.since end,
     database = coalesce(excluded.database, present.database),
-    lives_at = excluded.lives_at;
+    lives_at = excluded.lives_at,
+    testers = excluded.testers;
 
 -- name: remove_side
 -- Forget a side.

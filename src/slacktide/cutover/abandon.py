@@ -33,6 +33,7 @@ from slacktide.control.audit import record_audit, require_reason
 from slacktide.control.organization import list_sides, set_side
 from slacktide.control.schedule import state_of
 from slacktide.core.errors import InputError
+from slacktide.cutover import verifying
 from slacktide.cutover.attempt import Event, State
 from slacktide.cutover.kind import find
 from slacktide.cutover.record import Record
@@ -169,7 +170,7 @@ def carry_on(control: _Connection, *, move: Move) -> None:
         return
     record = Record(control, move_id=move.move_id, move=move.name)
     attempt = record.current().attempt
-    cleared = _clear_target(move)
+    cleared = _clear_target(control, move)
     if any(cleared.rows.values()):
         _note(control, move, attempt, _shown(cleared))
     with connect(move.source, name=f"{move.name} abandon") as source:
@@ -184,16 +185,19 @@ def carry_on(control: _Connection, *, move: Move) -> None:
                      after=_shown(cleared), reason=record.current().abandoned_reason or "")  # fmt: skip
 
 
-def _clear_target(move: Move) -> clearing.Cleared:
+def _clear_target(control: _Connection, move: Move) -> clearing.Cleared:
     """End whoever writes there for this move, and take everything away that it wrote."""
     kind = find(move.plan.kind)
+    tested = verifying.current(control, move=move)
 
     def derived(target: _Connection) -> int:
         return kind.clear(target, property_code=move.target_property) if kind else 0
 
     with connect(move.target, name=f"{move.name} abandon", timeout_seconds=_TIMEOUT_SECONDS) as target:
         clearing.end_connections(target, move=move.name, doing=("process", "down time", "abandon"))
-        return clearing.clear(target, move=move, derived=derived)
+        if tested:
+            verifying.end_for_abandon(control, target, move=move, who=tested.who)
+        return clearing.clear(target, move=move, derived=derived, testers=tested is not None)
 
 
 def _begin_anew(control: _Connection, move: Move, cleared: clearing.Cleared) -> None:

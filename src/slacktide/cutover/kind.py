@@ -45,6 +45,10 @@ class Pack(Protocol):
 class Kind(Protocol):
     """What a kind of property has to offer."""
 
+    @property
+    def derived(self) -> Sequence[tuple[str, str]]:
+        """The tables, by schema and name, that `rebuild` fills."""
+
     def contingency(self, source: psycopg.Connection[TupleRow], *, property_code: str) -> Pack | None:
         """Read the contingency pack in the connection's transaction; None where the property is not there."""
 

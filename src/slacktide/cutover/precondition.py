@@ -22,7 +22,7 @@ from slacktide.cutover import contingency
 from slacktide.downtime.setting import Setting
 from slacktide.guard import presence
 from slacktide.postgres.connection import copyable
-from slacktide.transfer import emptiness, panel
+from slacktide.transfer import acceptance, emptiness, panel
 from slacktide.transfer.journal import PROCESSES
 from slacktide.transfer.prepare import guarded_tables
 
@@ -104,16 +104,16 @@ def check(sides: Sides, *, move: Move, wish: Wish, now: datetime) -> Finding:
 def _transfer(control: psycopg.Connection[TupleRow], move: Move) -> list[Precondition]:
     status = panel.status(control, move=move)
     running = [name for name in PROCESSES if status.processes[name].state != "stopped"]
-    problems = status.messages["failed"] + status.messages["waiting"]
+    problems = status.processes["process"].failed  # without those that are accepted
     verified = (move.facts.get("verified") or {}) if move.facts else {}
-    different = verified.get("different") or 0
+    different = acceptance.different(control, move=move) if verified.get("different") else 0
     return [
         Precondition(1, "steady", "Transfer is steady", status.steady, "" if status.steady else "it is not steady",
                      f"slacktide move status {move.name} --watch"),
         Precondition(2, "stopped", "All four processes are stopped", not running,
                      f"{', '.join(running)} runs" if running else "", f"slacktide move processes stop {move.name}"),
         Precondition(3, "messages", "No message is failed or waiting", problems == 0,
-                     f"{problems} messages" if problems else "", f"slacktide move messages {move.name}"),
+                     f"{problems} messages" if problems else "", f"slacktide move error list {move.name}"),
         Precondition(3, "verified", "Verification ahead found no difference", different == 0,
                      f"{different} objects differ" if different else "", f"slacktide move verify {move.name}"),
     ]  # fmt: skip

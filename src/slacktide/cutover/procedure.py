@@ -20,9 +20,10 @@ from slacktide.core.errors import SlacktideError
 from slacktide.cutover import abandon
 from slacktide.cutover.attempt import Event, IllegalAttemptEvent, State
 from slacktide.cutover.engine import BatchLost
+from slacktide.cutover.go import GoMissing
 from slacktide.cutover.night import Ended, Night
 from slacktide.cutover.record import Record
-from slacktide.cutover.step import BarrierVoid, GoMissing, Step, steps_of
+from slacktide.cutover.step import BarrierVoid, Step, steps_of
 from slacktide.guard.closing import Overtaken
 from slacktide.postgres.connection import Unreachable
 from slacktide.postgres.stream import SlotNotCreated, StreamEnded

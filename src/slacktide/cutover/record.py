@@ -87,7 +87,7 @@ class Record:
 
     def begin(self, *, steps: list[tuple[str, str]], waived: dict[str, str], gos: dict[str, str], **facts: Any) -> int:
         """Write down a new attempt with its steps (name, title); give its number."""
-        given = {role: {"name": name, "at": "beforehand"} for role, name in gos.items()}
+        given = {role: {"name": name, "at": "beforehand", "who": facts["who"]} for role, name in gos.items()}
         with self._connection.transaction():
             row = self._run("begin", waived=json.dumps(waived), gos=json.dumps(given), **facts).fetchone()
             attempt = int(row[0]) if row else 0
@@ -140,9 +140,13 @@ class Record:
         encoded = msgspec.json.encode(verification).decode()
         self._run("set_final", attempt=self.current().attempt, batch=batch, verification=encoded)
 
-    def add_go(self, *, role: str, name: str) -> None:
-        """Keep a go by name."""
-        self._run("add_go", attempt=self.current().attempt, role=role, name=name)
+    def add_go(self, *, role: str, name: str, who: str, checksum: str) -> None:
+        """Keep a go by name, with who gave it and the checksum of the totals that it signs ('': there were none)."""
+        self._run("add_go", attempt=self.current().attempt, role=role, name=name, who=who, checksum=checksum)
+
+    def void_go(self, *, role: str) -> None:
+        """Mark a go that stands no longer."""
+        self._run("void_go", attempt=self.current().attempt, role=role)
 
     def moved(self) -> int:
         """Give the number of objects applied to the target after Start."""

@@ -45,6 +45,7 @@ for update
 -- name: set_state
 -- Note the state of an attempt.
 update slacktide.procedure set state = %(state)s, error = %(error)s,
+    state_since = case when state = %(state)s then state_since else clock_timestamp() end,
     opened_at = case when %(state)s = 'open' then clock_timestamp() else opened_at end
 where move_id = %(move_id)s and attempt = %(attempt)s
 
@@ -64,7 +65,13 @@ where move_id = %(move_id)s and attempt = %(attempt)s
 -- name: add_go
 -- Keep a go by name.
 update slacktide.procedure
-set gos = gos || jsonb_build_object(%(role)s::text, jsonb_build_object('name', %(name)s::text, 'at', clock_timestamp()))
+set gos = gos || jsonb_build_object(%(role)s::text, jsonb_build_object(
+    'name', %(name)s::text, 'at', clock_timestamp(), 'who', %(who)s::text, 'checksum', %(checksum)s::text))
+where move_id = %(move_id)s and attempt = %(attempt)s
+
+-- name: void_go
+-- Mark a go that stands no longer.
+update slacktide.procedure set gos = jsonb_set(gos, array[%(role)s, 'void'], to_jsonb(clock_timestamp()))
 where move_id = %(move_id)s and attempt = %(attempt)s
 
 -- name: moved

@@ -77,6 +77,7 @@ def of(connection: psycopg.Connection[TupleRow], *, move: Move) -> dict[str, Any
         "objects_moved": record.moved(),
         "verified_objects": kept.get("read", 0) + kept.get("carried", 0),
         "differences": kept.get("different", 0),
+        "accepted": kept.get("accepted", []),
         "totals": kept.get("totals", {}),
         "rows": _by_table(kept.get("rows", {})),
         "error": attempt.error,

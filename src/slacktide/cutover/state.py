@@ -164,7 +164,11 @@ def _measured(
         now=now,
         organization=organization,
         holders=Holders(leases=len(left.leases), sessions=len(left.waited_for), transactions=transactions),
-        verifying=any(one.closing.state is guard_state.State.VERIFYING for one in here),
+        verifying=any(
+            one.closing.state is guard_state.State.VERIFYING
+            for one in measured.seen
+            if organization in (None, one.place.organization)
+        ),
     )
     quiet = left.settled and all(one.closing.state in _NOBODY_WRITES for one in here)
     unseen = any(organization in one.organizations for one in measured.unseen)

@@ -22,6 +22,7 @@ from slacktide.control import downtime as control_downtime
 from slacktide.control.organization import set_side
 from slacktide.core import clock
 from slacktide.core.errors import InputError, OutsideError
+from slacktide.cutover import go, verifying
 from slacktide.cutover.attempt import Event, IllegalAttemptEvent
 from slacktide.cutover.night import Ended
 from slacktide.downtime.saving import AlreadyOver
@@ -30,6 +31,7 @@ from slacktide.guard.holders import holders
 from slacktide.guard.state import State
 from slacktide.postgres.connection import shown
 from slacktide.transfer import panel
+from slacktide.transfer.acceptance import accepted_of
 from slacktide.transfer.counter import raise_counters
 from slacktide.transfer.move import set_task
 from slacktide.transfer.prepare import guarded_tables
@@ -43,7 +45,7 @@ _NOTE_SECONDS = 0.2
 
 
 class ErrorsOpen(InputError):
-    """{count} messages failed or wait: {listed}. Mend them, then `slacktide move downtime resume {move}`."""
+    """{count} messages failed or wait: {listed}. What can be done: `slacktide move error list {move}`. Then `slacktide move downtime resume {move}`."""  # noqa: E501 -- the message is one sentence
 
 
 class NotEqual(OutsideError):
@@ -52,10 +54,6 @@ class NotEqual(OutsideError):
 
 class BarrierVoid(OutsideError):
     """{count} objects of the property changed after the barrier: the final synchronization begins anew."""
-
-
-class GoMissing(InputError):
-    """The go of {roles} is missing: `slacktide move go {move} --role {role} --name NAME`."""
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -110,13 +108,18 @@ def synchronize_finally(night: Night) -> Any:
             night.record.set_step(step, state="running", done=done, total=done)
             noted = clock.monotonic_seconds()
 
+    tested = verifying.current(night.control, move=night.move) is not None
+    if tested:
+        verifying.turn_out(night)
     night.engine.drain(progress=progress)
     night.record.set_step(step, state="running", done=moved, total=moved)
-    batch, verification = night.verified_batch()
+    _require_no_problems(night)
+    batch, verification = verifying.take_away(night) if tested else night.verified_batch()
     _require_no_problems(night)
     if batch is None or verification is None:
         raise BarrierVoid(count="some")
     night.record.set_final(batch.number, verification=_kept(night, verification))
+    verifying.note_gone(night)
     return {"batch": batch.number, "as_of": batch.as_of, "objects": night.record.moved()}
 
 
@@ -174,11 +177,11 @@ def resync_inventory(night: Night) -> Any:
 
 
 def require_gos(night: Night) -> Any:
-    """Go on only with a go by name from each role that the plan lists."""
-    given = night.record.current().gos
-    missing = [role for role in night.move.plan.roles if role not in given]
-    if missing:
-        raise GoMissing(roles=", ".join(missing), role=missing[0], move=night.move.name)
+    """Go on only with a go by name from each role that the plan lists; testers leave before it opens."""
+    given = go.require(night)
+    if verifying.is_in(night.control, move=night.move):
+        night.record.void()
+        raise BarrierVoid(count="the testers'")
     return {"gos": given}
 
 
@@ -239,7 +242,8 @@ def _still_behind_barrier(night: Night) -> None:
 
 
 def _require_no_problems(night: Night) -> None:
-    open_ones = [p for p in panel.problems(night.control, move=night.move) if p.state in ("failed", "waiting")]
+    listed_ones = panel.problems(night.control, move=night.move)
+    open_ones = [p for p in listed_ones if p.state in ("failed", "waiting") and p.accepted_by is None]
     if open_ones:
         listed = "; ".join(f"{p.entity} {p.key} {p.state}: {p.reason}" for p in open_ones[:3])
         raise ErrorsOpen(count=len(open_ones), listed=listed, move=night.move.name)
@@ -269,6 +273,7 @@ def _kept(night: Night, found: Verification) -> dict[str, Any]:
         "total_entities": of,
         "moved": night.moved_by_entity(),
         "own": night.own_objects(),
+        "accepted": accepted_of(night.control, move=night.move, left_out=found.accepted),
     }
 
 

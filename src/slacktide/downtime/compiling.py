@@ -172,6 +172,7 @@ def _closing(side: Side) -> Setting:
         latched=True,
         start=side.since,
         users="out",
+        testers=side.testers,
         reason="durable closing: a move's down time procedures have started",
     )
 

@@ -48,7 +48,8 @@ class Organization(msgspec.Struct, frozen=True):
 class Side(msgspec.Struct, frozen=True, kw_only=True):
     """An organization in one database, and the state of that side since an instant.
 
-    `lives_at` says, for one that is reference only, where the organization lives now.
+    `lives_at` says, for one that is reference only, where the organization lives now; `testers` may enter one that is
+    closed.
     """
 
     organization: str
@@ -57,6 +58,7 @@ class Side(msgspec.Struct, frozen=True, kw_only=True):
     since: datetime
     database: str | None = None
     lives_at: str | None = None
+    testers: tuple[str, ...] = ()
 
 
 class Phase(msgspec.Struct, frozen=True):

@@ -121,9 +121,11 @@ def prepare_target(connection: Connection[TupleRow], *, organization: str, reaso
     return _happen(connection, organization=organization, event=Event.PREPARE, reason=reason)
 
 
-def begin_verifying(connection: Connection[TupleRow], *, organization: str, reason: str = "") -> Closing:
-    """Let testers write beside the mover; what they write is recorded (`verify`). Raises IllegalEvent."""
-    return _happen(connection, organization=organization, event=Event.VERIFY, reason=reason)
+def begin_verifying(
+    connection: Connection[TupleRow], *, organization: str, reason: str = "", epoch: int | None = None
+) -> Closing:
+    """Let testers write beside the mover; what they write is recorded (`verify`). Raises IllegalEvent, Overtaken."""
+    return _happen(connection, organization=organization, event=Event.VERIFY, reason=reason, epoch=epoch)
 
 
 def open_target(connection: Connection[TupleRow], *, organization: str, reason: str = "") -> Closing:

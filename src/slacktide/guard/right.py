@@ -1,4 +1,4 @@
-"""What the mover may do in a guarded database beyond passing the guard: read and write the plan's tables."""
+"""What the mover and testers may do in a guarded database beyond passing the guard: use the plan's tables."""
 
 from __future__ import annotations
 
@@ -40,6 +40,27 @@ def revoke_mover(connection: Connection[TupleRow], *, tables: Sequence[Name], se
         rights.append(ddl.revoke(kind="sequence", names=[*sequences], role=MOVER))
     if rights:
         rights.append(ddl.revoke(kind="schema", names=_schemas(tables, sequences), role=MOVER))
+    _all(connection, rights)
+
+
+def grant_tester(
+    connection: Connection[TupleRow], *, read: Sequence[Name], write: Sequence[Name], sequences: Sequence[Name]
+) -> None:
+    """Let testers read and write tables and draw from sequences, as long as they are in."""
+    rights = [ddl.grant(what="usage", kind="schema", names=_schemas(read, write, sequences), role=TESTER)]
+    rights.append(ddl.grant(what="select", kind="table", names=[*read, *write], role=TESTER))
+    rights.append(ddl.grant(what="insert, update, delete", kind="table", names=[*write], role=TESTER))
+    if sequences:
+        rights.append(ddl.grant(what="usage, select", kind="sequence", names=[*sequences], role=TESTER))
+    _all(connection, rights)
+
+
+def revoke_tester(connection: Connection[TupleRow], *, tables: Sequence[Name], sequences: Sequence[Name]) -> None:
+    """Take back what `grant_tester` gave."""
+    rights = [ddl.revoke(kind="table", names=[*tables], role=TESTER)]
+    if sequences:
+        rights.append(ddl.revoke(kind="sequence", names=[*sequences], role=TESTER))
+    rights.append(ddl.revoke(kind="schema", names=_schemas(tables, sequences), role=TESTER))
     _all(connection, rights)
 
 

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 class Hotel:
     """The kind `hotel`."""
 
+    derived = (("hotel", "inventory"),)
+
     def contingency(self, source: psycopg.Connection[TupleRow], *, property_code: str) -> Pack | None:
         """Read the contingency pack of a property in the connection's snapshot."""
         contents = contingency.read(source, property_code=property_code)

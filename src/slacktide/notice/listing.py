@@ -16,7 +16,7 @@ from slacktide.core.duration import format_instant
 from slacktide.notice import store, webhook
 from slacktide.notice.mail import Post
 from slacktide.notice.state import State
-from slacktide.notice.store import Asking
+from slacktide.notice.store import Asking, Milestone
 from slacktide.notice.wording import Content, headline
 
 _SHOWN = (State.WAITING, State.SENDING, State.GIVEN_UP)
@@ -88,6 +88,10 @@ def _told(kind: str, content: str) -> dict[str, Any]:
     if kind == "task":
         asking = msgspec.json.decode(content, type=Asking)
         return {"downtime": None, "occurrence": None, "organization": None, "text": asking.subject}
+    if kind == "milestone":
+        reached = msgspec.json.decode(content, type=Milestone)
+        facts = {"downtime": None, "occurrence": None, "organization": reached.organization}
+        return facts | {"text": reached.subject}
     told = msgspec.json.decode(content, type=Content)
     facts = {"downtime": told.downtime, "occurrence": told.occurrence or None, "organization": told.organization}
     return facts | {"text": headline(told)}

@@ -35,6 +35,14 @@ insert into slacktide.notice_delivery (notice_id, channel, recipient, state)
 select %(notice)s, 'mail', name, case when %(configured)s then 'waiting' else 'not configured' end
 from slacktide.concerned(%(organization)s::text);
 
+-- name: plan_milestone
+-- Plan a mail to each administrator whom it concerns; where mail is not configured it is only listed.
+insert into slacktide.notice_delivery (notice_id, channel, recipient, state)
+select %(notice)s, 'mail', c.name, case when %(configured)s then 'waiting' else 'not configured' end
+from slacktide.concerned(%(organization)s::text) c join slacktide.app_user u using (name)
+where u.admin or exists (select from slacktide.app_user_role r
+    where r.user_name = u.name and r.organization = %(organization)s::text and r.role = 'administrator');
+
 -- name: plan_one
 -- Plan a delivery to one user, or to the webhook.
 insert into slacktide.notice_delivery (notice_id, channel, recipient) values (%(notice)s, %(channel)s, %(recipient)s);

@@ -21,7 +21,7 @@ from slacktide.notice import failure, store, task, webhook
 from slacktide.notice.failure import Failure, Whose
 from slacktide.notice.mail import Post
 from slacktide.notice.state import Event
-from slacktide.notice.store import Asking, Delivery
+from slacktide.notice.store import Asking, Delivery, Milestone, milestone_document
 from slacktide.notice.wording import document, headline, text
 
 _WAIT_SECONDS = 1.0
@@ -66,6 +66,8 @@ class MailWay:
                 raise Unconcerned
             organization, subject = asked.organization, told.subject
             body = told.text + self._link(told.task, delivery.recipient)
+        elif isinstance(told, Milestone):
+            organization, subject, body = told.organization, told.subject, told.text
         else:
             organization, subject, body = told.organization, headline(told), text(told, address=self._address)
         to = store.address_of(connection, user=delivery.recipient, organization=organization)
@@ -96,7 +98,10 @@ class WebhookWay:
         """Send it."""
         if isinstance(delivery.content, Asking):
             raise Unconcerned
-        told = document(delivery.content, notice=delivery.notice, at=delivery.planned_at)
+        if isinstance(delivery.content, Milestone):
+            told = milestone_document(delivery.content, notice=delivery.notice, at=delivery.planned_at)
+        else:
+            told = document(delivery.content, notice=delivery.notice, at=delivery.planned_at)
         return webhook.post(self._hook, document=told, key=delivery.key, at=clock.now())
 
     def rest(self) -> None:

@@ -14,6 +14,7 @@ import msgspec
 import psycopg
 
 from slacktide.control.setting import ClockSilent
+from slacktide.core.duration import format_instant
 from slacktide.core.interval import Period
 from slacktide.downtime.setting import Setting
 from slacktide.notice import failure
@@ -40,17 +41,37 @@ class Asking(msgspec.Struct, frozen=True):
     text: str
 
 
+class Milestone(msgspec.Struct, frozen=True):
+    """What a notice tells of a milestone of a move."""
+
+    move: str
+    organization: str
+    milestone: str
+    subject: str
+    text: str
+
+
+def milestone_document(told: Milestone, *, notice: int, at: datetime) -> dict[str, Any]:
+    """Give what the webhook gets of a milestone."""
+    facts = {"move": told.move, "organization": told.organization, "milestone": told.milestone, "text": told.subject}
+    return {"type": f"move.{told.milestone}", "timestamp": format_instant(at), "data": {"notice": str(notice), **facts}}
+
+
 class Delivery(msgspec.Struct, frozen=True):
     """A notice to one user, or to the webhook, that is being sent by the one who claimed it."""
 
     id: int
     notice: int
-    content: Content | Asking
+    content: Content | Asking | Milestone
     planned_at: datetime
     recipient: str
     key: str
     attempts: int
     organization: str | None
+
+
+CONTENTS: Mapping[str, Any] = {"task": Asking, "milestone": Milestone}
+"""What a notice of a kind tells, where it is not of a downtime."""
 
 
 def look(connection: _Connection) -> datetime:
@@ -105,6 +126,16 @@ def ask(connection: _Connection, *, asking: Asking, user: str) -> None:
     connection.execute(_sql["planned"])
 
 
+def tell_milestone(connection: _Connection, *, milestone: Milestone, configured: Mapping[Channel, bool]) -> None:
+    """Plan a notice to the administrators of a move's organization, and to the webhook, in the caller's transaction."""
+    notice = _add(connection, subject=None, kind="milestone", content=milestone)
+    facts = {"notice": notice, "organization": milestone.organization, "configured": configured["mail"]}
+    connection.execute(_sql["plan_milestone"], facts)
+    if configured["webhook"]:
+        connection.execute(_sql["plan_one"], {"notice": notice, "channel": "webhook", "recipient": ""})
+    connection.execute(_sql["planned"])
+
+
 def looked_at(connection: _Connection, settings: Iterable[Setting]) -> None:
     """Note which versions of the settings were looked at, let go what is superseded, and wake whoever sends."""
     seen = [(int(each.id), each.sequence) for each in settings if each.definition.is_downtime]
@@ -128,7 +159,7 @@ def claim(connection: _Connection, *, channel: Channel, sender: int) -> Delivery
     if row is None:
         return None
     id_, notice, kind, content, planned_at, recipient, key, attempts, organization = row
-    told = msgspec.json.decode(content, type=Asking) if kind == "task" else msgspec.json.decode(content, type=Content)
+    told: Content | Asking | Milestone = msgspec.json.decode(content, type=CONTENTS.get(kind, Content))
     return Delivery(id_, notice, told, planned_at, recipient, key, attempts, organization)
 
 
@@ -204,7 +235,9 @@ def list_deliveries(connection: _Connection, *, notices: Sequence[int], states: 
     return connection.execute(_sql["deliveries"], {"notices": [*notices], "states": [*states]}).fetchall()
 
 
-def _add(connection: _Connection, *, subject: int | None, kind: Kind | str, content: Content | Asking) -> int:
+def _add(
+    connection: _Connection, *, subject: int | None, kind: Kind | str, content: Content | Asking | Milestone
+) -> int:
     facts = {"subject": subject, "kind": str(kind), "content": msgspec.json.encode(content).decode()}
     (notice,) = connection.execute(_sql["add"], facts).fetchone() or (0,)
     return int(notice)

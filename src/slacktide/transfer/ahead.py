@@ -21,6 +21,7 @@ from psycopg.sql import SQL, Identifier
 
 from slacktide.core import clock
 from slacktide.postgres.connection import connect
+from slacktide.transfer.acceptance import accepted_keys
 from slacktide.transfer.move import set_fact
 from slacktide.transfer.source_sql import qualified
 from slacktide.transfer.verify_carry import verify_ahead
@@ -53,6 +54,7 @@ def subject_of(move: Move, journal: Journal) -> Subject:
         source_property=move.property_code,
         target_property=move.target_property,
         codes=journal.conversions(),
+        accepted=accepted_keys(journal.connection, move_id=move.move_id),
     )
 
 

@@ -10,6 +10,7 @@ The events:
 4. The command is killed here: nothing was done, or everything, and it can be done again.
 5. Somebody else wrote rows of the property there, or rows that hold the property's: they are named, nothing is done.
 6. The property was at the target before, with a configuration of its own: that stays. Else it goes as well.
+7. Testers were in: what they made of the property goes with the rest (`testers`), or alone (`take_away`).
 """
 
 from __future__ import annotations
@@ -64,15 +65,31 @@ def end_connections(connection: psycopg.Connection[TupleRow], *, move: str, doin
 
 
 def clear(
-    target: psycopg.Connection[TupleRow], *, move: Move, derived: Callable[[psycopg.Connection[TupleRow]], int]
+    target: psycopg.Connection[TupleRow],
+    *,
+    move: Move,
+    derived: Callable[[psycopg.Connection[TupleRow]], int],
+    testers: bool = False,
 ) -> Cleared:
-    """Take everything away; `derived` takes away what the kind of property made of it. Raises TargetNotCleared."""
+    """Take everything away; `derived` takes away what the kind of property made of it. Raises TargetNotCleared.
+
+    With `testers` the rows go, too, that the key map does not know.
+    """
     try:
         with target.transaction():
-            return _Clearing(target, move).all(derived)
+            return _Clearing(target, move, testers=testers).all(derived)
     except errors.IntegrityError as error:
         reason = " ".join(str(error).split())
         raise _not_cleared(move, reason) from error
+
+
+def take_away(target: psycopg.Connection[TupleRow], *, move: Move) -> int:
+    """Take away the objects of the property that the key map does not know, as the mover; give the number of rows.
+
+    Where something refers to one of them, the database's IntegrityError comes up, and all of them stay.
+    """
+    with target.transaction():
+        return _Clearing(target, move, testers=True).unknown()
 
 
 def _not_cleared(move: Move, reason: str) -> TargetNotCleared:
@@ -82,8 +99,8 @@ def _not_cleared(move: Move, reason: str) -> TargetNotCleared:
 class _Clearing:
     """One clearing, in its transaction."""
 
-    def __init__(self, target: psycopg.Connection[TupleRow], move: Move) -> None:
-        self._target, self._move, self._plan = target, move, move.plan
+    def __init__(self, target: psycopg.Connection[TupleRow], move: Move, *, testers: bool) -> None:
+        self._target, self._move, self._plan, self._testers = target, move, move.plan, testers
         self._done = Cleared()
 
     def all(self, derived: Callable[[psycopg.Connection[TupleRow]], int]) -> Cleared:
@@ -106,6 +123,8 @@ class _Clearing:
         self._target.execute(statement.make_going())
         for entity in self._plan.moving:
             self._target.execute(statement.fill_going(entity), {"move_no": self._move_no})
+        if self._testers:
+            self._list_unknown()
         self._target.execute(statement.analyze_going())
         keeping = True
         while keeping:
@@ -117,14 +136,30 @@ class _Clearing:
                 keeping = keeping or kept > 0
         self._done.kept = {name: count for name, count in self._done.kept.items() if count}
 
-    def _delete(self) -> None:
-        tables = list(self._plan.table.values())
+    def _list_unknown(self) -> None:
+        facts = {"move_no": self._move_no, "property": self._move.target_property}
+        for entity in (entity for entity in self._plan.moving if not entity.shared):
+            self._target.execute(statement.fill_unknown(self._plan, entity), facts)
+
+    def unknown(self) -> int:
+        """Take away what the key map does not know, and nothing else."""
+        self._move_no, *_ = self._target.execute(_STATEMENTS["stand"], {"move": self._move.name}).fetchone() or (0,)
+        self._target.execute(_MOVER)
+        self._target.execute(statement.make_going())
+        self._list_unknown()
+        self._delete_rows()
+        return sum(self._done.rows.values())
+
+    def _delete_rows(self) -> None:
         for name, columns in closing_columns(self._plan.moving).items():
             for column in columns:
                 self._target.execute(statement.clear_closing(self._plan, self._plan.table[name], column))
-        for table in reversed(tables):
+        for table in reversed(self._plan.table.values()):
             self._done.rows[table.qualified] = self._target.execute(statement.delete(self._plan, table)).rowcount
-        for table in tables:
+
+    def _delete(self) -> None:
+        self._delete_rows()
+        for table in self._plan.table.values():
             (left,) = self._target.execute(statement.left(self._plan, table)).fetchone() or (0,)
             if left:
                 raise _not_cleared(self._move, f"{left} rows of {table.qualified} are still there")

@@ -9,6 +9,10 @@ where datname = current_database() and pid <> pg_backend_pid()
 update slacktide.mover_move set incarnation = incarnation + 1, checksum = ''
 where name = %(move)s returning move_no, incarnation, number
 
+-- name: stand
+-- The number of a move at the target.
+select move_no from slacktide.mover_move where name = %(move)s
+
 -- name: forget_content
 -- What stays because others refer to it may be changed by them: it is written again when it comes again.
 update slacktide.key_map set hash = null where move_no = %(move_no)s and hash is not null

@@ -36,6 +36,16 @@ def fill_going(entity: Entity) -> Composed:
     ).format(going=GOING, name=Literal(entity.name))
 
 
+def fill_unknown(plan: Plan, entity: Entity) -> Composed:
+    """Note the roots of an entity that are the property's, and that the key map of this move does not know."""
+    key = Identifier("t", entity.key)
+    return SQL(
+        "insert into {} select {name}, {key}::text from {} t where {} = %(property)s and not exists ("
+        "select from slacktide.key_map k where k.move_no = %(move_no)s and k.name = {name} "
+        "and k.target_key = {key}::text) on conflict do nothing"
+    ).format(GOING, qualified(entity.root), property_of(plan, entity, "t"), name=Literal(entity.name), key=key)
+
+
 def analyze_going() -> Composed:
     """Give the temporary table its statistics."""
     return SQL("analyze {}").format(GOING)

@@ -164,7 +164,7 @@ def _one(connection: psycopg.Connection[TupleRow], name: str, facts: dict[str, A
 
 
 class Problem(msgspec.Struct):
-    """A message that did not simply arrive."""
+    """A message that did not simply arrive; `accepted_by` names who accepted that."""
 
     id: int
     entity: str
@@ -175,6 +175,7 @@ class Problem(msgspec.Struct):
     waits_for_key: str | None
     at: datetime
     batch: int
+    accepted_by: str | None = None
 
 
 def problems(

@@ -34,7 +34,8 @@ select state, count(*) from slacktide.message where move_id = %(move_id)s group 
 -- name: failures
 -- How many objects failed, by the process at which: Generate names no batch that was processed.
 select count(*) filter (where state = 'failed'), count(*) filter (where state = 'waiting') from slacktide.message
-where move_id = %(move_id)s and accepted_by is null
+where move_id = %(move_id)s and not exists (select from slacktide.accepted_error a
+    where (a.move_id, a.entity, a.key) = (message.move_id, message.entity, message.key))
 
 -- name: as_of
 -- The instant that the target stands at: that of the last applied batch; and whether anything is left before it.
@@ -49,7 +50,8 @@ where move_id = %(move_id)s returning steady_since
 
 -- name: problems
 -- The objects that did not simply arrive.
-select message_id, entity, key, state, reason, waits_for_entity, waits_for_key, at, batch from slacktide.message
+select message_id, entity, key, state, m.reason, waits_for_entity, waits_for_key, m.at, batch, a.name
+from slacktide.message m left join slacktide.accepted_error a using (move_id, entity, key)
 where move_id = %(move_id)s and (%(state)s::text is null or state = %(state)s)
     and (%(entity)s::text is null or entity = %(entity)s)
 order by message_id limit %(limit)s

@@ -147,10 +147,15 @@ def prepare_target(connection: psycopg.Connection[TupleRow], *, plan: Plan, move
         [move, target_property],
     )
     tables = [(table.schema, table.table) for table in plan.table.values()]
-    sequences = [name for table in plan.table.values() if table.drawn for name in _sequence_of(connection, table)]
+    sequences = drawn_sequences(connection, plan=plan)
     guard_right.grant_mover(
         connection, tables=[*tables, *_OWN_TABLES], sequences=[*sequences, ("slacktide", "parking_number")]
     )
+
+
+def drawn_sequences(connection: psycopg.Connection[TupleRow], *, plan: Plan) -> list[tuple[str, str]]:
+    """Give the sequences, by schema and name, that the target's keys are drawn from."""
+    return [name for table in plan.table.values() if table.drawn for name in _sequence_of(connection, table)]
 
 
 def _sequence_of(connection: psycopg.Connection[TupleRow], table: Table) -> list[tuple[str, str]]:
@@ -172,7 +177,7 @@ def clean_target(connection: psycopg.Connection[TupleRow], *, plan: Plan, move: 
     if connection.execute("select 1 from slacktide.mover_move").fetchone():
         return
     tables = [(table.schema, table.table) for table in plan.table.values()]
-    sequences = [name for table in plan.table.values() if table.drawn for name in _sequence_of(connection, table)]
+    sequences = drawn_sequences(connection, plan=plan)
     guard_right.revoke_mover(
         connection, tables=[*tables, *_OWN_TABLES], sequences=[*sequences, ("slacktide", "parking_number")]
     )

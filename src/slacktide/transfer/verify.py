@@ -64,7 +64,8 @@ class Verification(msgspec.Struct):
     `read` and `carried` count the objects that were read and those that were not, being as they were verified.
     `rows` are by side and table (a root's rows are the objects), `totals` by side, total and label, without zeros;
     `left_out` counts the objects without an optional code, by list and code. `differences` lists the first of
-    `different`.
+    `different`. `accepted` are the objects that differ and whose error is accepted: they are left out by name, and
+    count neither there nor in rows and totals.
     """
 
     batch: int = 0
@@ -75,6 +76,7 @@ class Verification(msgspec.Struct):
     differences: list[Difference] = []
     different: int = 0
     left_out: dict[tuple[str, str], int] = {}
+    accepted: list[Difference] = []
 
     @property
     def equal(self) -> bool:
@@ -101,6 +103,7 @@ class Comparison:
             side: {total.name: defaultdict(Decimal) for total in self.plan.totals} for side in Side
         }
         self.left_out: Counter[tuple[str, str]] = Counter()
+        self.accepted: dict[tuple[str, str], Difference] = {}
 
     # -- objects ----------------------------------------------------------------------------------------------------
 
@@ -121,12 +124,25 @@ class Comparison:
                 if left is None and right is None:
                     continue
                 self.read += 1
+                same = left is not None and right is not None and self._same(left, right)
+                if not same and self._is_accepted(entity, left, right):
+                    continue
                 self._count(Side.SOURCE, entity, left)
                 self._count(Side.TARGET, entity, right)
-                if left is not None and right is not None and self._same(left, right):
+                if left is not None and same:
                     yield left
                 else:
                     self._differs(entity, left, right)
+
+    def _is_accepted(self, entity: Entity, left: bytes | None, right: bytes | None) -> bool:
+        """Leave out a differing object whose error is accepted; it is read again each time."""
+        key = fields(left or right or b"")[0]
+        if key not in self.source.subject.accepted.get(entity.name, ()):
+            return False
+        what = _what(entity, fields(left) if left else None, fields(right) if right else None)
+        self.accepted[entity.name, key] = Difference(entity.name, key, what)
+        self.different[entity.name].add(key)
+        return True
 
     def _same(self, left: bytes, right: bytes) -> bool:
         if left == right:
@@ -173,6 +189,8 @@ class Comparison:
         entity = self.plan.entity[total.entity]
         with closing(merged(source, target, order=measure_of)) as pairs:
             for left, right in pairs:
+                if (entity.name, fields(left or right or b"")[0]) in self.accepted:
+                    continue
                 self._add(Side.SOURCE, total, left)
                 self._add(Side.TARGET, total, right)
                 if left is not None and left == right:
@@ -221,6 +239,7 @@ class Comparison:
             differences=self.differences,
             different=self.count,
             left_out=dict(self.left_out),
+            accepted=[*self.accepted.values()],
         )
 
 

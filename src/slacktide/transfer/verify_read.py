@@ -45,13 +45,17 @@ class MoveUnknown(UsageError):
 
 
 class Subject(msgspec.Struct, frozen=True):
-    """What is verified: one property's move by one plan. `codes` are the mappings, list by list."""
+    """What is verified: one property's move by one plan.
+
+    `codes` are the mappings, list by list; `accepted` are the keys, by entity, of objects whose error is accepted.
+    """
 
     plan: Plan
     move: str
     source_property: str
     target_property: str
     codes: dict[str, dict[str, str | None]] = {}
+    accepted: dict[str, set[str]] = {}
 
 
 class Reader:

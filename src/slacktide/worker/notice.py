@@ -16,12 +16,14 @@ from psycopg.rows import TupleRow
 
 from slacktide.core.configuration import base_url, mail_server, secret_key, webhook
 from slacktide.core.errors import SlacktideError
+from slacktide.cutover import milestone
 from slacktide.notice.planner import Planner
 from slacktide.notice.sender import MailWay, Sender, WebhookWay
 from slacktide.notice.store import Channel
 from slacktide.worker import loop
 
 MAIL_SENDERS = 2
+_MILESTONE_SECONDS = 1.0
 Found = TypeVar("Found")
 
 
@@ -34,6 +36,11 @@ def main() -> int:
     def plan_notices(connection: psycopg.Connection[TupleRow], ended: threading.Event) -> None:
         Planner(connection, configured=configured).run(ended=ended.is_set)
 
+    def tell_milestones(connection: psycopg.Connection[TupleRow], ended: threading.Event) -> None:
+        while not ended.is_set():
+            milestone.tell(connection, configured=configured)
+            ended.wait(_MILESTONE_SECONDS)
+
     def send_mail(connection: psycopg.Connection[TupleRow], ended: threading.Event) -> None:
         if server is not None:
             Sender(connection, way=MailWay(server, address=address, secret=secret)).run(ended=ended.is_set)
@@ -43,7 +50,7 @@ def main() -> int:
             Sender(connection, way=WebhookWay(hook)).run(ended=ended.is_set)
 
     mails, hooks = [send_mail] * MAIL_SENDERS if server else [], [send_webhook] if hook else []
-    return loop.run([plan_notices, *mails, *hooks])
+    return loop.run([plan_notices, tell_milestones, *mails, *hooks])
 
 
 def _configured(read: Callable[[], Found | None]) -> Found | None:

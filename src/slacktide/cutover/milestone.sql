@@ -1,0 +1,22 @@
+-- name: attempts
+-- The attempts whose end was not told: state, since when, which downtime, whether the source is open,
+-- which steps are done, and how many there are.
+select m.name, p.attempt, p.state, p.state_since, p.downtime_id, p.source_opened_at is not null,
+    (select array_agg(s.step order by s.ordinal) filter (where s.state = 'done') from slacktide.procedure_step s
+     where (s.move_id, s.attempt) = (p.move_id, p.attempt)),
+    (select count(*) from slacktide.procedure_step s where (s.move_id, s.attempt) = (p.move_id, p.attempt))
+from slacktide.procedure p join slacktide.move m using (move_id)
+where not exists (select from slacktide.milestone t where t.move_id = p.move_id
+    and t.key in (p.attempt || ' open', p.attempt || ' abandoned'))
+order by p.move_id, p.attempt
+
+-- name: moves
+-- The moves that may still have a down time: their property, and when they were made.
+select m.name, m.property, m.created_at from slacktide.move m
+where m.state not in ('open', 'clean') order by m.move_id
+
+-- name: told
+-- Note that a milestone is told, unless it was; whoever is second waits for the first one's commit.
+insert into slacktide.milestone (move_id, key, milestone)
+select move_id, %(key)s, %(milestone)s from slacktide.move where name = %(move)s
+on conflict do nothing returning key
