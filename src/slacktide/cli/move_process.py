@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     import psycopg
     from psycopg.rows import TupleRow
 
-    from slacktide.cutover.record import Record
 
 app = App(name="processes", help="Start and stop the four processes, all in order or one by name.")
 
@@ -136,8 +135,6 @@ def status(
     options: Shown = SHOWN,
 ) -> int:
     """Show the four panels: state, queue, rate, lag, what each waits for; steady or not; failed and warned messages."""
-    from slacktide.cutover.record import Record  # noqa: PLC0415 -- shown beside the panels
-
     with open_control() as control, control.connect(name="move status") as connection:
         move = load_move(connection, name=name)
         while True:
@@ -146,23 +143,28 @@ def status(
             found.errors.extend(contingency.problems(connection, move=move))
             if watch and not options.json and sys.stdout.isatty():
                 write("\x1b[H\x1b[2J")
-            down_time, text = _down_time(Record(connection, move_id=move.move_id, move=move.name), move)
+            down_time, text = _down_time(connection, move)
             options.say(msgspec.to_builtins(found) | down_time, move_window.panels(found, move.facts) + text)
             if not watch:
                 return 0
             clock.sleep(1.0)
 
 
-def _down_time(record: Record, move: Move) -> tuple[dict[str, Any], str]:
+def _down_time(connection: psycopg.Connection[TupleRow], move: Move) -> tuple[dict[str, Any], str]:
     """Give the last attempt at the down time as facts and as text; nothing where there was none."""
+    from slacktide.cli import move_monitor  # noqa: PLC0415 -- shown beside the panels
     from slacktide.cutover import result  # noqa: PLC0415 -- shown beside the panels
+    from slacktide.cutover.record import Record  # noqa: PLC0415 -- shown beside the panels
 
+    record = Record(connection, move_id=move.move_id, move=move.name)
     last = record.last()
     if last is None:
         return {}, ""
     steps = record.steps()
     facts: dict[str, Any] = {"attempt": last.attempt, "state": last.state, "error": last.error, "steps": steps}
-    text = "\n\n" + move_window.procedure(last, steps)
+    expected = move_monitor.facts(connection, move=move, attempt=last, steps=steps)
+    facts |= expected
+    text = "\n".join(["\n\n" + move_window.procedure(last, steps), *move_monitor.text(expected)])
     if last.abandoned_at is not None:
         facts["abandoned"] = result.abandoned(last, move=move)
         text += "\n" + move_window.abandoned(facts["abandoned"])

@@ -45,6 +45,9 @@ class Pack(Protocol):
 class Kind(Protocol):
     """What a kind of property has to offer."""
 
+    def make_schema(self, *, address: str) -> None:
+        """Make the schema that a property of this kind is moved into, in an empty database."""
+
     def contingency(self, source: psycopg.Connection[TupleRow], *, property_code: str) -> Pack | None:
         """Read the contingency pack in the connection's transaction; None where the property is not there."""
 
