@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 from pathlib import Path
@@ -184,6 +183,7 @@ def test_a_shadow_is_neither_side(moving, side):
     assert left(moving) == []
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("rehearsed")
 def test_a_shadow_that_refuses(moving, server):
     """An object that the shadow refuses stops the rehearsal, which names it; nothing of the property is left there."""
@@ -258,9 +258,8 @@ def test_it_gives_way_to_the_night(moving):
     for partner in PARTNERS:
         filled = {"--owner": "Ada", "--stop": "switch", "--repoint": "new host", "--test": "one call"}
         moving.run("move", "partners", NAME, "--set", partner, *[word for pair in filled.items() for word in pair])
-    with at_step(moving, "reopen"), contextlib.ExitStack() as ending:
+    with at_step(moving, "reopen"):
         command = moving.start("move", "rehearse", NAME, "--json")
-        ending.callback(command.kill)
         until_held(moving, step="reopen")
         moving.run("move", "processes", "stop", NAME)
         moving.schedule()

@@ -115,6 +115,8 @@ def judge(control: psycopg.Connection[TupleRow], *, move: Move) -> Verdict:
     lacking = [line for line in checklist(control, move=move) if line.missing]
     if not lacking:
         return Verdict(ok=True)
-    said = "; ".join(f"{line.partner}: no {', '.join(line.missing)}" for line in lacking)
+    empty = [line.partner for line in lacking if len(line.missing) == len(FIELDS)]
+    said = [f"not filled in: {', '.join(empty)}"] if empty else []
+    said += [f"{line.partner}: no {', '.join(line.missing)}" for line in lacking if line.partner not in empty]
     mend = f"slacktide move partners {move.name}, or waive it by name: --waive partners=NAME"
-    return Verdict(ok=False, reason=said, mend=mend)
+    return Verdict(ok=False, reason="; ".join(said), mend=mend)
