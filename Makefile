@@ -42,6 +42,7 @@ check: $(VENV)/.dev ## everything that holds the code: format, lint, types, laye
 
 acceptance: $(VENV)/.dev ## the tests in a real browser, the whole decision table too
 	$(BIN)/python -m pytest -m "long or not long" tests/acceptance
+	$(BIN)/python -m pytest -m long tests/cutover
 
 bench: $(VENV)/.dev ## measure against named peers in the same run
 	$(BIN)/python -m bench

@@ -15,6 +15,7 @@ from slacktide.control.audit import list_audit
 from slacktide.cutover import contingency
 from slacktide.postgres.connection import Unreachable, connect
 from slacktide.transfer.journal import Journal
+from slacktide.transfer.move import list_moves
 from tests.transfer.moved import moving as a_move
 
 HALF_AN_HOUR = timedelta(minutes=30)
@@ -177,6 +178,21 @@ def test_only_the_last_packs_are_kept(moving):
     made = make(moving)
     assert len([*folder.iterdir()]) == 3
     assert Path(made.folder).is_dir()
+
+
+def test_no_pack_of_a_rehearsal(moving):
+    """A rehearsal is a move that nobody lists, and no pack is made of it."""
+    (hidden,) = moving.control.execute(
+        "insert into slacktide.move "
+        "(name, plan, plan_text, property, target_property, source, target, spool, rehearses) "
+        "select '~' || name, plan, plan_text, property, target_property, source, target, spool, move_id "
+        "from slacktide.move returning move_id"
+    ).fetchone()
+    Journal(moving.control, move_id=hidden).want("synchronization", running=True)
+    assert contingency.due(moving.control, every=HALF_AN_HOUR) == []
+    assert [move.name for move in list_moves(moving.control)] == ["resort"]
+    moving.control.execute("select slacktide.forget_rehearsal(%s)", [hidden])
+    assert moving.control.execute("select count(*) from slacktide.move").fetchone() == (1,)
 
 
 def test_due(moving):

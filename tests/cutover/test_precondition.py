@@ -132,6 +132,28 @@ def test_waivers(moving):
     assert "contingency" in said.err
 
 
+def test_partners(moving, tmp_path):
+    """Each partner of the plan has to have owner, stop, re-point and test; a file is filled in whole or not at all."""
+    others = [text for text in WAIVED if "partners" not in text]
+    assert "not filled in: door locks, telephone system" in checks(moving, waived=others)["partners"]["reason"]
+    file = tmp_path / "partners.csv"
+    head = "partner,owner,stop,repoint,test\n"
+    file.write_text(f"{head}door locks,Ben,off,new host,a key\nlift,Ben,off,host,ride\n")
+    refused = moving.run("move", "partners", NAME, "--file", str(file), accept=(1,))
+    assert "line 3" in refused.err
+    assert not any(line["owner"] for line in moving.run("move", "partners", NAME).json["partners"])
+    named = [line["partner"] for line in moving.run("move", "partners", NAME).json["partners"]]
+    file.write_text(head + "".join(f"{name},Ben,off,new host,\n" for name in named))
+    moving.run("move", "partners", NAME, "--file", str(file))
+    assert checks(moving, waived=others)["partners"]["reason"].startswith("door locks: no test")
+    for name in named:
+        moving.run("move", "partners", NAME, "--set", name, "--test", "it answers")
+    assert checks(moving, waived=others, status=0)["partners"]["ok"]
+    assert moving.run("move", "partners", NAME).json["partners"][0]["owner"] == "Ben"
+    for wrong, said in ((["--set", "lift", "--owner", "x"], "door locks"), (["--owner", "x"], "--set PARTNER")):
+        assert said in moving.run("move", "partners", NAME, *wrong, accept=(2,)).err
+
+
 def test_contingency(moving):
     """A contingency pack of the last hour holds; an older one, or none, has to be made anew or waived by name."""
     others = [text for text in WAIVED if "contingency" not in text]

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
 
-from slacktide.core.configuration import data_folder, resolve_address
+from slacktide.core.configuration import data_folder
 from slacktide.core.errors import UsageError
+from slacktide.postgres.connection import resolved
 from slacktide.postgres.server import Server
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def reachable(*addresses: str | None) -> Iterator[None]:
 
 def _host(address: str) -> str:
     try:
-        return str(conninfo_to_dict(resolve_address(address)).get("host", ""))
+        return str(conninfo_to_dict(resolved(address)).get("host", ""))
     except ProgrammingError:  # its text could contain a password
         reference = address.startswith(("env:", "file:"))
         raise BadAddress(address=repr(address) if reference else "What was given") from None

@@ -21,6 +21,8 @@ for _name, _where in {
     "reprocess": "slacktide.cli.move_process:reprocess",
     "error": "slacktide.cli.move_error:app",
     "verify": "slacktide.cli.move_verify:verify",
+    "rehearse": "slacktide.cli.move_rehearse:rehearse",
+    "partners": "slacktide.cli.move_partner:partners",
     "contingency": "slacktide.cli.move_contingency:contingency",
     "form": "slacktide.cli.move_contingency:form",
     "downtime": "slacktide.cli.move_downtime:app",

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 from datetime import date
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
 from slacktide.cli import move_abandon, move_pause, move_window
 from slacktide.cli.address import reachable
-from slacktide.cli.output import ACTING, SHOWN, Acting, Flag, Shown, table, write_json
+from slacktide.cli.move_monitor import Monitor
+from slacktide.cli.output import ACTING, SHOWN, Acting, Flag, Shown, table
 from slacktide.control.audit import record_audit
 from slacktide.control.database import open_control
 from slacktide.control.organization import organization_of
@@ -19,8 +20,9 @@ from slacktide.core import clock
 from slacktide.core.errors import ExitStatus, UsageError
 from slacktide.core.instant import parse_instant
 from slacktide.cutover import go as going
-from slacktide.cutover import precondition, result
+from slacktide.cutover import precondition, prediction, result
 from slacktide.cutover.attempt import OVER, TRANSITIONS, WORKING, Event, IllegalAttemptEvent, State
+from slacktide.cutover.decision_time import decision_time
 from slacktide.cutover.record import Record
 from slacktide.cutover.step import steps_of
 from slacktide.postgres.connection import connect
@@ -29,6 +31,8 @@ from slacktide.transfer.move import Move, load_move, set_task
 from slacktide.worker.presence import require_worker
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     import psycopg
     from psycopg.rows import TupleRow
 
@@ -55,6 +59,7 @@ _Waive = Annotated[
         help="A check that somebody takes on himself, as CHECK=NAME.",
     ),
 ]
+_OpenBy = Annotated[str | None, Parameter(help="The hour by which the property has to be open again.")]
 _WATCH_SECONDS = 0.1
 
 
@@ -116,20 +121,31 @@ def _find(connection: psycopg.Connection[TupleRow], move: Move, wish: preconditi
 
 @app.command
 def check(
-    name: _Name, /, *, downtime: _Downtime = None, business_date: _BusinessDate = None, waive: _Waive = (),
-    options: Shown = SHOWN,
+    name: _Name, /, *, downtime: _Downtime = None, business_date: _BusinessDate = None, open_by: _OpenBy = None,
+    waive: _Waive = (), options: Shown = SHOWN,
 ) -> int:  # fmt: skip
     """Show every precondition with its state, the reason and the way to mend it; exit 1 while one does not hold."""
-    wish = precondition.Wish(downtime, business_date, _waived(waive))
     with open_control() as control, control.connect(name="move downtime check") as connection:
-        found = _find(connection, load_move(connection, name=name), wish)
+        move = load_move(connection, name=name)
+        by = _instant(connection, move, open_by)
+        found = _find(connection, move, precondition.Wish(downtime, business_date, _waived(waive), by))
+        decision, now = decision_time(connection, move=move, open_by=by), control_now(connection)
     rows = [
         [str(line.number), line.title, _mark(line), line.reason, "" if line.ok else line.mend] for line in found.lines
     ]
     options.say(
-        {"ok": found.ok, "checks": found.lines}, table(rows, head=["#", "what must hold", "state", "reason", "mend"])
+        {"ok": found.ok, "checks": found.lines, "latest_decision": decision and decision.latest},
+        table(rows, head=["#", "what must hold", "state", "reason", "mend"])
+        + (f"\n{decision.sentence(now)}" if decision else ""),
     )
     return 0 if found.ok else 1
+
+
+def _instant(connection: psycopg.Connection[TupleRow], move: Move, text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    zone = organization_of(connection, code=move.property_code).zone
+    return parse_instant(text, now=control_now(connection), zone=zone)
 
 
 def _mark(line: precondition.Precondition) -> str:
@@ -143,15 +159,16 @@ def start(
     *,
     downtime: _Downtime = None,
     business_date: _BusinessDate = None,
-    open_by: Annotated[str | None, Parameter(help="The hour by which the property has to be open again.")] = None,
+    open_by: _OpenBy = None,
     go: _Go = (),
     waive: _Waive = (),
     options: Acting = ACTING,
 ) -> int:
     """Start Down Time Procedures, and watch them; killing this command stops nothing."""
-    wish = precondition.Wish(downtime, business_date, _waived(waive))
     with open_control() as control, control.connect(name="move downtime start") as connection:
         move = load_move(connection, name=name)
+        by = _instant(connection, move, open_by)
+        wish = precondition.Wish(downtime, business_date, _waived(waive), by)
         gos = _gos(go, move)
         require_worker(connection)
         record = Record(connection, move_id=move.move_id, move=move.name)
@@ -164,14 +181,13 @@ def start(
         if not found.ok or found.downtime is None:
             bad = [f"{line.title.lower()}: {line.reason}" for line in found.lines if not line.ok and not line.waived_by]
             raise precondition.PreconditionsFail(move=name, reasons="; ".join(bad))
-        zone = organization_of(connection, code=move.property_code).zone
-        by = parse_instant(open_by, now=control_now(connection), zone=zone) if open_by else None
         reason = options.reason or f"move {name}"
-        record.begin(
+        attempt = record.begin(
             steps=[(step.name, step.title) for step in steps_of(move.plan)], waived=wish.waived, gos=gos,
             downtime_id=str(found.downtime.id), business_date=found.business_date, open_by=by,
             who=options.who, reason=reason,
         )  # fmt: skip
+        prediction.bind(connection, move=move, attempt=attempt)
         set_task(connection, move=move, task=6, state="down time")
         facts = {"downtime": str(found.downtime.id), "waived": wish.waived, "gos": gos}
         record_audit(connection, who=options.who, what="move downtime start", object=name, after=facts, reason=reason)
@@ -242,27 +258,13 @@ def go(
 def _watch(connection: psycopg.Connection[TupleRow], move: Move, options: Shown) -> int:
     """Say each change of the steps until the procedure is open, or stops."""
     record = Record(connection, move_id=move.move_id, move=move.name)
-    said: dict[str, tuple[Any, ...]] = {}
-    begun = clock.monotonic_seconds()
+    monitor = Monitor(connection, move=move, attempt=record.current(), options=options)
     while True:
         attempt = record.current()
-        for step in record.steps():
-            seen = (step.state, step.done, step.total)
-            if step.state != "waiting" and said.get(step.step) != seen:
-                said[step.step] = seen
-                _say_step(options, step, clock.monotonic_seconds() - begun)
+        monitor.say(record.steps())
         if State(attempt.state) not in WORKING or (attempt.error and attempt.state != State.RUNNING):
             return _say_result(connection, move, options)
         clock.sleep(_WATCH_SECONDS)
-
-
-def _say_step(options: Shown, step: Any, elapsed: float) -> None:
-    line = {"step": step.step, "state": step.state, "done": step.done, "total": step.total,
-            "elapsed_seconds": round(elapsed, 3)}  # fmt: skip
-    if options.json:
-        write_json(line)
-    else:
-        options.note(f"{elapsed:7.2f} s  {step.title:<45} {step.state:<8} {step.done or ''}")
 
 
 def _say_result(connection: psycopg.Connection[TupleRow], move: Move, options: Shown) -> int:

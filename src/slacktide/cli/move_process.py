@@ -152,6 +152,7 @@ def status(
 
 def _down_time(connection: psycopg.Connection[TupleRow], move: Move) -> tuple[dict[str, Any], str]:
     """Give the last attempt at the down time as facts and as text; nothing where there was none."""
+    from slacktide.cli import move_monitor  # noqa: PLC0415 -- shown beside the panels
     from slacktide.cutover import milestone, result  # noqa: PLC0415 -- shown beside the panels
     from slacktide.cutover.record import Record  # noqa: PLC0415 -- shown beside the panels
 
@@ -161,7 +162,9 @@ def _down_time(connection: psycopg.Connection[TupleRow], move: Move) -> tuple[di
         return {}, ""
     steps = record.steps()
     facts: dict[str, Any] = {"attempt": last.attempt, "state": last.state, "error": last.error, "steps": steps}
-    text = "\n\n" + move_window.procedure(last, steps)
+    expected = move_monitor.facts(connection, move=move, attempt=last, steps=steps)
+    facts |= expected
+    text = "\n".join(["\n\n" + move_window.procedure(last, steps), *move_monitor.text(expected)])
     passed = milestone.overdue(connection, downtime=last.downtime_id, state=last.state, now=control_now(connection))
     if passed is not None and last.abandoned_at is None:
         facts["planned_end_passed"] = passed

@@ -51,17 +51,17 @@ def clean(connection: psycopg.Connection[TupleRow], *, move: Move, is_open: bool
         if everything or not is_open:
             closing.release(source, organization=move.property_code, reason="clean")
             if alone:
-                _remove_guard(source, tables)
+                remove_guard(source, tables)
     with connect(move.target, name="clean") as target:
         prepare.clean_target(target, plan=move.plan, move=move.name)
         closing.release(target, organization=move.target_property, reason="clean")
         if alone:
-            _remove_guard(target, tables)
+            remove_guard(target, tables)
     shutil.rmtree(Path(move.spool), ignore_errors=True)
     connection.execute("select slacktide.forget_journal(%s)", [move.move_id])
 
 
-def _remove_guard(connection: psycopg.Connection[TupleRow], tables: list[GuardedTable]) -> None:
+def remove_guard(connection: psycopg.Connection[TupleRow], tables: list[GuardedTable]) -> None:
     """Take the triggers away, and what the guard keeps where nothing else is guarded."""
     install.remove(connection, tables=tables)
     connection.execute(_STATEMENTS["forget_guard"])

@@ -62,7 +62,7 @@ where move_id = %(move_id)s and number = any (%(numbers)s) and state = 'printed'
 -- Moves that a pack is due for: their processes were started once, their down time was not, and the last pack is too old
 -- or, where it was not made, was tried too long ago.
 select m.name from slacktide.move m
-where m.state <> 'clean'
+where m.state <> 'clean' and m.rehearses is null
     and exists (select from slacktide.move_process p where p.move_id = m.move_id and p.process = 'synchronization')
     and not exists (
         select from slacktide.procedure a where a.move_id = m.move_id and a.state <> 'abandoned'

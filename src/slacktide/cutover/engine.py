@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Self
 
+from slacktide.core import clock
 from slacktide.core.errors import OutsideError
 from slacktide.transfer.journal import BATCH_STATES, PROCESSES, Journal
 from slacktide.transfer.process import Generate, Process, Synchronization, Transfer
@@ -34,6 +35,8 @@ class Engine:
         for own in self._journals.values():
             own.own()
         self.journal = journal
+        self._trading = move.rehearses is not None  # nothing is closed, so there is no end of changes
+        self.batch_seconds = 0.0
         self.synchronization = Synchronization(move, self._journals["synchronization"])
         self.generate = Generate(move, self._journals["generate"], reached=self._reached)
         self.transfer = Transfer(move, self._journals["transfer"])
@@ -51,7 +54,10 @@ class Engine:
             work.close()
 
     def drain(self, *, progress: Callable[[int], None] = lambda _: None) -> None:
-        """Bring everything that is journalled or left of the pass to the target."""
+        """Bring everything that is journalled or left of the pass to the target.
+
+        Of a property that trades meanwhile there is no end: one round, and the next batch brings the rest.
+        """
         done = 0
         while True:
             self.synchronization.ask()
@@ -59,19 +65,22 @@ class Engine:
             moved = self.synchronization.step() + self._through(self.generate.step())
             done += moved
             progress(done)
-            if not moved and not self.journal.batches_queued():
+            if (self._trading or not moved) and not self.journal.batches_queued():
                 return
 
     def batch(self, *, held: Held | None = None) -> Batch | None:
         """Make one batch, empty or not, and bring it to the target; `held` is called while its instant lasts.
 
+        `batch_seconds` is then how long it took until it was applied.
         Raises BatchLost; then `drain` makes it again.
         """
+        begun = clock.monotonic_seconds()
 
         def carried(batch: Batch) -> None:
             self._through(1)
             if self.journal.batch_state(batch.number) != BATCH_STATES[-1]:
                 raise BatchLost(number=batch.number)
+            self.batch_seconds = clock.monotonic_seconds() - begun
             if held is not None:
                 held(batch)
 

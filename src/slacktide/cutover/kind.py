@@ -49,6 +49,9 @@ class Kind(Protocol):
     def derived(self) -> Sequence[tuple[str, str]]:
         """The tables, by schema and name, that `rebuild` fills."""
 
+    def make_schema(self, *, address: str) -> None:
+        """Make the schema that a property of this kind is moved into, in an empty database."""
+
     def contingency(self, source: psycopg.Connection[TupleRow], *, property_code: str) -> Pack | None:
         """Read the contingency pack in the connection's transaction; None where the property is not there."""
 

@@ -83,6 +83,10 @@ class Night:
         clock.sleep(seconds)
         self._waited += seconds
 
+    def leave_out(self, seconds: float) -> None:
+        """Count seconds that were spent on something else, as a rehearsal does: they are no work of the step."""
+        self._waited += seconds
+
     def waited(self) -> float:
         """Give, once, the seconds waited for others since the last time."""
         waited, self._waited = self._waited, 0.0
@@ -111,4 +115,4 @@ class Night:
         with contextlib.suppress(NothingVerified):
             if not whole:
                 return verify_again(**facts)
-        return verify_ahead(**facts)  # which reads everything, and writes down what the report signs
+        return verify_ahead(**facts, whole=whole)  # which reads everything, and writes down what the report signs

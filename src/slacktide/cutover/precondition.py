@@ -18,7 +18,7 @@ from slacktide.control.quiet import people
 from slacktide.control.schedule import known_of
 from slacktide.core.duration import format_instant
 from slacktide.core.errors import InputError
-from slacktide.cutover import contingency
+from slacktide.cutover import contingency, partner, prediction
 from slacktide.downtime.setting import Setting
 from slacktide.guard import presence
 from slacktide.postgres.connection import copyable
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     import psycopg
     from psycopg.rows import TupleRow
 
+    from slacktide.cutover.prediction import Verdict
     from slacktide.plan.model import Check
     from slacktide.transfer.move import Move
 
@@ -53,11 +54,15 @@ class PreconditionsFail(InputError):
 
 
 class Wish(msgspec.Struct, frozen=True):
-    """What Start was told: the downtime, the business date (None: today's at the property), who waives what."""
+    """What Start was told: the downtime, the business date (None: today's at the property), who waives what.
+
+    `open_by` is the hour by which the property has to be open again; None where nobody named one.
+    """
 
     downtime_id: str | None = None
     business_date: date | None = None
     waived: dict[str, str] = {}
+    open_by: datetime | None = None
 
 
 class Finding(msgspec.Struct):
@@ -92,8 +97,8 @@ def check(sides: Sides, *, move: Move, wish: Wish, now: datetime) -> Finding:
         _business_date(sides, move, named),
         *(_plan_check(sides, move, check) for check in move.plan.checks),
         _contingency(sides.control, move, wish, now=now),
-        _missing(9, "prediction", "The predicted duration fits the window", wish),
-        _missing(10, "partners", "The partners' checklist is filled", wish),
+        _prediction(sides.control, move, wish, downtime, now=now),
+        _judged(10, "partners", "The partners' checklist is filled", partner.judge(sides.control, move=move), wish),
         _untouched(sides.target, move),
         _guarded(sides.source, move, "source"),
         _guarded(sides.target, move, "target"),
@@ -206,11 +211,17 @@ def _contingency(control: psycopg.Connection[TupleRow], move: Move, wish: Wish, 
     return Precondition(8, "contingency", title, ok, reason, "" if ok else mend, None if ok else waived_by)
 
 
-def _missing(number: int, name: str, title: str, wish: Wish) -> Precondition:
-    return Precondition(
-        number, name, title, ok=False, reason="it was not made", mend=f"waive it by name: --waive {name}=NAME",
-        waived_by=wish.waived.get(name),
-    )  # fmt: skip
+def _prediction(
+    control: psycopg.Connection[TupleRow], move: Move, wish: Wish, downtime: Setting | None, *, now: datetime
+) -> Precondition:
+    end = downtime.end if downtime else None
+    verdict = prediction.judge(control, move=move, now=now, end=end, open_by=wish.open_by)
+    return _judged(9, "prediction", "The predicted duration fits the window", verdict, wish)
+
+
+def _judged(number: int, name: str, title: str, verdict: Verdict, wish: Wish) -> Precondition:
+    waived_by = None if verdict.ok else wish.waived.get(name)
+    return Precondition(number, name, title, verdict.ok, verdict.reason, verdict.mend, waived_by)
 
 
 def _untouched(target: psycopg.Connection[TupleRow], move: Move) -> Precondition:

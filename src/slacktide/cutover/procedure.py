@@ -23,7 +23,8 @@ from slacktide.cutover.engine import BatchLost
 from slacktide.cutover.go import GoMissing
 from slacktide.cutover.night import Ended, Night
 from slacktide.cutover.record import Record
-from slacktide.cutover.step import BarrierVoid, Step, steps_of
+from slacktide.cutover.rehearsal_step import steps_for
+from slacktide.cutover.step import BarrierVoid, Step
 from slacktide.guard.closing import Overtaken
 from slacktide.postgres.connection import Unreachable
 from slacktide.postgres.stream import SlotNotCreated, StreamEnded
@@ -100,7 +101,7 @@ def _quietly(record: Record, event: Event, *, error: str | None = None) -> None:
 
 def _steps(night: Night) -> None:
     done = {step.step for step in night.record.steps() if step.state == "done"}
-    for step in steps_of(night.move.plan):
+    for step in steps_for(night.move):
         if step.name not in done and not _did(night, step):
             return
     night.record.happen(Event.OPEN)

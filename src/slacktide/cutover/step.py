@@ -162,13 +162,13 @@ def verify(night: Night) -> Any:
     return {"read": kept["read"], "carried": kept["carried"], "differences": 0}
 
 
-def resync_inventory(night: Night) -> Any:
-    """Rebuild at the target what is derived, and compare it with the source's."""
+def resync_inventory(night: Night, source: Any = None) -> Any:
+    """Rebuild at the target what is derived, and compare it with the source's, as `source` sees that."""
     if night.kind is None:
         return None
     rows = night.kind.rebuild(night.target, property_code=night.move.target_property)
     different = night.kind.differences(
-        source=night.source, target=night.target,
+        source=source or night.source, target=night.target,
         source_property=night.move.property_code, target_property=night.move.target_property,
     )  # fmt: skip
     if different:

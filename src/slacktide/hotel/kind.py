@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from slacktide.hotel import contingency, inventory
+from slacktide.hotel import contingency, inventory, schema
 from slacktide.hotel.contingency_pack import Pack
 
 if TYPE_CHECKING:
@@ -16,6 +16,10 @@ class Hotel:
     """The kind `hotel`."""
 
     derived = (("hotel", "inventory"),)
+
+    def make_schema(self, *, address: str) -> None:
+        """Make the hotel's schema in an empty database."""
+        schema.create(address=address)
 
     def contingency(self, source: psycopg.Connection[TupleRow], *, property_code: str) -> Pack | None:
         """Read the contingency pack of a property in the connection's snapshot."""

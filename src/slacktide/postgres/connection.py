@@ -23,8 +23,28 @@ class Unreachable(OutsideError):
     """The database {address} cannot be reached: {reason}. See that it runs and that the address is right."""
 
 
+_BESIDE = "beside"
+
+
+def beside(address: str, *, database: str) -> str:
+    """Give the address of another database of the same server; what `address` refers to stays a reference."""
+    return f"{_BESIDE}:{database}:{address}"
+
+
+def resolved(address: str) -> str:
+    """Give what psycopg takes for an address of ours. Raises UnknownReference."""
+    kind, _, rest = address.partition(":")
+    if kind != _BESIDE:
+        return resolve_address(address)
+    database, _, other = rest.partition(":")
+    return make_conninfo(resolved(other), dbname=database)
+
+
 def shown(address: str) -> str:
     """Give an address as it may be shown: references stay references, and a password is left out."""
+    if address.startswith(f"{_BESIDE}:"):
+        _, database, other = address.split(":", 2)
+        return f"{database} beside {shown(other)}"
     if address.startswith(("env:", "file:")):
         return address
     facts = conninfo_to_dict(address)
@@ -62,7 +82,7 @@ def connect(
         name=name, role=role, search_path=search_path, options=options, timeout_seconds=timeout_seconds
     )
     try:
-        return psycopg.connect(resolve_address(address), autocommit=autocommit, **facts, **parameters)
+        return psycopg.connect(resolved(address), autocommit=autocommit, **facts, **parameters)
     except psycopg.OperationalError as error:
         raise Unreachable(address=shown(address), reason=" ".join(str(error).split())) from error
 

@@ -15,9 +15,8 @@ import msgspec
 import psycopg
 from psycopg import pq, sql
 
-from slacktide.core.configuration import resolve_address
 from slacktide.core.errors import OutsideError
-from slacktide.postgres.connection import FIXED_SETTINGS, Unreachable, shown
+from slacktide.postgres.connection import FIXED_SETTINGS, Unreachable, resolved, shown
 from slacktide.postgres.pgoutput import Decoded, decode
 from slacktide.postgres.position import format_lsn, parse_lsn
 
@@ -60,7 +59,7 @@ class ReplicationStream:
         """Connect to the database at `address`. Raises Unreachable."""
         try:
             self._connection = psycopg.connect(
-                resolve_address(address),
+                resolved(address),
                 autocommit=True,
                 application_name=f"slacktide {name}",
                 options=f"{FIXED_SETTINGS} {options}",

@@ -31,7 +31,10 @@ class MoveExists(UsageError):
 
 
 class Move(msgspec.Struct, frozen=True, dict=True):
-    """One move. Addresses are as they were given: each process resolves `env:` and `file:` for itself."""
+    """One move. Addresses are as they were given: each process resolves `env:` and `file:` for itself.
+
+    A rehearsal is a move too, which nobody lists: `rehearses` names the move that it stands for.
+    """
 
     move_id: int
     name: str
@@ -46,6 +49,7 @@ class Move(msgspec.Struct, frozen=True, dict=True):
     state: str
     configured_at: datetime | None
     facts: dict[str, Any]
+    rehearses: str | None = None
 
     @cached_property
     def plan(self) -> Plan:
@@ -72,7 +76,7 @@ def load_move(connection: psycopg.Connection[TupleRow], *, name: str) -> Move:
 
 
 def list_moves(connection: psycopg.Connection[TupleRow]) -> list[Move]:
-    """List all moves by name."""
+    """List all moves by name, but no rehearsal of one."""
     return [Move(*row) for row in connection.execute(_STATEMENTS["all"])]
 
 

@@ -1,12 +1,14 @@
 -- name: by_name
 -- One move.
-select move_id, name, plan, plan_text, property, target_property, source, target, spool, task, state, configured_at, facts
-from slacktide.move where name = %(name)s
+select move_id, name, plan, plan_text, property, target_property, source, target, spool, task, state, configured_at, facts,
+    (select r.name from slacktide.move r where r.move_id = m.rehearses)
+from slacktide.move m where name = %(name)s
 
 -- name: all
--- Every move.
-select move_id, name, plan, plan_text, property, target_property, source, target, spool, task, state, configured_at, facts
-from slacktide.move order by name
+-- Every move that is not a rehearsal of another one.
+select move_id, name, plan, plan_text, property, target_property, source, target, spool, task, state, configured_at, facts,
+    (select r.name from slacktide.move r where r.move_id = m.rehearses)
+from slacktide.move m where rehearses is null order by m.name
 
 -- name: create
 -- Write down a new move.

@@ -78,7 +78,9 @@ class Synchronization:
             slot.plan_pass(journal, self._source, plan=move.plan, incarnation=incarnation.incarnation)
             journal.wake("generate")
         self._stream = ReplicationStream(move.source, name=f"{move.name} synchronization")
-        self._stream.start(incarnation.slot, publication=publication(move.name), position=journal.position())
+        self._stream.start(
+            incarnation.slot, publication=publication(move.rehearses or move.name), position=journal.position()
+        )
         self._synchronizer = Synchronizer(stream=self._stream, journal=journal, plan=move.plan)
         journal.listen()
 
@@ -95,6 +97,11 @@ class Synchronization:
             return
         assert self._stream is not None  # noqa: S101 -- opened before it is stepped
         self._journal.wait_beside(self._stream.fileno(), seconds)
+
+    def position(self) -> int:
+        """Give the position up to which the source has written its log by now."""
+        assert self._source is not None  # noqa: S101 -- opened before it is asked
+        return self._source.position()
 
     def ask(self) -> None:
         """Have the source say how far it has sent."""

@@ -63,17 +63,18 @@ def verify_ahead(
     subject: Subject,
     move_id: int,
     business_date: date,
+    whole: bool = False,
 ) -> Verification:
     """Compare both sides at a boundary between batches, and write down what is equal.
 
-    The first time everything is read; later what changed since, unless nothing can be carried or the business date is
-    another one. `source` is inside `Source.at_one_instant()`, at the instant that the target's last batch was read at;
-    `target` and `control` are outside a transaction. Raises MoveUnknown.
+    The first time, and where the `whole` is wanted, everything is read; later what changed since, unless nothing can be
+    carried or the business date is another one. `source` is inside `Source.at_one_instant()`, at the instant that the
+    target's last batch was read at; `target` and `control` are outside a transaction. Raises MoveUnknown.
     """
     with control.transaction(), at_one_snapshot(target):
         run = _Run(control, source, target, subject, move_id=move_id, business_date=business_date)
         carried = run.store.carried()
-        if carried is None or run.reason_against(carried) or carried.business_date != business_date:
+        if whole or carried is None or run.reason_against(carried) or carried.business_date != business_date:
             return run.whole()
         return run.forward(carried)
 

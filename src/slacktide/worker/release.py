@@ -23,7 +23,7 @@ _OPTIONS = "-c lock_timeout=2000"  # whoever hands work in, in a long transactio
 
 def main() -> int:
     """Release until told to end."""
-    loops = [*[_release] * RELEASERS, _copy, upkeep.drain, upkeep.reopen, upkeep.tidy, contingency.watch]
+    loops = [*[_release] * RELEASERS, _copy, upkeep.drain, upkeep.reopen, upkeep.sweep, upkeep.tidy, contingency.watch]
     return loop.run(loops, options=_OPTIONS)
 
 

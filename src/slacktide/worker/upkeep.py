@@ -5,6 +5,7 @@ Each is a look every so often, on a connection of its own; any number of workers
 
 from __future__ import annotations
 
+import contextlib
 import threading
 
 import psycopg
@@ -12,6 +13,8 @@ from psycopg.rows import TupleRow
 
 from slacktide.control.cleaning import clean
 from slacktide.core.configuration import move_retention, retention
+from slacktide.core.errors import SlacktideError
+from slacktide.cutover import rehearsal
 from slacktide.cutover.abandon import open_sources
 from slacktide.cutover.drain import carry_out
 from slacktide.cutover.purging import purge
@@ -19,6 +22,7 @@ from slacktide.holding.retry import forget_jobs
 
 _DRAIN_SECONDS = 1.0
 _REOPEN_SECONDS = 0.5
+_SWEEP_SECONDS = 2.0
 _CLEAN_SECONDS = 3600.0
 
 
@@ -34,6 +38,14 @@ def reopen(connection: psycopg.Connection[TupleRow], ended: threading.Event) -> 
     while not ended.is_set():
         open_sources(connection)
         ended.wait(_REOPEN_SECONDS)
+
+
+def sweep(connection: psycopg.Connection[TupleRow], ended: threading.Event) -> None:
+    """Clear away what a rehearsal left whose command is gone, until told to end."""
+    while not ended.is_set():
+        with contextlib.suppress(SlacktideError):  # a database that cannot be reached now: later
+            rehearsal.sweep(connection)
+        ended.wait(_SWEEP_SECONDS)
 
 
 def tidy(connection: psycopg.Connection[TupleRow], ended: threading.Event) -> None:
