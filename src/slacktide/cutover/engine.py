@@ -1,6 +1,13 @@
 """The four processes in one hand: the procedure steps them itself, up to the barrier.
 
-It takes the locks of all four, so that nobody else can run them meanwhile.
+It takes the locks of all four, so that nobody else can run them meanwhile. The events:
+
+1. Another property of the same source trades heavily: the stream never pauses, and each batch finds something new. What
+   has to come over ends at the position that the source's log had when draining began, and nothing behind it is waited
+   for: a batch made after that holds everything that was committed before.
+2. Its commit is in the stream and stays invisible (a synchronous standby is away): no batch can take it; none waits.
+3. A batch is lost in both spools: it is made again before draining ends.
+4. An object arrives that others waited for: these are asked for again, however many waited for one another.
 """
 
 from __future__ import annotations
@@ -10,6 +17,7 @@ from typing import TYPE_CHECKING, Self
 from slacktide.core.errors import OutsideError
 from slacktide.transfer.journal import BATCH_STATES, PROCESSES, Journal
 from slacktide.transfer.process import Generate, Process, Synchronization, Transfer
+from slacktide.transfer.source import await_stream
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,6 +25,8 @@ if TYPE_CHECKING:
     from slacktide.transfer.entry import Batch
     from slacktide.transfer.generate import Held
     from slacktide.transfer.move import Move
+
+_LOOK_SECONDS = 30.0
 
 
 class BatchLost(OutsideError):
@@ -51,16 +61,28 @@ class Engine:
             work.close()
 
     def drain(self, *, progress: Callable[[int], None] = lambda _: None) -> None:
-        """Bring everything that is journalled or left of the pass to the target."""
-        done = 0
+        """Bring to the target what is committed by now, and what is left of the pass; `progress` may end it."""
+        self._read_up_to_now(progress)
+        done = self._through(0)
         while True:
-            self.synchronization.ask()
-            self.synchronization.idle(0.01)
-            moved = self.synchronization.step() + self._through(self.generate.step())
-            done += moved
+            self.generate.generator.free_lost()
+            batch = self.generate.generator.batch(even_if_empty=True)
+            done += self._through(batch.objects if batch else 0)
             progress(done)
-            if not moved and not self.journal.batches_queued():
+            if batch is not None and not (self.journal.batches_queued() or self.journal.is_left()):
                 return
+
+    def _read_up_to_now(self, progress: Callable[[int], None]) -> None:
+        """Journal the stream up to where the source's log ends now: a backlog is read while no instant is held."""
+        source = self.generate.source
+        position = source.position()
+
+        def reached(seconds: float) -> int:
+            progress(0)
+            return self._reached(seconds)
+
+        while not await_stream(source=source, position=position, reached=reached, limit_seconds=_LOOK_SECONDS):
+            pass
 
     def batch(self, *, held: Held | None = None) -> Batch | None:
         """Make one batch, empty or not, and bring it to the target; `held` is called while its instant lasts.
