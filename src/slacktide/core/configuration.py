@@ -31,6 +31,7 @@ _KEY_FILE = "secret-key"
 _SOURCE_LOG_LIMIT = "8GB"
 _RETENTION = "P90D"
 _CONTINGENCY_INTERVAL = "PT30M"
+_WORKER_MOVES = "20"
 _SHORTEST_CONTINGENCY_INTERVAL = timedelta(minutes=1)
 _SHORTEST_RETENTION = timedelta(days=1)
 _IN_FILE = (
@@ -50,6 +51,7 @@ _IN_FILE = (
     "SLACKTIDE_TRUSTED_PROXIES",
     "SLACKTIDE_WEBHOOK_SECRET",
     "SLACKTIDE_WEBHOOK_URL",
+    "SLACKTIDE_WORKER_MOVES",
 )
 _PORTS = {"smtp": 25, "smtps": 465}
 _REFERENCES = ("env:", "file:")
@@ -57,6 +59,10 @@ _REFERENCES = ("env:", "file:")
 
 class RetentionTooShort(UsageError):
     """SLACKTIDE_RETENTION={named} is shorter than a day: give P1D or more, or leave it out."""
+
+
+class WorkerMovesTooFew(UsageError):
+    """SLACKTIDE_WORKER_MOVES is {named!r}: give a whole number from 1, as in SLACKTIDE_WORKER_MOVES=20."""
 
 
 class ContingencyIntervalTooShort(UsageError):
@@ -281,6 +287,14 @@ def retention(environment: Mapping[str, str] = os.environ) -> timedelta:
     if kept < _SHORTEST_RETENTION:
         raise RetentionTooShort(named=named)
     return kept
+
+
+def worker_moves(environment: Mapping[str, str] = os.environ) -> int:
+    """Give SLACKTIDE_WORKER_MOVES: how many moves one worker carries at the most. Raises WorkerMovesTooFew."""
+    named = _said(environment, "SLACKTIDE_WORKER_MOVES") or _WORKER_MOVES
+    if not named.isdecimal() or int(named) < 1:
+        raise WorkerMovesTooFew(named=named)
+    return int(named)
 
 
 def contingency_interval(environment: Mapping[str, str] = os.environ) -> timedelta:
