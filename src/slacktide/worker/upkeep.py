@@ -1,4 +1,4 @@
-"""What a worker does beside moves and held work: drains at their deadline, sources to be opened, and cleaning up.
+"""What a worker does beside moves and held work: drains at their deadline, sources to be opened, waves, cleaning up.
 
 Each is a look every so often, on a connection of its own; any number of workers may do it at once.
 """
@@ -14,10 +14,12 @@ from slacktide.control.cleaning import clean
 from slacktide.core.configuration import retention
 from slacktide.cutover.abandon import open_sources
 from slacktide.cutover.drain import carry_out
+from slacktide.cutover.wave_move import advance
 from slacktide.holding.retry import forget_jobs
 
 _DRAIN_SECONDS = 1.0
 _REOPEN_SECONDS = 0.5
+_WAVE_SECONDS = 0.3
 _CLEAN_SECONDS = 3600.0
 
 
@@ -33,6 +35,13 @@ def reopen(connection: psycopg.Connection[TupleRow], ended: threading.Event) -> 
     while not ended.is_set():
         open_sources(connection)
         ended.wait(_REOPEN_SECONDS)
+
+
+def wave(connection: psycopg.Connection[TupleRow], ended: threading.Event) -> None:
+    """Do for the moves of started waves what comes next, until told to end."""
+    while not ended.is_set():
+        advance(connection)
+        ended.wait(_WAVE_SECONDS)
 
 
 def tidy(connection: psycopg.Connection[TupleRow], ended: threading.Event) -> None:
