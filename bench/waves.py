@@ -14,6 +14,7 @@ import argparse
 import random
 import re
 import shutil
+import signal
 import statistics
 import sys
 import tempfile
@@ -122,6 +123,7 @@ def main() -> int:
     parser.add_argument("--workers", type=int, default=3)
     parser.add_argument("--bookings", type=int, default=10)
     arguments = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # what was started is ended
     codes = [f"H{number:02}" for number in range(1, arguments.properties + 1)]
     waves = {f"wave-{n + 1}": codes[n :: arguments.waves] for n in range(arguments.waves)}
     names = [*waves]
