@@ -83,6 +83,18 @@ def test_property_that_has_moved_away(resort):
     assert not resort.source.execute("select 1 from pg_publication").fetchone()
 
 
+@pytest.mark.parametrize("state", [State.CLOSING, State.REFERENCE_ONLY])
+def test_a_neighbour_is_closed_or_has_moved_away(resort, state):
+    """A property can be prepared while another one of its source is closed, or has moved away before it."""
+    install(resort.source, tables=guarded_tables(resort.move.plan))
+    closing.begin_closing(resort.source, organization="CITY")
+    if state is State.REFERENCE_ONLY:
+        assert closing.try_quiet(resort.source, organization="CITY")
+        closing.make_reference_only(resort.source, organization="CITY", lives_at="elsewhere")
+    assert ensure(resort).state == "prepared"
+    assert closing.state(resort.source, organization="CITY").state is state
+
+
 def test_open_target_is_not_closed_again(resort):
     """After the target has opened, `prepare --apply` refuses instead of closing it."""
     ensure(resort)

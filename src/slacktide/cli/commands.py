@@ -57,6 +57,7 @@ for _name, (_where, _help) in {
     "hotel": ("slacktide.cli.hotel:app", "The hotel: load a property and let it trade."),
     "plan": ("slacktide.cli.plan:app", "Check a transfer plan; write its XSD."),
     "move": ("slacktide.cli.move:app", "Move an organization to another database."),
+    "wave": ("slacktide.cli.wave:app", "Waves: moves that go down together, each in its own window."),
     "audit": ("slacktide.cli.audit:audit", "Show who changed what, when and why, oldest first."),
 }.items():
     app.command(_where, name=_name, help=_help)

@@ -12,6 +12,7 @@ from slacktide.cli import move_abandon, move_pause, move_window
 from slacktide.cli.address import reachable
 from slacktide.cli.move_monitor import Monitor
 from slacktide.cli.output import ACTING, SHOWN, Acting, Flag, Shown, table
+from slacktide.cli.pair import gos_of, waived_of
 from slacktide.control.audit import record_audit
 from slacktide.control.database import open_control
 from slacktide.control.organization import organization_of
@@ -20,14 +21,13 @@ from slacktide.core import clock
 from slacktide.core.errors import ExitStatus, UsageError
 from slacktide.core.instant import parse_instant
 from slacktide.cutover import go as going
-from slacktide.cutover import precondition, prediction, result
-from slacktide.cutover.attempt import OVER, TRANSITIONS, WORKING, Event, IllegalAttemptEvent, State
+from slacktide.cutover import precondition, result
+from slacktide.cutover.attempt import TRANSITIONS, WORKING, Event, IllegalAttemptEvent, State
 from slacktide.cutover.decision_time import decision_time
 from slacktide.cutover.record import Record
-from slacktide.cutover.step import steps_of
-from slacktide.postgres.connection import connect
+from slacktide.cutover.start import find, start_down_time
 from slacktide.transfer.journal import DOWN_TIME, Journal
-from slacktide.transfer.move import Move, load_move, set_task
+from slacktide.transfer.move import Move, load_move
 from slacktide.worker.presence import require_worker
 
 if TYPE_CHECKING:
@@ -63,60 +63,12 @@ _OpenBy = Annotated[str | None, Parameter(help="The hour by which the property h
 _WATCH_SECONDS = 0.1
 
 
-class BadPair(UsageError):
-    """{text!r} is not {form}: write it like {example}."""
-
-
-class NotWaivable(UsageError):
-    """The check {check!r} cannot be waived: only {known} can."""
-
-
-class UnknownRole(UsageError):
-    """The plan asks for no go of the role {role!r}: it asks for {known}."""
-
-
 class NothingToResume(UsageError):
     """The down time of {move} is {state}: there is nothing to resume."""
 
 
 class StillNeeded(UsageError):
     """The move {move} is {state}: `clean` takes everything away only when it is open, or before its down time."""
-
-
-def _pairs(texts: tuple[str, ...], *, form: str, example: str) -> dict[str, str]:
-    pairs: dict[str, str] = {}
-    for text in texts:
-        left, _, right = text.partition("=")
-        if not left or not right:
-            raise BadPair(text=text, form=form, example=example)
-        pairs[left] = right
-    return pairs
-
-
-def _waived(texts: tuple[str, ...]) -> dict[str, str]:
-    waived = _pairs(texts, form="CHECK=NAME", example="contingency='Ada Night'")
-    for check_name in waived:
-        if check_name not in precondition.WAIVABLE:
-            raise NotWaivable(check=check_name, known=", ".join(precondition.WAIVABLE))
-    return waived
-
-
-def _gos(texts: tuple[str, ...], move: Move) -> dict[str, str]:
-    gos = _pairs(texts, form="ROLE=NAME", example="operations='Ada Night'")
-    for role in gos:
-        if role not in move.plan.roles:
-            raise UnknownRole(role=role, known=", ".join(move.plan.roles) or "none")
-    return gos
-
-
-def _find(connection: psycopg.Connection[TupleRow], move: Move, wish: precondition.Wish) -> precondition.Finding:
-    with (
-        reachable(move.source, move.target),
-        connect(move.source, name="precondition") as source,
-        connect(move.target, name="precondition") as target,
-    ):
-        sides = precondition.Sides(connection, source, target)
-        return precondition.check(sides, move=move, wish=wish, now=control_now(connection))
 
 
 @app.command
@@ -128,7 +80,9 @@ def check(
     with open_control() as control, control.connect(name="move downtime check") as connection:
         move = load_move(connection, name=name)
         by = _instant(connection, move, open_by)
-        found = _find(connection, move, precondition.Wish(downtime, business_date, _waived(waive), by))
+        with reachable(move.source, move.target):
+            wish = precondition.Wish(downtime, business_date, waived_of(waive), by)
+            found = find(connection, move=move, wish=wish)
         decision, now = decision_time(connection, move=move, open_by=by), control_now(connection)
     rows = [
         [str(line.number), line.title, _mark(line), line.reason, "" if line.ok else line.mend] for line in found.lines
@@ -168,30 +122,16 @@ def start(
     with open_control() as control, control.connect(name="move downtime start") as connection:
         move = load_move(connection, name=name)
         by = _instant(connection, move, open_by)
-        wish = precondition.Wish(downtime, business_date, _waived(waive), by)
-        gos = _gos(go, move)
+        wish = precondition.Wish(downtime, business_date, waived_of(waive), by)
+        gos = gos_of(go, move=move)
         require_worker(connection)
         record = Record(connection, move_id=move.move_id, move=move.name)
         last = record.last()
         if last is not None and last.state == State.PAUSED:
             return _resumed(connection, move, record, gos=gos, options=options)
-        if last is not None and State(last.state) not in OVER:
-            raise result.AlreadyStarted(move=name, state=last.state)
-        found = _find(connection, move, wish)
-        if not found.ok or found.downtime is None:
-            bad = [f"{line.title.lower()}: {line.reason}" for line in found.lines if not line.ok and not line.waived_by]
-            raise precondition.PreconditionsFail(move=name, reasons="; ".join(bad))
-        reason = options.reason or f"move {name}"
-        attempt = record.begin(
-            steps=[(step.name, step.title) for step in steps_of(move.plan)], waived=wish.waived, gos=gos,
-            downtime_id=str(found.downtime.id), business_date=found.business_date, open_by=by,
-            who=options.who, reason=reason,
-        )  # fmt: skip
-        prediction.bind(connection, move=move, attempt=attempt)
-        set_task(connection, move=move, task=6, state="down time")
-        facts = {"downtime": str(found.downtime.id), "waived": wish.waived, "gos": gos}
-        record_audit(connection, who=options.who, what="move downtime start", object=name, after=facts, reason=reason)
-        Journal(connection, move_id=move.move_id).want(DOWN_TIME, running=True)
+        with reachable(move.source, move.target):
+            start_down_time(connection, move=move, wish=wish, gos=gos, who=options.who,
+                            reason=options.reason or f"move {name}")  # fmt: skip
         return _watch(connection, move, options)
 
 
@@ -238,7 +178,7 @@ def go(
     """Give a go by name, seeing the totals that it signs; a procedure that waits for it goes on."""
     with open_control() as control, control.connect(name="move go") as connection:
         move = load_move(connection, name=name)
-        _gos((f"{role}={name_}",), move)
+        gos_of((f"{role}={name_}",), move=move)
         record = Record(connection, move_id=move.move_id, move=move.name)
         totals = going.totals_of(record.current())
         signed = going.checksum(totals)

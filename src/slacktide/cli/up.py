@@ -22,6 +22,7 @@ from slacktide.core.configuration import (
     secret_key,
     single_sign_on,
     trusted_proxies,
+    worker_moves,
 )
 from slacktide.core.errors import OutsideError
 from slacktide.postgres.connection import shown
@@ -88,6 +89,7 @@ def _work(control: Control, options: Shown, ended: threading.Event, *, what: str
     said = threading.Event()
     move_retention()
     retention()  # what cannot be understood is refused now, not by a thread an hour later
+    worker_moves()
 
     def ready() -> None:
         if not said.is_set():

@@ -32,6 +32,7 @@ _SOURCE_LOG_LIMIT = "8GB"
 _RETENTION = "P90D"
 _MOVE_RETENTION = "P7D"
 _CONTINGENCY_INTERVAL = "PT30M"
+_WORKER_MOVES = "20"
 _SHORTEST_CONTINGENCY_INTERVAL = timedelta(minutes=1)
 _SHORTEST_RETENTION = timedelta(days=1)
 _IN_FILE = (
@@ -52,6 +53,7 @@ _IN_FILE = (
     "SLACKTIDE_TRUSTED_PROXIES",
     "SLACKTIDE_WEBHOOK_SECRET",
     "SLACKTIDE_WEBHOOK_URL",
+    "SLACKTIDE_WORKER_MOVES",
 )
 _PORTS = {"smtp": 25, "smtps": 465}
 _REFERENCES = ("env:", "file:")
@@ -59,6 +61,10 @@ _REFERENCES = ("env:", "file:")
 
 class RetentionTooShort(UsageError):
     """{variable}={named} is shorter than a day: give P1D or more, or leave it out."""
+
+
+class WorkerMovesTooFew(UsageError):
+    """SLACKTIDE_WORKER_MOVES is {named!r}: give a whole number from 1, as in SLACKTIDE_WORKER_MOVES=20."""
 
 
 class ContingencyIntervalTooShort(UsageError):
@@ -295,6 +301,14 @@ def _kept(environment: Mapping[str, str], variable: str, *, default: str) -> tim
     if kept < _SHORTEST_RETENTION:
         raise RetentionTooShort(variable=variable, named=named)
     return kept
+
+
+def worker_moves(environment: Mapping[str, str] = os.environ) -> int:
+    """Give SLACKTIDE_WORKER_MOVES: how many moves one worker carries at the most. Raises WorkerMovesTooFew."""
+    named = _said(environment, "SLACKTIDE_WORKER_MOVES") or _WORKER_MOVES
+    if not named.isdecimal() or int(named) < 1:
+        raise WorkerMovesTooFew(named=named)
+    return int(named)
 
 
 def contingency_interval(environment: Mapping[str, str] = os.environ) -> timedelta:

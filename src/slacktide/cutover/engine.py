@@ -1,6 +1,13 @@
 """The four processes in one hand: the procedure steps them itself, up to the barrier.
 
-It takes the locks of all four, so that nobody else can run them meanwhile.
+It takes the locks of all four, so that nobody else can run them meanwhile. The events:
+
+1. Another property of the same source trades heavily: the stream never pauses, and each batch finds something new. What
+   has to come over ends at the position that the source's log had when draining began, and nothing behind it is waited
+   for: a batch made after that holds everything that was committed before.
+2. Its commit is in the stream and stays invisible (a synchronous standby is away): no batch can take it; none waits.
+3. A batch is lost in both spools: it is made again before draining ends.
+4. An object arrives that others waited for: these are asked for again, however many waited for one another.
 """
 
 from __future__ import annotations
@@ -11,6 +18,7 @@ from slacktide.core import clock
 from slacktide.core.errors import OutsideError
 from slacktide.transfer.journal import BATCH_STATES, PROCESSES, Journal
 from slacktide.transfer.process import Generate, Process, Synchronization, Transfer
+from slacktide.transfer.source import await_stream
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,6 +26,8 @@ if TYPE_CHECKING:
     from slacktide.transfer.entry import Batch
     from slacktide.transfer.generate import Held
     from slacktide.transfer.move import Move
+
+_LOOK_SECONDS = 30.0
 
 
 class BatchLost(OutsideError):
@@ -35,7 +45,6 @@ class Engine:
         for own in self._journals.values():
             own.own()
         self.journal = journal
-        self._trading = move.rehearses is not None  # nothing is closed, so there is no end of changes
         self.batch_seconds = 0.0
         self.synchronization = Synchronization(move, self._journals["synchronization"])
         self.generate = Generate(move, self._journals["generate"], reached=self._reached)
@@ -54,19 +63,28 @@ class Engine:
             work.close()
 
     def drain(self, *, progress: Callable[[int], None] = lambda _: None) -> None:
-        """Bring everything that is journalled or left of the pass to the target.
-
-        Of a property that trades meanwhile there is no end: one round, and the next batch brings the rest.
-        """
-        done = 0
+        """Bring to the target what is committed by now, and what is left of the pass; `progress` may end it."""
+        self._read_up_to_now(progress)
+        done = self._through(0)
         while True:
-            self.synchronization.ask()
-            self.synchronization.idle(0.01)
-            moved = self.synchronization.step() + self._through(self.generate.step())
-            done += moved
+            self.generate.generator.free_lost()
+            batch = self.generate.generator.batch(even_if_empty=True)
+            done += self._through(batch.objects if batch else 0)
             progress(done)
-            if (self._trading or not moved) and not self.journal.batches_queued():
+            if batch is not None and not (self.journal.batches_queued() or self.journal.is_left()):
                 return
+
+    def _read_up_to_now(self, progress: Callable[[int], None]) -> None:
+        """Journal the stream up to where the source's log ends now: a backlog is read while no instant is held."""
+        source = self.generate.source
+        position = source.position()
+
+        def reached(seconds: float) -> int:
+            progress(0)
+            return self._reached(seconds)
+
+        while not await_stream(source=source, position=position, reached=reached, limit_seconds=_LOOK_SECONDS):
+            pass
 
     def batch(self, *, held: Held | None = None) -> Batch | None:
         """Make one batch, empty or not, and bring it to the target; `held` is called while its instant lasts.

@@ -103,7 +103,7 @@ class Night:
         return batch, found[0] if found else None
 
     def _compare(self, *, whole: bool) -> Verification:
-        source = self.engine.generate.connection
+        source = self.engine.generate.source.connection
         facts: dict[str, Any] = {
             "source": source,
             "target": self.target,

@@ -95,6 +95,10 @@ class Record:
                 self._run("add_step", attempt=attempt, ordinal=ordinal, step=step, title=title)
         return attempt
 
+    def lock_move(self) -> None:
+        """Let nobody else begin an attempt of this move until the caller's transaction ends."""
+        self._run("lock_move")
+
     def steps(self) -> list[StepRecord]:
         """Give the steps of the last attempt, in order."""
         return [StepRecord(*row) for row in self._run("steps", attempt=self.current().attempt)]

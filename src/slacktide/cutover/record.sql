@@ -4,6 +4,10 @@ select attempt, downtime_id, business_date, open_by, waived, gos, who, reason, s
     verification, error, opened_at, abandoned_at, abandoned_by, abandoned_reason, source_opened_at, still_down, cleared_at, cleared
 from slacktide.procedure where move_id = %(move_id)s order by attempt desc limit 1
 
+-- name: lock_move
+-- Let nobody else begin an attempt of this move until we commit.
+select 1 from slacktide.move where move_id = %(move_id)s for no key update
+
 -- name: begin
 -- Write down a new attempt.
 insert into slacktide.procedure (move_id, attempt, downtime_id, business_date, open_by, waived, gos, who, reason, first_batch)

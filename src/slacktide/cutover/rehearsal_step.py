@@ -125,7 +125,7 @@ def _resync(night: Night) -> Any:
     def compared(_: Batch) -> None:
         nonlocal inside
         at = clock.monotonic_seconds()
-        found.append(real.resync_inventory(night, night.engine.generate.connection))
+        found.append(real.resync_inventory(night, night.engine.generate.source.connection))
         inside = clock.monotonic_seconds() - at
 
     batch = night.engine.batch(held=compared)

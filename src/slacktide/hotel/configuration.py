@@ -68,7 +68,7 @@ class Codes:
 
 def write_property(spool: Spool, hotel: Hotel, codes: Codes) -> None:
     """Write the property, its rooms and its codes."""
-    name, zone = _PROPERTIES[hotel.code]
+    name, zone = _PROPERTIES.get(hotel.code, (f"Hotel {hotel.code}", "Europe/Lisbon"))
     spool.add("property", hotel.code, name, zone, "EUR", day(hotel.business_day))
     for room_type in sorted(codes.room_types):
         spool.add("room_type", hotel.code, room_type, f"Type {room_type}", 2)

@@ -24,7 +24,7 @@ from slacktide.hotel.desk import Desk
 from slacktide.hotel.dice import Dice, purpose
 from slacktide.hotel.ledger import Ledger
 from slacktide.hotel.occupancy import occupancy
-from slacktide.hotel.sample import sample
+from slacktide.hotel.sample import chain, sample
 from slacktide.hotel.schema import SchemaMissing
 from slacktide.hotel.spool import Spool
 from slacktide.hotel.stay import Hotel, Profiles, Reservations, Stay, groups
@@ -32,7 +32,7 @@ from slacktide.postgres.connection import connect, copyable, shown
 from slacktide.postgres.sql import load as load_sql
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from psycopg import Connection
 
@@ -77,8 +77,9 @@ def load(
     scale: int = 1,
     seed: int = 1,
     bookings_per_property: int = SAMPLE_BOOKINGS,
+    codes: Sequence[str] = (),
 ) -> LoadingReport:
-    """Load CITY and RESORT from the file `bookings`, or from a sample of so many bookings each.
+    """Load CITY and RESORT from the file `bookings`, or from a sample of so many bookings each; or `codes`, a chain.
 
     Raises SchemaMissing, AlreadyLoaded, BadScale, BookingsUnreadable and BadBooking; then nothing is loaded.
     """
@@ -87,12 +88,11 @@ def load(
     with connect(address, name="hotel load", autocommit=False) as connection:
         _require_empty(connection, address)
         today = business_date.toordinal()
-        origin = (
-            read(bookings)
-            if bookings is not None
-            else sample(bookings_per_property=bookings_per_property, business_day=today, seed=seed)
-        )
-        found = list(origin)
+        facts: dict[str, Any] = {
+            "bookings_per_property": bookings_per_property, "business_day": today, "seed": seed
+        }  # fmt: skip
+        made = chain(codes=codes, **facts) if codes else sample(**facts)
+        found = list(read(bookings) if bookings is not None else made)
         with Spool() as spool:
             report = _Loader(spool=spool, found=found, today=today, scale=scale, seed=seed).load(connection)
         report.origin = bookings.name if bookings is not None else "sample"

@@ -15,7 +15,7 @@ from slacktide.hotel.booking import Booking
 from slacktide.hotel.dice import Dice, purpose
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 _BOOKINGS_A_DAY = 5  # at the least; a large sample is denser, not longer
 _LONGEST_DAYS = 180
@@ -143,6 +143,16 @@ def sample(*, bookings_per_property: int, business_day: int, seed: int) -> Itera
             for _ in range(min(rooms, bookings_per_property - made)):
                 row, made = row + 1, made + 1
                 yield msgspec.structs.replace(booking, row=row)
+
+
+def chain(*, codes: Sequence[str], bookings_per_property: int, business_day: int, seed: int) -> Iterator[Booking]:
+    """Make the bookings of small hotels with these codes, by the figures of both in turn."""
+    for number, code in enumerate(codes):
+        made = list(sample(bookings_per_property=bookings_per_property, business_day=business_day, seed=seed + number))
+        half = len(made) // len(FIGURES)
+        first = number % len(FIGURES) * half
+        for row, booking in enumerate(made[first : first + half], start=number * half + 1):
+            yield msgspec.structs.replace(booking, hotel=code, row=row)
 
 
 def _booking(figures: Figures, dice: Dice, *, arrival: int) -> Booking:

@@ -9,6 +9,8 @@ The events:
 3. A leaf is detached, renamed or dropped before `clean`: what it had is written down under its number, so it is found
    by any name, and passed over where it is gone.
 4. Another move needs the same identities: they are put back with the last one.
+5. The row by which an update is proved is of a property that is closed, or has moved away: the guard refuses it. It is
+   asked after the identity was, so its refusal proves as much as the update.
 """
 
 from __future__ import annotations
@@ -18,23 +20,24 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
+import psycopg
 from psycopg import errors
 from psycopg.sql import SQL, Composed, Identifier, Literal
 
-from slacktide.core.errors import InputError
+from slacktide.core.errors import SQLSTATE_CLOSED, SQLSTATE_REFERENCE_ONLY, InputError
 from slacktide.plan.catalog import CatalogTable, read_catalog
 from slacktide.plan.identity import holding, needed_columns, present_index, shown_columns, usable_index
 from slacktide.postgres.sql import load
 from slacktide.transfer import ddl
 
 if TYPE_CHECKING:
-    import psycopg
     from psycopg.rows import TupleRow
 
     from slacktide.plan.catalog import Catalog
     from slacktide.plan.model import Plan, Table
 
 _STATEMENTS = load(__package__, "identity.sql")
+_REFUSED = (SQLSTATE_CLOSED, SQLSTATE_REFERENCE_ONLY)
 _WAYS = {"d": "default", "n": "nothing", "f": "full", "i": "using_index"}
 
 
@@ -98,6 +101,9 @@ def prove(connection: psycopg.Connection[TupleRow], *, table: Table, catalog: Ca
                 connection.execute(SQL(_STATEMENTS["touch"]).format(relation=relation, column=column))
         except (errors.ObjectNotInPrerequisiteState, errors.InvalidColumnReference) as error:
             raise UpdateWouldFail(table=at.qualified, reason=str(error).strip()) from error
+        except psycopg.DatabaseError as error:
+            if error.sqlstate not in _REFUSED:
+                raise
 
 
 def put_back(connection: psycopg.Connection[TupleRow]) -> None:

@@ -298,6 +298,10 @@ class Journal:
         """Give how many batches are made and not applied."""
         return int(self._one("batches_queued"))
 
+    def is_left(self) -> bool:
+        """Tell whether a range of the pass, or an object that was asked for again, belongs to no batch yet."""
+        return bool(self._one("is_left"))
+
     def own_objects(self, number: int) -> int:
         """Give how many objects of the property itself a batch holds."""
         return int(self._one("own_objects", number=number) or 0)

@@ -307,6 +307,12 @@ select state from slacktide.batch where move_id = %(move_id)s and number = %(num
 -- How many batches are made and not applied.
 select count(*) from slacktide.batch where move_id = %(move_id)s and state <> 'processed'
 
+-- name: is_left
+-- Whether a range of the pass belongs to no batch yet, or an object that was asked for again: such an entry has no xid.
+select exists (select from slacktide.pass_range p join slacktide.move m using (move_id, incarnation)
+        where p.move_id = %(move_id)s and p.batch is null)
+    or exists (select from slacktide.journal where move_id = %(move_id)s and batch is null and xid is null)
+
 -- name: wanted
 -- Whether a process is wanted to run.
 select wanted from slacktide.move_process where move_id = %(move_id)s and process = %(process)s

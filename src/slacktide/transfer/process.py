@@ -166,10 +166,10 @@ class Generate:
         self._journal.listen()
 
     @property
-    def connection(self) -> psycopg.Connection[TupleRow]:
-        """The connection that reads the source, inside whose transaction an instant lasts."""
+    def source(self) -> Source:
+        """What reads the source; an instant lasts inside a transaction of its connection."""
         assert self._source is not None  # noqa: S101 -- opened before it is asked for
-        return self._source.connection
+        return self._source
 
     def step(self) -> int:
         """Make a batch, if there is something to make one of; now and then verify ahead at its instant."""

@@ -18,13 +18,14 @@ from slacktide.holding.window import Copier
 from slacktide.worker import contingency, loop, upkeep
 
 RELEASERS = 3
+WAVERS = 2  # one that waits for a database holds no other move of a wave up
 _OPTIONS = "-c lock_timeout=2000"  # whoever hands work in, in a long transaction, holds up no other organization
 
 
 def main() -> int:
     """Release until told to end."""
     loops = [*[_release] * RELEASERS, _copy, upkeep.drain, upkeep.reopen, upkeep.sweep, upkeep.tidy, contingency.watch]
-    return loop.run(loops, options=_OPTIONS)
+    return loop.run([*loops, *[upkeep.wave] * WAVERS], options=_OPTIONS)
 
 
 def _release(connection: psycopg.Connection[TupleRow], ended: threading.Event) -> None:

@@ -3,7 +3,8 @@
 Who owns a process is decided by its lock on the control database, which dies with the child's connection; so any
 number of workers may run, and one that is killed with -9 is replaced by any other. The events:
 
-1. Two workers start the same process: one child gets the lock, the other one ends by itself.
+1. Two workers start the same process, past each other's claims (`share`): one child gets the lock, the other one ends
+   by itself.
 2. A child is killed: its worker sees it end and, after a pause, starts it anew.
 3. The worker is killed: its children see their input close and end; other workers take over.
 4. A process is no longer wanted: its child is told at once, for what it does inside a step may last.
@@ -20,10 +21,12 @@ from typing import TYPE_CHECKING
 import psycopg
 
 from slacktide.core import clock
+from slacktide.core.configuration import worker_moves
 from slacktide.postgres import sql
 from slacktide.postgres.connection import Unreachable, connect
 from slacktide.transfer.journal import DOWN_TIME, LOCK_CLASS, PROCESSES
 from slacktide.worker import presence
+from slacktide.worker.share import Share
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,19 +65,28 @@ class Worker:
             presence.live(connection)
             connection.execute("listen slacktide_worker")
             ready()
+            share = Share(connection, most_moves=worker_moves())
             while not ended():
-                self._reap()
+                self._reap(share)
                 self._end_unwanted(connection)
                 for process in _ALWAYS:
                     self._start("", process)
-                for name, process in self._wanted(connection):
+                for name, process in share.choose(self._wanted(connection), carried=self._carried()):
                     self._start(name, process)
                 for _ in connection.notifies(timeout=_LOOK_SECONDS, stop_after=1):
                     pass
 
     def _wanted(self, connection: psycopg.Connection[TupleRow]) -> list[tuple[str, str]]:
         facts = {"move_class": LOCK_CLASS, "processes": [*PROCESSES, DOWN_TIME]}
-        return [(name, process) for name, process in connection.execute(_STATEMENTS["wanted"], facts)]
+        found = [(name, process) for name, process in connection.execute(_STATEMENTS["wanted"], facts)]
+        return [key for key in found if self._may_start(key)]
+
+    def _carried(self) -> int:
+        """Count the children that run one of the four processes."""
+        return sum(process in PROCESSES for _, process in self._children)
+
+    def _may_start(self, key: tuple[str, str]) -> bool:
+        return key not in self._children and clock.monotonic_seconds() >= self._not_before.get(key, 0)
 
     def _end_unwanted(self, connection: psycopg.Connection[TupleRow]) -> None:
         for key in connection.execute(_STATEMENTS["unwanted"], {"processes": [*PROCESSES]}) if self._children else ():
@@ -83,7 +95,7 @@ class Worker:
 
     def _start(self, name: str, process: str) -> None:
         key = (name, process)
-        if key in self._children or clock.monotonic_seconds() < self._not_before.get(key, 0):
+        if not self._may_start(key):
             return
         program = [f"slacktide.worker.{process}"] if process in _ALWAYS else ["slacktide.worker.child", name, process]
         self._children[key] = subprocess.Popen(
@@ -93,10 +105,11 @@ class Worker:
             start_new_session=True,
         )
 
-    def _reap(self) -> None:
+    def _reap(self, share: Share) -> None:
         for key, child in [*self._children.items()]:
             if child.poll() is not None:
                 self._forget(key, child)
+                share.release(key)
                 self._not_before[key] = clock.monotonic_seconds() + _PAUSE_SECONDS
 
     def _forget(self, key: tuple[str, str], child: subprocess.Popen[bytes]) -> None:

@@ -1,4 +1,4 @@
-"""What a worker does beside moves and held work: drains at their deadline, sources to be opened, and cleaning up.
+"""What a worker does beside moves and held work: drains at their deadline, sources to be opened, waves, cleaning up.
 
 Each is a look every so often, on a connection of its own; any number of workers may do it at once.
 """
@@ -18,11 +18,13 @@ from slacktide.cutover import rehearsal
 from slacktide.cutover.abandon import open_sources
 from slacktide.cutover.drain import carry_out
 from slacktide.cutover.purging import purge
+from slacktide.cutover.wave_move import advance
 from slacktide.holding.retry import forget_jobs
 
 _DRAIN_SECONDS = 1.0
 _REOPEN_SECONDS = 0.5
 _SWEEP_SECONDS = 2.0
+_WAVE_SECONDS = 0.3
 _CLEAN_SECONDS = 3600.0
 
 
@@ -46,6 +48,13 @@ def sweep(connection: psycopg.Connection[TupleRow], ended: threading.Event) -> N
         with contextlib.suppress(SlacktideError):  # a database that cannot be reached now: later
             rehearsal.sweep(connection)
         ended.wait(_SWEEP_SECONDS)
+
+
+def wave(connection: psycopg.Connection[TupleRow], ended: threading.Event) -> None:
+    """Do for the moves of started waves what comes next, until told to end."""
+    while not ended.is_set():
+        advance(connection)
+        ended.wait(_WAVE_SECONDS)
 
 
 def tidy(connection: psycopg.Connection[TupleRow], ended: threading.Event) -> None:

@@ -16,6 +16,20 @@ where p.wanted = 'running' and not exists (
         and l.database = (select oid from pg_database where datname = current_database()))
 order by m.move_id, array_position(%(processes)s::text[], p.process)
 
+-- name: demand
+-- How many of the four processes of all moves are wanted.
+select count(*) from slacktide.move_process where wanted = 'running' and process = any (%(processes)s)
+
+-- name: claim
+-- Say that this worker starts a process, so that no other one does; it ends with the connection.
+select pg_try_advisory_lock(%(class)s, m.move_id * 8 + array_position(%(processes)s::text[], %(process)s::text) - 1)
+from slacktide.move m where m.name = %(name)s
+
+-- name: unclaim
+-- Let others start a process again.
+select pg_advisory_unlock(%(class)s, m.move_id * 8 + array_position(%(processes)s::text[], %(process)s::text) - 1)
+from slacktide.move m where m.name = %(name)s
+
 -- name: unwanted
 -- The processes of all moves that are not wanted to run.
 select m.name, p.process from slacktide.move_process p join slacktide.move m using (move_id)

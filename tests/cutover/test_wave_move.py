@@ -1,0 +1,113 @@
+"""What a wave does for a move, and what it leaves alone, without a worker."""
+
+from __future__ import annotations
+
+import pytest
+
+from slacktide.cutover import wave, wave_move
+from slacktide.cutover.wave_move import advance
+from slacktide.postgres.connection import connect
+from slacktide.transfer.journal import PROCESSES, Journal
+from slacktide.transfer.prepare import drop_slots
+from tests.transfer.moved import moving as a_small_move
+
+AGAIN = "update slacktide.wave_move set looked_at = null"
+
+
+@pytest.fixture
+def moving(server, tmp_path):
+    """Give a small move that is in a wave, which is started."""
+    made = a_small_move(server, tmp_path)
+    wave.create(made.control, name="first", moves={"resort": None}, who="test", reason="")
+    start(made)
+    yield made
+    drop_slots(made.source, move="resort")
+    made.close()
+
+
+def start(made):
+    wave.start(made.control, name="first", waived={}, gos={}, business_date=None, who="test", reason="")
+
+
+def line(moving):
+    return wave.board(moving.control, name="first")[0]
+
+
+def wanted(moving):
+    rows = moving.control.execute("select process from slacktide.move_process where wanted = 'running'")
+    return {process for (process,) in rows.fetchall()}
+
+
+def test_it_begins(moving):
+    """A move is prepared and its processes are wanted, in the name of who started the wave; a worker is missing."""
+    assert advance(moving.control) == 1
+    assert wanted(moving) == {*PROCESSES}
+    assert line(moving).state == "waits for a free place on a worker"
+    trail = "select who, reason from slacktide.audit where what = 'move processes start'"
+    assert moving.control.execute(trail).fetchall() == [("test", "wave first: ")]
+
+
+def test_somebody_has_it_in_hand(moving):
+    """A move at which another worker looks is left to that one; when it dies, the next one goes on."""
+    key = [wave_move._CLASS, moving.move.move_id]  # noqa: SLF001 -- what another worker would hold
+    with connect(moving.control_address, name="worker") as other:
+        other.execute("select pg_advisory_lock(%s, %s)", key)
+        assert advance(moving.control) == 0
+        assert wanted(moving) == set()
+    assert advance(moving.control) == 1
+
+
+def test_no_connection_is_left(moving, monkeypatch):
+    """Where the source has too few connections left the move waits, says so, and nothing was put there."""
+    monkeypatch.setattr(wave_move, "_CONNECTIONS", 100_000)
+    advance(moving.control)
+    assert "waits for connections at the source" in line(moving).state
+    assert wanted(moving) == set()
+    assert moving.source.execute("select count(*) from pg_publication").fetchone() == (0,)
+
+
+def test_slots_are_reserved(moving, monkeypatch):
+    """A move that has begun and has no slot yet counts: one more is not begun on the room that it will take."""
+    advance(moving.control)
+    (system,) = moving.control.execute("select source_system from slacktide.wave_move").fetchone()
+    assert moving.control.execute(wave.STATEMENTS["reserved"], {"system": system}).fetchone() == (1,)
+    (free, _) = moving.source.execute(wave.STATEMENTS["free_connections"]).fetchone()
+    monkeypatch.setattr(wave_move, "_CONNECTIONS", free // 2 + 1)
+    _, lacking = wave_move._room(moving.control, moving.move)  # noqa: SLF001 -- what decides
+    assert "waits for connections" in str(lacking)
+
+
+def test_a_source_is_away(moving):
+    """A database that cannot be reached is said, and tried again; the move goes on when it answers."""
+    there = moving.move.source
+    moving.control.execute("update slacktide.move set source = 'postgresql://nobody@127.0.0.1:1/none'")
+    advance(moving.control)
+    seen = line(moving)
+    assert (seen.state, seen.next) == ("cannot start", "slacktide move downtime check resort")
+    assert "127.0.0.1" in seen.error
+    moving.control.execute("update slacktide.move set source = %s", [there])
+    moving.control.execute(AGAIN)
+    advance(moving.control)
+    assert wanted(moving) == {*PROCESSES}
+
+
+def test_a_process_that_ended(moving):
+    """A process that failed stops the move with its reason, until the wave is started again."""
+    advance(moving.control)
+    Journal(moving.control, move_id=moving.move.move_id, process="generate").fail("the table is another one")
+    moving.control.execute(AGAIN)
+    advance(moving.control)
+    seen = line(moving)
+    assert (seen.state, seen.next) == ("stopped", "slacktide wave start first")
+    assert "generate: the table is another one" in seen.error
+    moving.control.execute(AGAIN)
+    assert advance(moving.control) == 0
+    start(moving)
+    assert advance(moving.control) == 1
+
+
+def test_stopped(moving):
+    """In a wave that is stopped nothing begins."""
+    wave.stop(moving.control, name="first", who="test", reason="")
+    assert advance(moving.control) == 0
+    assert line(moving).state == "not started"
