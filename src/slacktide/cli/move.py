@@ -24,6 +24,7 @@ for _name, _where in {
     "form": "slacktide.cli.move_contingency:form",
     "downtime": "slacktide.cli.move_downtime:app",
     "go": "slacktide.cli.move_downtime:go",
+    "miscellaneous": "slacktide.cli.move_miscellaneous:miscellaneous",
     "clean": "slacktide.cli.move_downtime:clean",
 }.items():
     app.command(_where, name=_name)

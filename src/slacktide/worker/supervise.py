@@ -22,7 +22,7 @@ import psycopg
 from slacktide.core import clock
 from slacktide.postgres import sql
 from slacktide.postgres.connection import Unreachable, connect
-from slacktide.transfer.journal import DOWN_TIME, LOCK_CLASS, PROCESSES
+from slacktide.transfer.journal import LOCK_CLASS, OWNED, PROCESSES
 from slacktide.worker import presence
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ class Worker:
                     pass
 
     def _wanted(self, connection: psycopg.Connection[TupleRow]) -> list[tuple[str, str]]:
-        facts = {"move_class": LOCK_CLASS, "processes": [*PROCESSES, DOWN_TIME]}
+        facts = {"move_class": LOCK_CLASS, "processes": [*OWNED]}
         return [(name, process) for name, process in connection.execute(_STATEMENTS["wanted"], facts)]
 
     def _end_unwanted(self, connection: psycopg.Connection[TupleRow]) -> None:
