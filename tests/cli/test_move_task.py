@@ -199,12 +199,20 @@ def test_switched_off_entity_is_left_out_by_name(slacktide, create, sides):
     assert "slacktide move create" in late.err
 
 
-def test_unknown_filter(slacktide, create):
-    """A filter that the plan does not have is refused."""
+def test_filter(slacktide, create):
+    """A filter is set and taken back; one that the plan does not have, or a value of another type, is refused."""
     create()
     refused = slacktide("move", "property", "resort", "--filter", "stays=2016")
     assert refused.status == 2
     assert "no filter 'stays'" in refused.err
+    refused = slacktide("move", "property", "resort", "--filter", "stay_history_from=yesteryear")
+    assert refused.status == 2
+    assert "'yesteryear'" in refused.err
+    shown = slacktide("move", "property", "resort", "--filter", "stay_history_from=2015-01-01", "--json")
+    assert shown.json["filters"] == {"stay_history_from": "2015-01-01"}
+    assert slacktide("move", "property", "resort", "--json").json["filters"] == {"stay_history_from": "2015-01-01"}
+    back = slacktide("move", "property", "resort", "--filter", "stay_history_from=", "--json")
+    assert back.json["filters"] == {"stay_history_from": None}
 
 
 def test_mappings_in_and_out(slacktide, create, tmp_path):

@@ -296,6 +296,7 @@ def test_the_target_is_open(moving):
 
 def test_clean(moving):
     """Clean takes away everything of ours but the source's refusal, and says that this stays."""
+    moving.run("move", "miscellaneous", NAME)
     shown = moving.run("move", "clean", NAME).json
     assert not shown["applied"]
     assert any("STAYS" in line for line in shown["what"])

@@ -2,11 +2,12 @@ from __future__ import annotations
 
 import os
 
+import msgspec
 import pytest
 
 from slacktide.guard.install import make_schema
 from slacktide.postgres.connection import connect
-from slacktide.transfer.connection_test import run_tests
+from slacktide.transfer.connection_test import decoding, facts_of, log_kept, run_tests, version_of
 from tests.transfer.moved import moving
 
 
@@ -119,3 +120,25 @@ def test_full_spool_disk(resort):
     found = results(resort)
     assert not found["source spool"].ok
     assert "/proc" in found["source spool"].reason + found["source spool"].mend
+
+
+def test_each_fact_that_falls_short_has_its_mend(resort):
+    """An old server, no logical decoding, no free slot or sender: each fails by name, and says what to set or do."""
+    with connect(resort.source_address, name="test") as source:
+        facts = facts_of(source)
+        kept = log_kept(source, facts, resort.move)
+    poor = msgspec.structs.replace(facts, version=130000, wal_level="replica", free_slots=0, free_senders=0)
+    found = [version_of("source", poor), *decoding(poor)]
+    assert [test.ok for test in found] == [False] * 4
+    for test, mend in zip(found, ("upgrade", "wal_level", "max_replication_slots", "max_wal_senders"), strict=True):
+        assert mend in test.mend
+    assert all(test.ok for test in [version_of("source", facts), *decoding(facts)])
+    assert kept.ok
+    assert "max_slot_wal_keep_size" in kept.reason
+
+
+def test_clocks_that_differ_are_told(resort):
+    """Clocks are compared and told: nothing that moves is judged by them, so they stop nothing."""
+    found = results(resort)["clock offset"]
+    assert found.ok
+    assert "control, source, target are 0.0 s apart" in found.reason

@@ -29,6 +29,7 @@ for _name, _where in {
     "verifying": "slacktide.cli.move_verifying:verifying_",
     "go": "slacktide.cli.move_downtime:go",
     "report": "slacktide.cli.move_report:report",
+    "miscellaneous": "slacktide.cli.move_miscellaneous:miscellaneous",
     "clean": "slacktide.cli.move_downtime:clean",
 }.items():
     app.command(_where, name=_name)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
-from slacktide.cli import move_abandon, move_pause, move_window
+from slacktide.cli import move_abandon, move_miscellaneous, move_pause, move_window
 from slacktide.cli.address import reachable
 from slacktide.cli.move_monitor import Monitor
 from slacktide.cli.output import ACTING, SHOWN, Acting, Flag, Shown, table
@@ -27,7 +27,7 @@ from slacktide.cutover.decision_time import decision_time
 from slacktide.cutover.record import Record
 from slacktide.cutover.start import find, start_down_time
 from slacktide.transfer.journal import DOWN_TIME, Journal
-from slacktide.transfer.move import Move, load_move
+from slacktide.transfer.move import Move, load_move, set_fact
 from slacktide.worker.presence import require_worker
 
 if TYPE_CHECKING:
@@ -136,12 +136,20 @@ def start(
 
 
 @app.command
-def resume(name: _Name, /, *, options: Acting = ACTING) -> int:
+def resume(
+    name: _Name,
+    /,
+    *,
+    allow_absent: Annotated[Flag, Parameter(help="Delete at the target even a large share of an entity.")] = False,
+    options: Acting = ACTING,
+) -> int:
     """Go on with a procedure that is ready, paused or failed, and watch it."""
     with open_control() as control, control.connect(name="move downtime resume") as connection:
         move = load_move(connection, name=name)
         require_worker(connection)
         record = Record(connection, move_id=move.move_id, move=move.name)
+        if allow_absent:
+            set_fact(connection, move=move, name="allow_absent", value=True)
         return _resumed(connection, move, record, gos={}, options=options)
 
 
@@ -246,6 +254,8 @@ def clean(
         last = Record(connection, move_id=move.move_id, move=move.name).last()
         if last is not None and last.state not in (State.OPEN, State.ABANDONED):
             raise StillNeeded(move=name, state=last.state)
+        if last is not None and last.state == State.OPEN:
+            move_miscellaneous.require_moved(move)
         lines = cleaning.describe(move, is_open=last is not None and last.state == State.OPEN, everything=all_)
         if apply:
             with reachable(move.source, move.target):

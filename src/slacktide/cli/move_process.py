@@ -14,10 +14,12 @@ from slacktide.cli.address import reachable
 from slacktide.cli.output import ACTING, SHOWN, Acting, Flag, Shown, table, write
 from slacktide.control.audit import record_audit
 from slacktide.control.database import open_control
+from slacktide.control.organization import organization_of
 from slacktide.control.setting import control_now
 from slacktide.core import clock
 from slacktide.core.errors import OutsideError, UsageError
-from slacktide.cutover import contingency
+from slacktide.cutover import contingency, task
+from slacktide.transfer import pace as pacing
 from slacktide.transfer import panel
 from slacktide.transfer.entry import Touched
 from slacktide.transfer.journal import PROCESSES, Journal
@@ -28,8 +30,9 @@ if TYPE_CHECKING:
     import psycopg
     from psycopg.rows import TupleRow
 
+    from slacktide.cutover.record import Record
 
-app = App(name="processes", help="Start and stop the four processes, all in order or one by name.")
+app = App(name="processes", help="Start and stop the four processes, and pace the initial pass.")
 
 _Name = Annotated[str, Parameter(name="NAME", help="The move's name.")]
 _Process = Annotated[str | None, Parameter(name="PROCESS", help=f"One of {', '.join(PROCESSES)}; left out: all four.")]
@@ -56,6 +59,28 @@ class DownTimeRuns(UsageError):
     """The down time of {move} runs the processes itself until it is over: `slacktide move status {move}`."""
 
 
+@app.command
+def pace(
+    name: _Name,
+    /,
+    *,
+    hours: Annotated[
+        str | None, Parameter(help="When the pass may read, as 22:00-06:00 in the property's zone; or always.")
+    ] = None,
+    rate: Annotated[int | None, Parameter(help="At the most so many objects a second; 0: as fast as it can.")] = None,
+    options: Acting = ACTING,
+) -> int:
+    """Pause the pass by hours of the day, or slow it down; changes are carried all the time."""
+    with open_control() as control, control.connect(name="move processes pace") as connection:
+        move = load_move(connection, name=name)
+        found = pacing.change(
+            connection, move=move, hours=hours, rate=rate, who=options.who, reason=options.reason or ""
+        )
+        zone = organization_of(connection, code=move.property_code).zone
+        said = pacing.sentence(found, now=control_now(connection), zone=zone) or "the pass reads always, at full speed"
+    return options.say({"move": name, "hours": found.hours, "rate": found.rate}, f"{name}: {said}")
+
+
 def _named(process: str | None) -> tuple[str, ...]:
     if process is None:
         return PROCESSES
@@ -80,7 +105,7 @@ def start(
     with open_control() as control, control.connect(name="move processes start") as connection:
         move = load_move(connection, name=name)
         require_worker(connection)
-        _refuse_in_down_time(connection, move)
+        refuse_in_down_time(connection, move)
         with reachable(move.source, move.target):
             move_task.ensure_prepared(connection, move=move, who=options.who)
         set_fact(connection, move=move, name="allow_absent", value=allow_absent)
@@ -118,7 +143,8 @@ def _await_stopped(connection: psycopg.Connection[TupleRow], move: Move, process
         clock.sleep(0.1)
 
 
-def _refuse_in_down_time(connection: psycopg.Connection[TupleRow], move: Move) -> None:
+def refuse_in_down_time(connection: psycopg.Connection[TupleRow], move: Move) -> None:
+    """Refuse what the down time does by itself, while it runs and once it has opened. Raises DownTimeRuns."""
     from slacktide.cutover.attempt import OVER, State  # noqa: PLC0415 -- only a start needs it
     from slacktide.cutover.record import Record  # noqa: PLC0415 -- only a start needs it
 
@@ -135,6 +161,8 @@ def status(
     options: Shown = SHOWN,
 ) -> int:
     """Show the four panels: state, queue, rate, lag, what each waits for; steady or not; failed and warned messages."""
+    from slacktide.cutover.record import Record  # noqa: PLC0415 -- shown beside the panels
+
     with open_control() as control, control.connect(name="move status") as connection:
         move = load_move(connection, name=name)
         while True:
@@ -143,20 +171,31 @@ def status(
             found.errors.extend(contingency.problems(connection, move=move))
             if watch and not options.json and sys.stdout.isatty():
                 write("\x1b[H\x1b[2J")
-            down_time, text = _down_time(connection, move)
-            options.say(msgspec.to_builtins(found) | down_time, move_window.panels(found, move.facts) + text)
+            paced = _paced(connection, move, found)
+            record = Record(connection, move_id=move.move_id, move=move.name)
+            down_time, text = _down_time(connection, move, record)
+            standing = task.standing(move, found, record.last())
+            shown = msgspec.to_builtins(found) | {"pace": paced, "gate": standing}
+            paused = f"\n{paced}" if paced else ""
+            text += f"\n\n{move_window.gate(standing)}"
+            options.say(shown | down_time, move_window.panels(found, move.facts) + paused + text)
             if not watch:
                 return 0
             clock.sleep(1.0)
 
 
-def _down_time(connection: psycopg.Connection[TupleRow], move: Move) -> tuple[dict[str, Any], str]:
+def _paced(connection: psycopg.Connection[TupleRow], move: Move, found: panel.MoveStatus) -> str | None:
+    """Say how the pass is paced, while there is one; nothing where it reads always and at full speed."""
+    zone = organization_of(connection, code=move.property_code).zone
+    found_pace = pacing.pace_of(move.facts)
+    return pacing.sentence(found_pace, now=control_now(connection), zone=zone) if found.pass_left else None
+
+
+def _down_time(connection: psycopg.Connection[TupleRow], move: Move, record: Record) -> tuple[dict[str, Any], str]:
     """Give the last attempt at the down time as facts and as text; nothing where there was none."""
     from slacktide.cli import move_monitor  # noqa: PLC0415 -- shown beside the panels
     from slacktide.cutover import milestone, result  # noqa: PLC0415 -- shown beside the panels
-    from slacktide.cutover.record import Record  # noqa: PLC0415 -- shown beside the panels
 
-    record = Record(connection, move_id=move.move_id, move=move.name)
     last = record.last()
     if last is None:
         return {}, ""

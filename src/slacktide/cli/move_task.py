@@ -14,6 +14,7 @@ import msgspec
 from cyclopts import Parameter
 
 from slacktide.cli.address import reachable
+from slacktide.cli.move_process import refuse_in_down_time
 from slacktide.cli.output import ACTING, SHOWN, Acting, Flag, Shown, table
 from slacktide.cli.plan import plan_file
 from slacktide.control.audit import record_audit
@@ -25,9 +26,9 @@ from slacktide.plan.check import check_plan
 from slacktide.plan.load import load_plan
 from slacktide.plan.problem import PlanError
 from slacktide.postgres.connection import connect, has_password, shown
-from slacktide.transfer import conversion_file, preparation
+from slacktide.transfer import conversion_file, plan_mending, preparation
 from slacktide.transfer.configuration_property import business_dates, properties, property_at
-from slacktide.transfer.configuration_switch import UnknownFilter, switch, switches
+from slacktide.transfer.configuration_switch import filters, require_filters, switch, switches
 from slacktide.transfer.connection_test import run_tests
 from slacktide.transfer.conversion import Changed, Conversion
 from slacktide.transfer.emptiness import require_empty
@@ -188,9 +189,7 @@ def property_(
 ) -> int:
     """Task 2: show what moves, switch entities, and see that the target holds none of it."""
     with _opened(name, "property") as (connection, before):
-        for text in filter_:
-            raise UnknownFilter(name=text.partition("=")[0], move=name)
-        move = _switch(connection, before, entity, options)
+        move = _switch(connection, before, entity, filter_, options)
         with preparation.both(move, what="property") as (source, target):
             require_empty(target, plan=move.plan, target_property=move.target_property, move=name)
             here = property_at(source, plan=move.plan, code=move.property_code, address=move.source)
@@ -201,24 +200,29 @@ def property_(
         "target_property": move.target_property,
         "business_date": dates,
         "entities": switches(move),
-        "filters": {},
+        "filters": filters(move),
     }
     return options.say(answer, lambda: _property_text(msgspec.to_builtins(answer)))
 
 
-def _switch(connection: _Connection, move: Move, texts: tuple[str, ...], options: Acting) -> Move:
-    wanted = {}
-    for text in texts:
+def _switch(
+    connection: _Connection, move: Move, entities: tuple[str, ...], kept: tuple[str, ...], options: Acting
+) -> Move:
+    wanted, values = {}, {text.partition("=")[0]: text.partition("=")[2] for text in kept}
+    with connect(move.source, name=f"{move.name} property") as source:
+        require_filters(source, move=move, wanted=values)
+    for text in entities:
         name, _, state = text.partition("=")
         if state not in {"on", "off"}:
             raise BadSwitch(text=text, move=move.name)
         wanted[name] = state == "on"
     with connection.transaction():
-        after = switch(connection, move=move, wanted=wanted)
+        after = switch(connection, move=move, wanted=wanted, kept=values)
         if after is not move:
             record_audit(
                 connection, who=options.who, what="move property", object=f"move {move.name}",
-                before=switches(move), after=switches(after), reason=options.reason or "",
+                before=switches(move) | filters(move), after=switches(after) | filters(after),
+                reason=options.reason or "",
             )  # fmt: skip
     return after
 
@@ -229,6 +233,7 @@ def _property_text(answer: dict[str, Any]) -> str:
         f"{here['code']}  {here['name']}  {here['zone']}, at the target {answer['target_property']}",
         f"business date {dates['source']}, at the target {dates['target'] or 'made by `move configure`'}",
         *(f"  {'on ' if on else 'off'} {entity}" for entity, on in answer["entities"].items()),
+        *(f"  filter {name}: {value or 'all'}" for name, value in answer["filters"].items()),
     ]
     return "\n".join(lines)
 
@@ -296,10 +301,14 @@ def prepare(
     /,
     *,
     apply: Annotated[Flag, Parameter(help="Do what is shown.")] = False,
+    plan: Annotated[
+        str | None, Parameter(help="The move's plan, mended: go on by it after the source's schema has changed.")
+    ] = None,
     options: Acting = ACTING,
 ) -> int:
     """Show what is put into both databases; with --apply, put it there."""
-    with _opened(name, "prepare") as (connection, move):
+    with _opened(name, "prepare") as (connection, before):
+        move = before if plan is None else _mended(connection, before, plan, options, apply=apply)
         with preparation.both(move, what="prepare") as (source, _):
             what = preparation.describe(source, move=move)
         if apply:
@@ -309,6 +318,19 @@ def prepare(
     done = f"{name}: both databases are prepared; go on with `slacktide move processes start {name}`"
     todo = f"nothing was done: `slacktide move prepare {name} --apply` does it"
     return options.say(answer, lambda: done if apply else f"{_preparation_text(what)}\n{todo}")
+
+
+def _mended(connection: _Connection, move: Move, plan: str, options: Acting, *, apply: bool) -> Move:
+    """Take a mended plan, or say what it would have read again."""
+    refuse_in_down_time(connection, move)
+    file = plan_file(plan)
+    text = file.read_text(encoding="utf-8")
+    with preparation.both(move, what="prepare") as (source, target):
+        mended = plan_mending.describe(source, target, move=move, text=text, file=str(file))
+    options.note(f"by the mended plan {', '.join(mended.read_again) or 'nothing'} is read again")
+    if not apply:
+        return move
+    return plan_mending.take(connection, move=move, mended=mended, who=options.who, reason=options.reason or "")
 
 
 def _preparation_text(what: preparation.Preparation) -> str:

@@ -48,6 +48,7 @@ def panels(status: MoveStatus, facts: dict[str, Any]) -> str:
         table(rows, head=head),
         _summary(status),
         *_uncounted(status),
+        *_miscellaneous(status, facts.get("miscellaneous")),
     ]
     verified = facts.get("verified")
     if verified:
@@ -67,8 +68,42 @@ def _summary(status: MoveStatus) -> str:
         if status.steady and status.steady_since
         else "not steady yet"
     )
-    left = f"; the pass has about {status.pass_left:,} objects left" if status.pass_left else ""
+    ends = f", and should end at {_second(status.expected_end)}" if status.expected_end else ""
+    left = (
+        f"; the pass has {status.pass_left:,} of {status.pass_objects:,} objects left{ends}" if status.pass_left else ""
+    )
     return f"{steady}{left}; the target is the source as of {as_of}; messages: {listed}"
+
+
+def gate(standing: dict[str, Any]) -> str:
+    """Write the task that a move is on, its gate, and the command that comes next."""
+    holds = "holds" if standing["holds"] else "does not hold yet"
+    return (
+        f"task {standing['task']}, {standing['title']}: its gate, {standing['gate']}, {holds}\nnext: {standing['next']}"
+    )
+
+
+def _miscellaneous(status: MoveStatus, facts: dict[str, Any] | None) -> list[str]:
+    """Write how task 7 stands, once it was begun or left."""
+    panel = status.miscellaneous
+    if facts is None or panel is None:
+        return []
+    if panel.state in ("running", "waiting"):
+        waits = f", waits for {panel.waits_for}" if panel.waits_for else ""
+        return [f"miscellaneous: {panel.state}, {panel.done:,} done, {panel.rate_per_second:,.0f}/s{waits}"]
+    return [f"miscellaneous: {miscellaneous(facts)}"]
+
+
+def miscellaneous(facts: dict[str, Any]) -> str:
+    """Write what has come of task 7."""
+    if facts.get("left"):
+        return f"left at the source by {facts['who']}: {facts['left']}"
+    moved = ", ".join(f"{count:,} {name}" for name, count in facts.get("moved", {}).items()) or "nothing"
+    behind = ", ".join(f"{count:,} {name}" for name, count in facts.get("left_behind", {}).items() if count)
+    said = [f"moved {moved}"] + ([f"left behind by filters {behind}"] if behind else [])
+    said += [f"{facts['failed']:,} failed or wait"] if facts.get("failed") else []
+    said += [f"done at {facts['done_at']}"] if facts.get("done_at") else ["not done yet"]
+    return "; ".join(said)
 
 
 def _uncounted(status: MoveStatus) -> list[str]:

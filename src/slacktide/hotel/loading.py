@@ -18,6 +18,7 @@ from psycopg import sql
 
 from slacktide.core.errors import InputError, UsageError
 from slacktide.hotel import inventory
+from slacktide.hotel.archive import Archive
 from slacktide.hotel.booking import Booking, read
 from slacktide.hotel.configuration import Codes, write_number_ranges, write_property, write_staff
 from slacktide.hotel.desk import Desk
@@ -172,10 +173,12 @@ class _Loader:
         dice = Dice(self._seed, purpose(f"hotel {hotel.code}"))
         ledger = Ledger(spool=self._spool, hotel=hotel)
         desk = Desk(spool=self._spool, hotel=hotel, profiles=self._profiles)
+        archive = Archive(spool=self._spool, hotel=hotel, profiles=self._profiles)
         for copy in range(self._scale):
-            self._write_copy(hotel, copy, ledger, desk, dice)
+            self._write_copy(hotel, copy, ledger, desk, archive, dice)
         ledger.house_accounts(dice)
         desk.papers(dice)
+        archive.papers()
         write_staff(self._spool, hotel, dice)
         write_number_ranges(
             self._spool,
@@ -188,7 +191,7 @@ class _Loader:
             },
         )
 
-    def _write_copy(self, hotel: Hotel, copy: int, ledger: Ledger, desk: Desk, dice: Dice) -> None:
+    def _write_copy(self, hotel: Hotel, copy: int, ledger: Ledger, desk: Desk, archive: Archive, dice: Dice) -> None:
         blocks = groups(self._spool, hotel)
         reservations = Reservations(spool=self._spool, hotel=hotel, copy=copy, profiles=self._profiles, groups=blocks)
         for booking in hotel.bookings:
@@ -196,6 +199,7 @@ class _Loader:
             self._statuses[stay.status] += 1
             ledger.write(stay)
             desk.write(stay)
+            archive.write(stay)
         desk.blocks(blocks.values(), dice)
         self._masters += [(group.master_id, group.block_id) for group in blocks.values() if group.master_id]
 

@@ -62,6 +62,10 @@ _TABLES = {
     "telephone_entry": "property_code category name number note",
     "guest_message": "property_code reservation_id sender body received_at delivered_at",
     "trace": "property_code reservation_id department due_on body resolved_at",
+    "statistic_day": "property_code business_date market_code rooms guests revenue",
+    "stay_history": "property_code profile_id arrival departure room_type market_code currency_code revenue note",
+    "attachment": "property_code reservation_id profile_id name media_type content",
+    "work_order": "property_code room_no task reported_on done_on",
 }
 _CHUNK_BYTES = 1 << 18
 _ESCAPED = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})

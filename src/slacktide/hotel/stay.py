@@ -88,6 +88,10 @@ class Profiles:
             self._repeaters[who] = self._guest(booking, dice, member=True)
         return self._repeaters[who]
 
+    def former(self, booking: Booking, *, dice: Dice) -> int:
+        """Give a new profile, of somebody like a booking's guest who has no booking any more."""
+        return self._guest(booking, dice, member=False)
+
     def firm(self, kind: str, number: str | None, *, seed: int) -> int | None:
         """Give the profile of a company or an agent by its number in the bookings."""
         if number is None:

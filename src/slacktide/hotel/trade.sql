@@ -321,6 +321,16 @@ where property_code = %(property)s and profile_id = %(key)s returning event_id a
 update hotel.ar_account set profile_id = %(to)s, version = version + 1
 where property_code = %(property)s and profile_id = %(key)s returning ar_account_id as key, version
 
+-- name: merge_stay_history
+-- Points the property's old stays at the profile that stays.
+update hotel.stay_history set profile_id = %(to)s, version = version + 1
+where property_code = %(property)s and profile_id = %(key)s
+
+-- name: merge_attachment
+-- Points the property's attachments at the profile that stays.
+update hotel.attachment set profile_id = %(to)s, version = version + 1
+where property_code = %(property)s and profile_id = %(key)s
+
 -- name: room_overlap
 -- Keeps others from putting the same room out of order; tells its type, and whether it already is.
 select r.room_type, exists (

@@ -58,5 +58,7 @@ def merge(work: Work) -> None:
     for entity in _MERGED:
         work.changed(entity, work.rows(f"merge_{entity}", key=key, to=to))
     work.changed("reservation", work.rows("merge_payee", key=key, to=to))
+    for table in ("stay_history", "attachment"):
+        work.run(f"merge_{table}", key=key, to=to)
     work.run("move_communications", key=key, to=to)
     work.remove("profile", key)

@@ -126,8 +126,8 @@ def _key(table: Table, at: CatalogTable, notes: Notes) -> None:
 
 def _foreign_keys(plan: Plan, table: Table, at: CatalogTable, notes: Notes) -> None:
     """Refuse a column that leads to an object and is no reference: its key would not be translated."""
-    moved = {other.qualified: other for other in plan.table.values()}
-    for key in at.foreign_keys if table.name in plan.table else ():
+    moved = {other.qualified: other for other in plan.late.table.values()}
+    for key in at.foreign_keys if table.name in plan.late.table else ():
         other = moved.get(key.referred or "")
         if other is None or len(other.key) > 1 or other.key[0] not in key.referred_columns:
             continue

@@ -20,6 +20,7 @@ from slacktide.plan.model import (
     Column,
     Counter,
     Entity,
+    Filter,
     Phase,
     Plan,
     PropertyTable,
@@ -34,7 +35,7 @@ from slacktide.plan.problem import PlanError, Problems
 if TYPE_CHECKING:
     from pathlib import Path
 
-_PLAN = ("plan", "version", "kind", "property", "lists", "entities", "totals", "checks", "counters", "steps",
+_PLAN = ("plan", "version", "kind", "property", "lists", "entities", "totals", "checks", "counters", "steps", "filters",
          "roles", "partners", "left_out")  # fmt: skip
 _TABLE = ("table", "key", "drawn", "columns", "codes", "references", "left_out", "cascades")
 _ROOT = ("title", "phase", "property", "via", "shared", "parts", *_TABLE)
@@ -112,6 +113,7 @@ class _Maker:
             checks=tuple(self._check(name, item) for name, item in form.fields("checks").items()),
             counters=tuple(self._counter(name, item) for name, item in form.fields("counters").items()),
             steps=tuple(self._step(name, item) for name, item in form.fields("steps").items()),
+            filters=tuple(self._filter(name, item) for name, item in form.fields("filters").items()),
             roles=form.words("roles"),
             partners=form.words("partners"),
             kind=form.optional("kind"),
@@ -254,6 +256,13 @@ class _Maker:
     def _step(self, name: str, field: Field) -> Step:
         form = self._form(field, "title", "entities")
         return Step(name=name, title=form.text("title"), entities=form.words("entities"))
+
+    def _filter(self, name: str, field: Field) -> Filter:
+        form = self._form(field, "title", "entity", "column", "from")
+        value = form.optional("from")
+        return Filter(
+            name=name, title=form.text("title"), entity=form.text("entity"), column=form.text("column"), value=value
+        )
 
 
 def _code(column: str, value: str) -> Code:

@@ -223,6 +223,20 @@ class Step(msgspec.Struct, frozen=True):
     entities: tuple[str, ...]
 
 
+class Filter(msgspec.Struct, frozen=True):
+    """Leaves old rows behind: only objects of `entity` move whose root has `value` or more in `column`.
+
+    Without a value all of them move. Only what moves after the opening can be filtered: its source stands still, so
+    that no object comes into a filter or leaves it.
+    """
+
+    name: str
+    title: str
+    entity: str
+    column: str
+    value: str | None = None
+
+
 class Plan(msgspec.Struct, frozen=True, dict=True, eq=False):
     """A whole transfer plan. `checksum` is the SHA-256 of its text.
 
@@ -240,6 +254,7 @@ class Plan(msgspec.Struct, frozen=True, dict=True, eq=False):
     checks: tuple[Check, ...] = ()
     counters: tuple[Counter, ...] = ()
     steps: tuple[Step, ...] = ()
+    filters: tuple[Filter, ...] = ()
     roles: tuple[str, ...] = ()
     partners: tuple[str, ...] = ()
     kind: str | None = None
@@ -258,6 +273,27 @@ class Plan(msgspec.Struct, frozen=True, dict=True, eq=False):
         from slacktide.plan.order import in_order  # noqa: PLC0415 -- the order is computed from the shapes here
 
         return in_order(entity for entity in self.entities if entity.phase in {Phase.ONLINE, Phase.DOWN_TIME})
+
+    @cached_property
+    def late(self) -> Plan:
+        """The same plan after the opening: what is miscellaneous moves as well, beside all that it refers to."""
+        late = (
+            msgspec.structs.replace(entity, phase=Phase.ONLINE) if entity.phase is Phase.MISCELLANEOUS else entity
+            for entity in self.entities
+        )
+        return msgspec.structs.replace(self, entities=tuple(late))
+
+    @cached_property
+    def miscellaneous(self) -> tuple[Entity, ...]:
+        """What moves after the opening, in the order of references."""
+        names = {entity.name for entity in self.entities if entity.phase is Phase.MISCELLANEOUS}
+        return tuple(entity for entity in self.late.moving if entity.name in names)
+
+    @cached_property
+    def filter_of(self) -> dict[str, tuple[Filter, ...]]:
+        """The filters by entity, those that have a value."""
+        names = {one.entity for one in self.filters if one.value is not None}
+        return {n: tuple(f for f in self.filters if f.entity == n and f.value is not None) for n in names}
 
     @cached_property
     def configuration(self) -> tuple[Entity, ...]:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from slacktide.plan.problem import Problems
 
 MOVING = frozenset({Phase.ONLINE, Phase.DOWN_TIME})
+CARRIED = MOVING | {Phase.MISCELLANEOUS}  # by the processes, before the opening or after it
 RESERVED_ELEMENTS = frozenset({"batch", "gone", "present"})
 RESERVED_ATTRIBUTES = frozenset({"h", "outside", "unmapped"})
 
@@ -45,6 +46,7 @@ def apply(plan: Plan, *, problems: Problems) -> None:
     rules.tables_once()
     rules.order()
     rules.queries()
+    rules.filters()
     rules.mentions()
 
 
@@ -63,7 +65,7 @@ class _Rules:
         for table in (table for entity in self._plan.entities for table in entity.tables):
             self._element(table)
         for entity in self._plan.entities:
-            if entity.phase in MOVING:
+            if entity.phase in CARRIED:
                 for table in entity.tables:
                     self._attributes(table)
 
@@ -162,7 +164,7 @@ class _Rules:
         for column, count in Counter(table.key).items():
             if count > 1:
                 self._add(field, f"{column!r} stands in the key more than once")
-        if table.root is None and entity.phase in MOVING and len(table.key) > 1:
+        if table.root is None and entity.phase in CARRIED and len(table.key) > 1:
             self._add(field, f"the key of what the processes move is one column, not {len(table.key)}")
         if table.drawn and len(table.key) > 1:
             self._add(f"{table.field}.drawn", "only a key of one column can be drawn from a sequence")
@@ -231,7 +233,7 @@ class _Rules:
                 field,
                 f"{reference.target!r} has a key of {len(table.key)} columns, which one column cannot hold",
             )
-        if entity.phase in MOVING and other.phase not in MOVING:
+        if other.phase not in (CARRIED if entity.phase is Phase.MISCELLANEOUS else MOVING) and entity.phase in CARRIED:
             self._add(
                 field,
                 f"{other.name!r} moves in the phase {other.phase.value!r}, and a reference leads to what the "
@@ -256,14 +258,14 @@ class _Rules:
     def order(self) -> None:
         """Cycles can be cut, and what cuts them may be null while the rows are written."""
         try:
-            ordered = self._plan.moving
+            ordered = self._plan.late.moving
         except order.UncuttableCycle as error:
             self._add("entities", str(error))
             return
         for name, columns in order.closing_columns(ordered).items():
-            table = self._plan.table[name]
+            table = self._plan.late.table[name]
             for column in columns:
-                known = column in table.by_name and table.reference_of[column].target in self._plan.table
+                known = column in table.by_name and table.reference_of[column].target in self._plan.late.table
                 if known and not table.by_name[column].nullable:
                     self._add(
                         f"{table.field}.references.{column}",
@@ -285,6 +287,18 @@ class _Rules:
                 self._add(field, f"the parameter {name!r} is not known{nearest(name, _PARAMETERS)}")
             elif name is None and other is not None:
                 self._add(field, "a single % begins a parameter such as %(property)s: write %% for the sign itself")
+
+    def filters(self) -> None:
+        """See that a filter names a column of the root of something that moves after the opening."""
+        for one in self._plan.filters:
+            field, entity = f"filters.{one.name}", self._plan.entity.get(one.entity)
+            if entity is None:
+                self._add(f"{field}.entity", f"{one.entity!r} is not an entity{nearest(one.entity, self._plan.entity)}")
+            elif entity.phase is not Phase.MISCELLANEOUS:
+                reason = "objects of what moves while it trades would come into the filter and leave it"
+                self._add(f"{field}.entity", f"{one.entity!r} is not of the phase miscellaneous: {reason}")
+            else:
+                self._known_column(entity.root, one.column, field=f"{field}.column", nullable=False)
 
     def mentions(self) -> None:
         for where, entity in self._mentioned():

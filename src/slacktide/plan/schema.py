@@ -62,7 +62,8 @@ _FRAME_PATTERNS = {
 
 
 def xsd(plan: Plan) -> str:
-    """Write the XML Schema 1.0 that every batch of a plan is valid against."""
+    """Write the XML Schema 1.0 that every batch of a plan is valid against, before the opening and after it."""
+    plan = plan.late
     schema = ET.Element("xs:schema", {"xmlns:xs": _XS, "elementFormDefault": "unqualified"})
     _document(schema, f"Batches of the plan {plan.name}, version {plan.version}, plan checksum {plan.checksum}.")
     _batch(schema, plan)

@@ -26,6 +26,10 @@ def check_source(*, plan: Plan, catalog: Catalog, notes: Notes) -> None:
             at = catalog.tables.get(table.qualified)
             if at is not None:
                 _stream(table, at, catalog, notes)
+    for entity in plan.late.moving:
+        for table in entity.tables:
+            at = catalog.tables.get(table.qualified)
+            if at is not None:
                 _leading_index(entity, table, at, notes)
 
 

@@ -58,7 +58,7 @@ def _triggers(table: Table, at: CatalogTable, catalog: Catalog, notes: Notes) ->
 
 def _cascades(plan: Plan, catalog: Catalog, notes: Notes) -> None:
     """Refuse what deletes or changes rows besides: a batch names each of its deletions."""
-    moved = {table.qualified: table for table in plan.table.values()}
+    moved = {table.qualified: table for table in plan.late.table.values()}
     for at in catalog.tables.values():
         for key in at.foreign_keys:
             other = moved.get(key.referred or "")

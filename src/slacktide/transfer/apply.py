@@ -9,11 +9,14 @@ The events that the order of the steps answers:
 5. An object of another property is referred to by nothing any more: the sweep at the end finds it.
 6. The target refuses an object: it is cut out by halves and fails alone, and what refers to it waits.
 7. The process is killed after the target's commit: the batch comes again, and is the one that was applied.
+8. The target is open (`prove`): whatever it has by now is its own, changed or deleted by its users as they like. So
+   nothing that the key map knows is written or deleted, and what is new is proven before anybody can see it.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -49,6 +52,10 @@ _MOST_ABSENT = 1000  # objects of an entity that may go at once for being absent
 _FEW_ABSENT = 100  # above these, a fifth of the entity is too many
 
 
+Prove = Callable[[Mapping[str, Mapping[str, str]]], None]
+"""Proves new objects inside the batch's transaction: by entity, their keys at the source and at the target."""
+
+
 class NotTheOwner(OutsideError):
     """Batch {number} cannot be applied: the target's last one is {last} of incarnation {incarnation}.
 
@@ -57,11 +64,7 @@ class NotTheOwner(OutsideError):
 
 
 class ManyAbsent(OutsideError):
-    """Of the {known} objects of {entity!r} at the target {absent} are absent at the source, in one key range.
-
-    If they were really deleted there: `slacktide move processes start {move} --allow-absent`; if not, look at the
-    source first. Nothing was deleted.
-    """
+    """Of the {known} objects of {entity!r} at the target {absent} would go at once: they were deleted at the source, or are absent there. Nothing was deleted. If it is meant: `slacktide move processes start {move} --allow-absent`, in the down time `slacktide move downtime resume {move} --allow-absent`; if not, look at the source first."""  # noqa: E501 -- the message is one text
 
 
 class Applied(msgspec.Struct):
@@ -92,9 +95,13 @@ class Applier:
         source_property: str,
         target_property: str,
         allow_absent: bool = False,
+        prove: Prove | None = None,
     ) -> None:
-        """Prepare staging on the connection; `allow_absent` lets a large share of an entity go for being absent."""
-        self._allow_absent = allow_absent
+        """Prepare staging on the connection; `allow_absent` lets a large share of an entity go for being absent.
+
+        With `prove` the target is open: nothing that it knows is touched, and what is new is proven.
+        """
+        self._allow_absent, self._prove = allow_absent, prove
         self._connection, self._plan, self._move = connection, plan, move
         self._move_no = 0
         self._closing = closing_columns(plan.moving)
@@ -163,9 +170,10 @@ class Applier:
         writing: list[BusinessObject] = []
         for some in pieces(content.objects, size=_ASKED_TOGETHER):
             writing += self._differing(some, translation, applied)
-        for names in pieces(content.gone, size=_ASKED_TOGETHER):
+        for names in pieces(content.gone if self._prove is None else (), size=_ASKED_TOGETHER):
             for (name, key), (target_key, _, _) in self._known(set(names) - asked).items():
                 translation.keys[name][key] = work.gone[name][key] = target_key
+        self._require_meant(work)
         for span in content.present:
             self._absent(span, asked, work)
         for some in pieces(writing, size=_ASKED_TOGETHER):
@@ -183,7 +191,8 @@ class Applier:
             target_key, hash_, outside = known.get((item.entity.name, item.key), (None, None, None))
             if target_key is not None:
                 translation.keys[item.entity.name][item.key] = target_key
-            if (hash_, outside) != (item.hash, item.outside):
+            stays = self._prove is not None and target_key is not None
+            if not stays and (hash_, outside) != (item.hash, item.outside):
                 yield item
                 continue
             applied.arrived.append((item.entity.name, item.key))
@@ -215,9 +224,21 @@ class Applier:
 
         known = self._run("known_in_range", name=span.entity).fetchall()
         absent = {key: target for key, target in known if (span.entity, key) not in asked and within(key)}
-        if not self._allow_absent and _is_large(len(absent), of=len(known)):
-            raise ManyAbsent(entity=span.entity, absent=len(absent), known=len(known), move=self._move)
+        if len(absent) > _MOST_ABSENT or _is_large(len(absent), of=len(known)):
+            self._ask(span.entity, absent=len(absent), known=len(known))
         work.gone[span.entity].update(absent)
+
+    def _require_meant(self, work: Work) -> None:
+        """Stop and ask where a large share of an entity was deleted at once. Raises ManyAbsent."""
+        for name, keys in work.gone.items():
+            if len(keys) > _FEW_ABSENT:  # else the key map need not be asked
+                known = len(self._run("known_in_range", name=name).fetchall())
+                if _is_large(len(keys), of=known):
+                    self._ask(name, absent=len(keys), known=known)
+
+    def _ask(self, entity: str, *, absent: int, known: int) -> None:
+        if not self._allow_absent:
+            raise ManyAbsent(entity=entity, absent=absent, known=known, move=self._move)
 
     def _look_up(self, writing: Sequence[BusinessObject], translation: Translation) -> None:
         """Find the target's keys of everything that these objects bring or refer to."""
@@ -290,6 +311,11 @@ class Applier:
         except Refused:
             done = writing.in_pieces(new=work.new, changed=work.changed, gone=work.gone, problems=applied.problems)
         applied.written = len(done)
+        if self._prove is not None:
+            keys: dict[str, dict[str, str]] = defaultdict(dict)
+            for item in done:
+                keys[item.entity.name][item.key] = translation.keys[item.entity.name][item.key]
+            self._prove(keys)
         failed = {(problem.entity, problem.key) for problem in applied.problems}
         going = {(n, k) for n, keys in work.gone.items() for k in keys}
         applied.arrived += [(o.entity.name, o.key) for o in done] + sorted(going - failed)
@@ -297,7 +323,7 @@ class Applier:
 
 
 def _is_large(absent: int, *, of: int) -> bool:
-    return absent > _MOST_ABSENT or (absent > _FEW_ABSENT and absent * 5 > of)
+    return absent > _FEW_ABSENT and absent * 5 > of
 
 
 def waiting(item: BusinessObject, missing: Name) -> Problem:

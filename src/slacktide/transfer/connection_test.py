@@ -94,12 +94,12 @@ def _both(control: _Connection, source: _Connection, target: _Connection, move: 
     tables = [_quoted(table) for entity in move.plan.entities for table in entity.tables]
     here, there = facts_of(source), facts_of(target)
     for side, connection, facts in (("source", source, here), ("target", target, there)):
-        yield _version(side, facts)
+        yield version_of(side, facts)
         yield _rights(side, connection, facts, tables)
         yield _row_security(side, connection, facts, tables)
         yield _subscriptions(side, connection, move.plan)
-    yield from _decoding(here)
-    yield _log_kept(source, here, move)
+    yield from decoding(here)
+    yield log_kept(source, here, move)
     yield _identities(source, move.plan)
     yield _encodings(here, there)
     yield _large_objects(here)
@@ -128,7 +128,8 @@ def _names(connection: _Connection, statement: str, tables: list[str]) -> list[s
 # -- both sides --------------------------------------------------------------------------------------------------------
 
 
-def _version(side: str, facts: Facts) -> Test:
+def version_of(side: str, facts: Facts) -> Test:
+    """Judge the server's version."""
     mend = "" if facts.version >= _OLDEST else f"upgrade the {side} to PostgreSQL 14 or newer"
     return Test(f"{side} version", ok=not mend, reason=f"PostgreSQL {facts.version_name}", mend=mend)
 
@@ -207,7 +208,8 @@ def _offset_seconds(connection: _Connection) -> float:
 # -- the source --------------------------------------------------------------------------------------------------------
 
 
-def _decoding(facts: Facts) -> Iterator[Test]:
+def decoding(facts: Facts) -> Iterator[Test]:
+    """Judge what the stream needs of the source."""
     logical = facts.wal_level == "logical"
     mend = "" if logical else "set wal_level = logical in the source's postgresql.conf and restart it"
     yield Test("logical decoding", ok=logical, reason=f"wal_level is {facts.wal_level}", mend=mend)
@@ -219,7 +221,7 @@ def _decoding(facts: Facts) -> Iterator[Test]:
         yield Test(what, ok=free > 0, reason=f"{free} free at the source", mend=mend)
 
 
-def _log_kept(source: _Connection, facts: Facts, move: Move) -> Test:
+def log_kept(source: _Connection, facts: Facts, move: Move) -> Test:
     """Say how much log the source keeps for us, and how much it would: its disk comes before the move."""
     ours = source.execute(_STATEMENTS["kept"], {"prefix": f"slacktide_{slot_stem(move.name)}_"}).fetchall()
     limit = "without a limit" if facts.keep_size == "-1" else f"up to {facts.keep_size}"

@@ -97,7 +97,7 @@ class Conversion:
         """Take the connections, all in autocommit mode, and who asks, for the audit trail."""
         self._who, self._reason = who, reason
         self._control, self._source, self._target, self._move = control, source, target, move
-        self._plan = move.plan
+        self._plan = move.plan.late  # what moves after the opening is sent as well: its codes are known beforehand
 
     # -- what there is -------------------------------------------------------------------------------------------------
 
@@ -126,7 +126,7 @@ class Conversion:
         ]
 
     def _columns(self) -> Iterator[tuple[Entity, Table, Code]]:
-        """Go through the columns with codes of all that the four processes carry."""
+        """Go through the columns with codes of all that is sent, before the opening or after it."""
         for entity in self._plan.moving:
             for table in entity.tables:
                 for code in table.codes:
@@ -236,12 +236,13 @@ class Conversion:
 
     def _users(self, names: list[Name], *, outside: dict[str, list[str]]) -> set[Touched]:
         codes: dict[str, list[str]] = defaultdict(list)
+        names_of_moving = {entity.name for entity in self._move.plan.moving}
         for name, code in names:
             codes[name].append(code)
         return {
             Touched(entity.name, key)
             for entity, table, code in self._columns()
-            if code.list in codes
+            if code.list in codes and entity.name in names_of_moving
             for (key,) in self._rows(
                 conversion_sql.users(self._plan, entity, table, code),
                 codes=codes[code.list],

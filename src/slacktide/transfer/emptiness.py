@@ -38,7 +38,7 @@ def check(connection: psycopg.Connection[TupleRow], *, plan: Plan, target_proper
     """List the tables of the target with rows of the property that the key map of this move does not know."""
     known = connection.execute("select to_regclass('slacktide.key_map') is not null").fetchone() == (True,)
     found = []
-    for entity in plan.moving:
+    for entity in plan.late.moving:
         for table in [t for t in entity.tables if not entity.shared and t.mapped]:
             query = _foreign(plan, entity, table, key_map=known)
             row = connection.execute(query, {"property": target_property, "move": move}).fetchone()

@@ -83,17 +83,21 @@ class Generator:
         self._planned = 0
         self._outside = {name: set(keys) for name, keys in journal.outside().items()}
 
-    def batch(self, *, even_if_empty: bool = False, held: Held | None = None) -> Batch | None:
+    def batch(
+        self, *, even_if_empty: bool = False, held: Held | None = None, passing: bool = True
+    ) -> Batch | None:  # fmt: skip
         """Make the next batch and store it; None where there is nothing (visible) to make one of.
 
-        `held` is called with the stored batch while the instant that it was read at can still be read.
+        While the pass pauses (`passing`) changes alone are taken. `held` is called with the stored batch while the
+        instant that it was read at can still be read.
         Raises SchemaChanged and SourceBusy; then nothing was made.
         """
         incarnation = self._journal.incarnation()
         ranges = self._journal.ranges_left(incarnation=incarnation.incarnation)
         if not ranges and not self._is_planned(incarnation):
             return None
-        if not (ranges or even_if_empty or self._journal.pending()):
+        following = ranges[:1] if passing else []
+        if not (following or even_if_empty or self._journal.pending()):
             return None
         with self._source.at_one_instant() as instant:
             if not self._serves(instant, incarnation, ranges) or not await_stream(
@@ -104,9 +108,9 @@ class Generator:
             ):
                 return None
             taken = [p for p in self._journal.pending() if _visible(p, instant.snapshot)]
-            if not (taken or ranges or even_if_empty):
+            if not (taken or following or even_if_empty):
                 return None
-            batch = self._store(self._read(instant, taken, ranges), incarnation)
+            batch = self._store(self._read(instant, taken, ranges, following), incarnation)
             if held is not None:
                 held(batch)
         return batch
@@ -160,8 +164,9 @@ class Generator:
             names = {entity.name for entity in self._plan.moving}
         return sorted(names)
 
-    def _read(self, instant: Instant, taken: list[Pending], ranges: list[Range]) -> Reading:
-        following = ranges[:1]
+    def _read(
+        self, instant: Instant, taken: list[Pending], ranges: list[Range], following: list[Range]
+    ) -> Reading:  # fmt: skip
         left = {span.entity for span in ranges}
         passed = {entity.name for entity in self._plan.moving if entity.name not in left}
         closure = Closure(self._source, plan=self._plan, passed=passed, outside=self._outside)

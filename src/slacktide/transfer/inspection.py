@@ -37,11 +37,11 @@ class NotInBatch(UsageError):
 
 
 def entity_of(move: Move, name: str) -> Entity:
-    """Give an entity that the four processes move. Raises UnknownEntity."""
-    for entity in move.plan.moving:
+    """Give an entity that moves. Raises UnknownEntity."""
+    for entity in move.plan.late.moving:
         if entity.name == name:
             return entity
-    raise UnknownEntity(entity=name, known=", ".join(e.name for e in move.plan.moving))
+    raise UnknownEntity(entity=name, known=", ".join(e.name for e in move.plan.late.moving))
 
 
 def xml_of(connection: psycopg.Connection[TupleRow], *, move: Move, entity: str, key: str, batch: int) -> str:

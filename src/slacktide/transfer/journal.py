@@ -28,6 +28,9 @@ from slacktide.transfer.entry import Batch, Incarnation, Pending, Problem, Range
 
 PROCESSES = ("synchronization", "generate", "transfer", "process")
 DOWN_TIME = "down time"
+MISCELLANEOUS = "miscellaneous"
+OWNED = (*PROCESSES, DOWN_TIME, MISCELLANEOUS)
+"""What one owner does at a time, each by a lock of its own, in the order of the locks' numbers."""
 BATCH_STATES = ("lost", "generated", "transferred", "processed")
 LOCK_CLASS = 0x51AC
 _ENDED = {"stopped": "is stopped", "failed": "has failed"}
@@ -64,9 +67,13 @@ class Journal:
 
     def own(self) -> None:
         """Take the lock of this process. Raises OwnedElsewhere."""
-        ordinal = (*PROCESSES, DOWN_TIME).index(self.process)
+        ordinal = OWNED.index(self.process)
         if not self._one("lock", **{"class": LOCK_CLASS, "ordinal": ordinal}):
             raise OwnedElsewhere(process=self.process, move=self._one("name"))
+
+    def move_name(self) -> str:
+        """Give the name of the move."""
+        return str(self._one("name"))
 
     def say(self, state: str, *, waits_for: str | None = None, error: str | None = None) -> None:
         """Note the state of this process for its panel, and for what it waits."""
@@ -88,7 +95,7 @@ class Journal:
 
     def earlier_ended(self) -> str | None:
         """Say that the process before this one is stopped or has failed, if that is so."""
-        at = PROCESSES.index(self.process)
+        at = PROCESSES.index(self.process) if self.process in PROCESSES else 0
         state = self._one("ended_as", process=PROCESSES[at - 1]) if at else None
         return f"{PROCESSES[at - 1]}, which {_ENDED[state]}" if state in _ENDED else None
 

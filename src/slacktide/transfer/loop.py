@@ -15,7 +15,8 @@ from slacktide.core import clock
 from slacktide.core.errors import SlacktideError
 from slacktide.postgres.connection import Unreachable
 from slacktide.postgres.stream import SlotNotCreated, StreamEnded
-from slacktide.transfer.journal import Journal
+from slacktide.transfer.journal import MISCELLANEOUS, Journal
+from slacktide.transfer.miscellaneous import Miscellaneous, PropertyClosed
 from slacktide.transfer.move import Move
 from slacktide.transfer.process import Work, work_of
 from slacktide.transfer.slot import SlotWaits
@@ -27,6 +28,7 @@ _PASSING = (
     SlotNotCreated,
     SlotWaits,
     SourceBusy,
+    PropertyClosed,
     psycopg.OperationalError,
     OSError,
 )
@@ -73,7 +75,11 @@ def run(*, move: Move, journal: Journal, ended: Callable[[], bool]) -> None:
     journal.own()
     if not journal.wanted():
         return  # another one ended as failed meanwhile, and its reason stays
-    work = work_of(journal.process, move=move, journal=journal, ended=ended)
+    work: Work
+    if journal.process == MISCELLANEOUS:
+        work = Miscellaneous(move, journal)
+    else:
+        work = work_of(journal.process, move=move, journal=journal, ended=ended)
     beat = Beat(journal)
     journal.say("running")
     try:

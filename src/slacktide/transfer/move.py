@@ -56,6 +56,13 @@ class Move(msgspec.Struct, frozen=True, dict=True):
         """The plan as it was when the move was made."""
         return load_plan_text(text=self.plan_text, file=self.plan_file)
 
+    @cached_property
+    def late(self) -> Move:
+        """The same move by the plan as it is after the opening."""
+        late = msgspec.structs.replace(self)
+        late.__dict__["plan"] = self.plan.late
+        return late
+
     @property
     def source_spool(self) -> Path:
         """The folder that batches are written to."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from slacktide.postgres import sql
-from slacktide.transfer.journal import DOWN_TIME, LOCK_CLASS, PROCESSES
+from slacktide.transfer.journal import LOCK_CLASS, MISCELLANEOUS, OWNED, PROCESSES
 from slacktide.transfer.uncounted import Uncounted
 
 if TYPE_CHECKING:
@@ -60,7 +60,10 @@ class MoveStatus(msgspec.Struct):
     errors: list[str]
     pass_left: int = 0
     pass_ranges: int = 0
+    pass_objects: int = 0
+    expected_end: datetime | None = None  # of the pass
     uncounted: Uncounted | None = None
+    miscellaneous: Panel | None = None
 
 
 class _Queues(msgspec.Struct):
@@ -79,9 +82,11 @@ def status(connection: psycopg.Connection[TupleRow], *, move: Move) -> MoveStatu
     facts: dict[str, Any] = {"move_id": move.move_id}
     queues = _Queues(*(connection.execute(_STATEMENTS["queues"], facts).fetchone() or ()))
     panels, errors, uncounted = _panels(connection, facts, queues)
+    miscellaneous = panels.pop(MISCELLANEOUS)
     steady = is_steady(panels, queues.pass_left, queues.pass_ranges)
     since = _one(connection, "note_steady", facts | {"steady": steady})
     as_of, position = connection.execute(_STATEMENTS["as_of"], facts).fetchone() or (None, None)
+    objects, expected_end = connection.execute(_STATEMENTS["pass"], facts).fetchone() or (0, None)
     messages = dict.fromkeys(MESSAGE_STATES, 0)
     for state, count in connection.execute(_STATEMENTS["messages"], facts):
         messages[state] += int(count)
@@ -99,7 +104,10 @@ def status(connection: psycopg.Connection[TupleRow], *, move: Move) -> MoveStatu
         errors=errors,
         pass_left=queues.pass_left,
         pass_ranges=queues.pass_ranges,
+        pass_objects=objects,
+        expected_end=expected_end,
         uncounted=uncounted,
+        miscellaneous=miscellaneous,
     )
 
 
@@ -117,10 +125,10 @@ def is_steady(panels: dict[str, Panel], pass_left: int, pass_ranges: int) -> boo
 def _panels(
     connection: psycopg.Connection[TupleRow], facts: dict[str, Any], queues: _Queues
 ) -> tuple[dict[str, Panel], list[str], Uncounted | None]:
-    panels = {name: Panel(state="stopped") for name in PROCESSES}
+    panels = {name: Panel(state="stopped") for name in (*PROCESSES, MISCELLANEOUS)}
     errors: list[str] = []
     uncounted: Uncounted | None = None
-    listed = facts | {"class": LOCK_CLASS, "processes": [*PROCESSES, DOWN_TIME]}
+    listed = facts | {"class": LOCK_CLASS, "processes": [*OWNED]}
     for row in connection.execute(_STATEMENTS["processes"], listed).fetchall():
         name, wanted, state, since, pid, host, waits_for, error, done, rate, lag, rates, seen, owned = row
         if name not in panels:

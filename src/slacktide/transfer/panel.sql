@@ -24,6 +24,16 @@ select
     (select extract(epoch from clock_timestamp() - min(made_at))::float8 from slacktide.batch
      where move_id = %(move_id)s and state = 'transferred')
 
+-- name: pass
+-- The objects of the pass, and when it will have ended if it goes on as it went so far.
+select p.total, case when p.left_over > 0 and p.total > p.left_over then clock_timestamp()
+    + (clock_timestamp() - b.begun) * (p.left_over::float8 / (p.total - p.left_over)) end
+from (select coalesce(sum(r.objects), 0)::bigint as total,
+        coalesce(sum(r.objects) filter (where r.batch is null), 0)::bigint as left_over
+    from slacktide.pass_range r join slacktide.move m using (move_id, incarnation) where r.move_id = %(move_id)s) p,
+    (select min(b.made_at) as begun
+    from slacktide.batch b join slacktide.move m using (move_id, incarnation) where b.move_id = %(move_id)s) b
+
 -- name: messages
 -- Messages by state: those in batches by the state of the batch, and those that failed, wait or are warned about.
 select case state when 'generated' then 'generated' when 'transferred' then 'transferred' else 'processed' end, sum(objects)

@@ -76,11 +76,11 @@ def describe(source: _Connection, *, move: Move) -> Preparation:
 
 
 def _describe_target(move: Move) -> list[str]:
-    drawn = sum(table.drawn for table in move.plan.table.values())
+    drawn = sum(table.drawn for table in move.plan.late.table.values())
     return [
         *describe_guard(tables=prepare.guarded_tables(move.plan)),
         "make slacktide.mover_move, slacktide.key_map and the sequence slacktide.parking_number",
-        f"let slacktide_mover write {len(move.plan.table)} tables and draw from {drawn} sequences",
+        f"let slacktide_mover write {len(move.plan.late.table)} tables and draw from {drawn} sequences",
         f"close the property {move.target_property}: from now on only slacktide_mover writes its rows",
     ]
 

@@ -40,8 +40,13 @@ def publication(move: str) -> str:
 
 
 def guarded_tables(plan: Plan) -> list[GuardedTable]:
-    """Give the tables of the property with the expression that says whose a row is; shared ones are nobody's."""
-    return [_guarded(plan, entity, table) for entity in plan.moving if not entity.shared for table in entity.tables]
+    """Give the tables of the property with the expression that says whose a row is; shared ones are nobody's.
+
+    Those that move after the opening are among them: their source stands still from the closing on.
+    """
+    return [
+        _guarded(plan, entity, table) for entity in plan.late.moving if not entity.shared for table in entity.tables
+    ]
 
 
 def _guarded(plan: Plan, entity: Entity, table: Table) -> GuardedTable:
@@ -146,8 +151,8 @@ def prepare_target(connection: psycopg.Connection[TupleRow], *, plan: Plan, move
         "insert into slacktide.mover_move (name, property) values (%s, %s) on conflict (name) do nothing",
         [move, target_property],
     )
-    tables = [(table.schema, table.table) for table in plan.table.values()]
-    sequences = drawn_sequences(connection, plan=plan)
+    tables = [(table.schema, table.table) for table in plan.late.table.values()]
+    sequences = drawn_sequences(connection, plan=plan.late)
     guard_right.grant_mover(
         connection, tables=[*tables, *_OWN_TABLES], sequences=[*sequences, ("slacktide", "parking_number")]
     )
@@ -176,8 +181,8 @@ def clean_target(connection: psycopg.Connection[TupleRow], *, plan: Plan, move: 
     connection.execute("delete from slacktide.mover_move where name = %s", [move])
     if connection.execute("select 1 from slacktide.mover_move").fetchone():
         return
-    tables = [(table.schema, table.table) for table in plan.table.values()]
-    sequences = drawn_sequences(connection, plan=plan)
+    tables = [(table.schema, table.table) for table in plan.late.table.values()]
+    sequences = drawn_sequences(connection, plan=plan.late)
     guard_right.revoke_mover(
         connection, tables=[*tables, *_OWN_TABLES], sequences=[*sequences, ("slacktide", "parking_number")]
     )

@@ -16,6 +16,7 @@ from slacktide.transfer import message, slot, uncounted
 from slacktide.transfer.ahead import Ahead
 from slacktide.transfer.apply import Applier
 from slacktide.transfer.generate import Generator, Names
+from slacktide.transfer.pace import Pace
 from slacktide.transfer.prepare import publication
 from slacktide.transfer.restart import reconcile
 from slacktide.transfer.seal import ForgedFile
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     import psycopg
     from psycopg.rows import TupleRow
 
+    from slacktide.transfer.apply import Prove
     from slacktide.transfer.journal import Journal
     from slacktide.transfer.move import Move
 
@@ -142,9 +144,15 @@ class Generate:
         *,
         reached: Callable[[float], int] | None = None,
         ended: Callable[[], bool] = lambda: False,
+        followed: bool = True,
+        paced: bool = False,
     ) -> None:
-        """Take the move; `reached` asks the stream, where that is stepped by the same owner; `ended` ends waiting."""
-        self._move, self._journal, self._ended = move, journal, ended
+        """Take the move; `reached` asks the stream, where that is stepped by the same owner; `ended` ends waiting.
+
+        A source that stands still is not `followed` by a stream. Outside the down time the pass is `paced`.
+        """
+        self._pace = Pace(journal) if paced else None
+        self._move, self._journal, self._ended, self._followed = move, journal, ended, followed
         self._reached = reached or self._ask
         self._source: Source | None = None
 
@@ -152,8 +160,9 @@ class Generate:
         """Connect to the source."""
         move = self._move
         self._source = Source(
-            move.source, plan=move.plan, property_code=move.property_code, name=f"{move.name} generate"
-        )
+            move.source, plan=move.plan, property_code=move.property_code, name=f"{move.name} generate",
+            followed=self._followed,
+        )  # fmt: skip
         self.generator = Generator(
             source=self._source,
             journal=self._journal,
@@ -182,7 +191,9 @@ class Generate:
         if self._ahead.is_due(queued):
             batch = self.generator.batch(even_if_empty=True, held=self._ahead.verify)
         else:
-            batch = self.generator.batch()
+            batch = self.generator.batch(passing=self._pace is None or self._pace.passes())
+        if batch and self._pace is not None:
+            self._pace.took(batch.objects)
         return max(batch.objects, 1) if batch else 0
 
     def idle(self, seconds: float) -> None:
@@ -247,25 +258,27 @@ class Transfer:
 class Process:
     """From the target's spool to rows of the target."""
 
-    def __init__(self, move: Move, journal: Journal) -> None:
-        """Take the move."""
-        self._move, self._journal = move, journal
-        self._connection: psycopg.Connection[TupleRow] | None = None
+    def __init__(self, move: Move, journal: Journal, *, prove: Prove | None = None) -> None:
+        """Take the move; with `prove` the target is open, and its guard judges us like everybody (see `apply`)."""
+        self._move, self._journal, self._prove = move, journal, prove
+        self.connection: psycopg.Connection[TupleRow] | None = None
 
     def open(self) -> None:
-        """Connect to the target as the mover."""
+        """Connect to the target, while it is closed as the mover."""
         move = self._move
         self._spool = SealedSpool(move.target_spool, seal=seal_of(self._journal.connection, move=move))
-        self._connection = connect(move.target, name=f"{move.name} process", role="slacktide_mover")
-        self._applier = Applier(
-            self._connection,
+        role = "slacktide_mover" if self._prove is None else None
+        self.connection = connect(move.target, name=f"{move.name} process", role=role)
+        self.applier = Applier(
+            self.connection,
             plan=move.plan,
             move=move.name,
             source_property=move.property_code,
             target_property=move.target_property,
             allow_absent=bool(move.facts.get("allow_absent")),
+            prove=self._prove,
         )
-        reconcile(self._journal, self._applier, move=move.name)
+        reconcile(self._journal, self.applier, move=move.name)
         self._journal.listen()
 
     def step(self) -> int:
@@ -282,7 +295,7 @@ class Process:
         except ForgedFile as error:  # its checksum holds, so that the source's spool has the same
             self._journal.lose(batch.number, reason=str(error))
             return 1
-        applied = self._applier.apply(batch, content)
+        applied = self.applier.apply(batch, content)
         self._journal.processed(
             batch.number, written=applied.written, arrived=applied.arrived, problems=applied.problems
         )
@@ -297,15 +310,15 @@ class Process:
 
     def close(self) -> None:
         """Close the target."""
-        if self._connection is not None:
-            self._connection.close()
+        if self.connection is not None:
+            self.connection.close()
 
 
 def work_of(process: str, *, move: Move, journal: Journal, ended: Callable[[], bool] = lambda: False) -> Work:
     """Give the work of one process by its name; what it waits for inside a step ends with `ended`."""
     kinds: dict[str, Callable[[Move, Journal], Work]] = {
         "synchronization": Synchronization,
-        "generate": lambda move, journal: Generate(move, journal, ended=ended),
+        "generate": lambda move, journal: Generate(move, journal, ended=ended, paced=True),
         "transfer": Transfer,
         "process": Process,
     }

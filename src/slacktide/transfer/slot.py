@@ -32,6 +32,8 @@ from slacktide.transfer.entry import Range
 from slacktide.transfer.prepare import slot_stem
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from psycopg.rows import TupleRow
 
     from slacktide.plan.model import Plan
@@ -148,20 +150,27 @@ def writers(connection: psycopg.Connection[TupleRow]) -> list[str]:
 # -- the pass --------------------------------------------------------------------------------------------------------
 
 
-def plan_pass(journal: Journal, source: Source, *, plan: Plan, incarnation: int, only: list[str] | None = None) -> int:
+def plan_pass(
+    journal: Journal, source: Source, *, plan: Plan, incarnation: int, only: Collection[str] | None = None,
+    absence: bool | None = None,
+) -> int:  # fmt: skip
     """Write the key ranges of a pass over the property into the journal; give their number.
 
-    A pass that is not the first also tells, at its end and in the reverse order, what is absent.
+    A pass that is not the first also tells, at its end and in the reverse order, what is absent, unless told otherwise.
     """
     entities = [e for e in plan.moving if not e.shared and (only is None or e.name in only)]
     ends = {entity.name: source.range_ends(entity, size=RANGE_OBJECTS) for entity in entities}
-    absence = incarnation > 1 or only is not None
+    absence = incarnation > 1 or only is not None if absence is None else absence
     names = [(e.name, False) for e in entities] + ([(e.name, True) for e in reversed(entities)] if absence else [])
     first = journal.last_range(incarnation=incarnation) + 1
     ranges: list[Range] = []
     for name, absent in names:
-        for after, upto in zip([None, *ends[name]], [*ends[name], None], strict=True):
-            ranges.append(Range(first + len(ranges), name, after, upto, absent, RANGE_OBJECTS))
+        after = None
+        for end, count in ends[name][:-1]:
+            ranges.append(Range(first + len(ranges), name, after, end, absent, count))
+            after = end
+        last = ends[name][-1][1] if ends[name] else 0
+        ranges.append(Range(first + len(ranges), name, after, None, absent, last))
     with journal.together():
         journal.add_ranges(ranges, incarnation=incarnation)
     return len(ranges)

@@ -83,8 +83,9 @@ class ReadObjects(msgspec.Struct, frozen=True):
 class Source:
     """The source database, read for one property by one plan."""
 
-    def __init__(self, address: str, *, plan: Plan, property_code: str, name: str) -> None:
-        """Connect. Raises Unreachable."""
+    def __init__(self, address: str, *, plan: Plan, property_code: str, name: str, followed: bool = True) -> None:
+        """Connect; a source that stands still is not followed by the stream. Raises Unreachable."""
+        self._followed = followed
         self.plan, self.property_code = plan, property_code
         # Hidden rows are an error, not an absence; a table that somebody changes is waited for a moment only.
         self.connection = connect(address, name=name, options=f"-c row_security=off -c lock_timeout={_LOCK_TIMEOUT}")
@@ -117,7 +118,8 @@ class Source:
         if versions != self._known[0]:
             fingerprint = fingerprint_of(self.connection, tables=self._names)
             catalog = read_catalog(connection=self.connection, plan=self.plan)
-            poor = {at.qualified: reason for at, reason in identity.unseen(plan=self.plan, catalog=catalog)}
+            unseen = identity.unseen(plan=self.plan, catalog=catalog) if self._followed else ()
+            poor = {at.qualified: reason for at, reason in unseen}
             self._known = versions, fingerprint, poor
         return self._known[1:]
 
@@ -159,9 +161,13 @@ class Source:
             return []
         return self.connection.execute(statement, {"property": self.property_code, **values}).fetchall()
 
-    def range_ends(self, entity: Entity, *, size: int) -> list[str]:
-        """Give every `size`-th key of the property, in order."""
-        return [key for key, _ in self._run(source_sql.range_ends(self.plan, entity), size=size)]
+    def range_ends(self, entity: Entity, *, size: int) -> list[tuple[str, int]]:
+        """Give the last keys of ranges of about `size` objects of the property, in order, with how many each holds."""
+        return [(key, count) for key, count in self._run(source_sql.range_ends(self.plan, entity), size=size)]
+
+    def left_behind(self, entity: Entity) -> int:
+        """Count what the plan's filters leave behind."""
+        return int(self._run(source_sql.left_behind(self.plan, entity))[0][0])
 
     def range_keys(self, entity: Entity, *, after: str | None, upto: str | None) -> list[str]:
         """Give the property's keys behind `after` up to `upto`."""

@@ -18,6 +18,7 @@ _PLAIN_TYPES = (
     "uuid", "interval", "oid",
 )  # fmt: skip
 _NEEDS_ESCAPE = r'[\\&<>"[:cntrl:]\uFFFE\uFFFF]'
+_BYTES_OF_ONE = 8192
 KEYS = Placeholder("keys")
 PROPERTY = Placeholder("property")
 
@@ -73,17 +74,46 @@ def _order(entity: Entity) -> Composed:
     )
 
 
+def _kept(plan: Plan, entity: Entity) -> Composable:
+    """Write that a filter of the plan does not leave the object behind."""
+    conditions = [
+        SQL(" and {} >= {}::{}").format(
+            Identifier("r", one.column), Literal((one.value or "").replace("%", "%%")), type_of(entity.root, one.column)
+        )
+        for one in plan.filter_of.get(entity.name, ())
+    ]
+    return SQL("").join(conditions)
+
+
+def _weight(entity: Entity) -> Composable:
+    """Write for how many objects one counts: one with large binary values for more, so that a range stays small."""
+    large = [Identifier("r", c.name) for c in entity.root.columns if c.type == "bytea"]
+    lengths = [SQL(" + coalesce(octet_length({}), 0) / {}").format(c, Literal(_BYTES_OF_ONE)) for c in large]
+    return SQL("1") + SQL("").join(lengths)
+
+
 @cache
 def range_ends(plan: Plan, entity: Entity) -> Composed:
-    """Select every `size`-th key of the property, in order: where ranges end."""
+    """Select the ends of key ranges that count for about `size` objects each, in order, with how many are in each."""
     return SQL(
-        "select key, n from (select {key}::text as key, row_number() over (order by {order}) as n "
-        "from {table} r where {inside}) x where n %% %(size)s = 0 order by n"
+        "select (array_agg(key order by o desc))[1], count(*) from ("
+        "select {key}::text as key, {order} as o, (sum({weight}) over (order by {order}) - {weight}) / %(size)s as n "
+        "from {table} r where {inside}{kept}) x group by n order by n"
     ).format(
         key=Identifier("r", entity.key),
         order=_order(entity),
+        weight=_weight(entity),
         table=qualified(entity.root),
         inside=_inside(plan, entity, "r"),
+        kept=_kept(plan, entity),
+    )
+
+
+@cache
+def left_behind(plan: Plan, entity: Entity) -> Composed:
+    """Count the objects of the property that the plan's filters leave behind."""
+    return SQL("select count(*) from {} r where {} and not (true{})").format(
+        qualified(entity.root), _inside(plan, entity, "r"), _kept(plan, entity)
     )
 
 
@@ -92,12 +122,14 @@ def range_keys(plan: Plan, entity: Entity) -> Composed:
     """Select the keys of the property behind `after` up to `upto`; NULL is open."""
     kind = type_of(entity.root, entity.key)
     return SQL(
-        "select {key}::text from {table} r where {inside} and (%(after)s::text is null or {order} > %(after)s::{kind}) "
+        "select {key}::text from {table} r where {inside}{kept} "
+        "and (%(after)s::text is null or {order} > %(after)s::{kind}) "
         "and (%(upto)s::text is null or {order} <= %(upto)s::{kind})"
     ).format(
         key=Identifier("r", entity.key),
         table=qualified(entity.root),
         inside=_inside(plan, entity, "r"),
+        kept=_kept(plan, entity),
         order=_order(entity),
         kind=kind,
     )

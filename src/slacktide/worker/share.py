@@ -6,7 +6,7 @@ Who owns a process is decided by the child's own lock alone. A claim only spares
 2. One of them would claim all: each takes no more than the wanted ones divided by the workers that live.
 3. A worker hangs with its claims, or cannot start a child: after some seconds another one starts it, claimed or not.
 4. A worker carries as many moves as it may: the rest waits for a free place. A down time never does: what it needs is
-   less than what its move has just given back, and its property is closed.
+   less than what its move has just given back, and its property is closed. What is miscellaneous neither.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from slacktide.core import clock
 from slacktide.postgres import sql
-from slacktide.transfer.journal import DOWN_TIME, PROCESSES
+from slacktide.transfer.journal import DOWN_TIME, OWNED, PROCESSES
 from slacktide.worker import presence
 
 if TYPE_CHECKING:
@@ -49,10 +49,10 @@ class Share:
             late = now - self._first_seen[key] > (
                 _DOWN_TIME_PATIENCE_SECONDS if key[1] == DOWN_TIME else _PATIENCE_SECONDS
             )
-            has_place = key[1] == DOWN_TIME or carried < (self._most if late else share)
+            has_place = key[1] not in PROCESSES or carried < (self._most if late else share)
             if has_place and (self._claim(key) or late):
                 chosen.append(key)
-                carried += key[1] != DOWN_TIME
+                carried += key[1] in PROCESSES
         return chosen
 
     def release(self, key: Key) -> None:
@@ -70,4 +70,4 @@ class Share:
 
     @staticmethod
     def _facts(key: Key) -> dict[str, object]:
-        return {"class": _CLASS, "name": key[0], "process": key[1], "processes": [*PROCESSES, DOWN_TIME]}
+        return {"class": _CLASS, "name": key[0], "process": key[1], "processes": [*OWNED]}

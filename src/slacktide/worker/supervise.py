@@ -24,7 +24,7 @@ from slacktide.core import clock
 from slacktide.core.configuration import worker_moves
 from slacktide.postgres import sql
 from slacktide.postgres.connection import Unreachable, connect
-from slacktide.transfer.journal import DOWN_TIME, LOCK_CLASS, PROCESSES
+from slacktide.transfer.journal import LOCK_CLASS, OWNED, PROCESSES
 from slacktide.worker import presence
 from slacktide.worker.share import Share
 
@@ -77,7 +77,7 @@ class Worker:
                     pass
 
     def _wanted(self, connection: psycopg.Connection[TupleRow]) -> list[tuple[str, str]]:
-        facts = {"move_class": LOCK_CLASS, "processes": [*PROCESSES, DOWN_TIME]}
+        facts = {"move_class": LOCK_CLASS, "processes": [*OWNED]}
         found = [(name, process) for name, process in connection.execute(_STATEMENTS["wanted"], facts)]
         return [key for key in found if self._may_start(key)]
 

@@ -1,0 +1,59 @@
+"""Values that the source holds and the target cannot: each object fails alone, and comes when that is mended."""
+
+from __future__ import annotations
+
+import psycopg
+from psycopg import sql
+
+from tests.transfer.line import Databases, Line
+from tests.transfer.test_moment_refused import reask, states
+
+
+def test_value_out_of_range(own_line):
+    """A number that the target's column is too small for fails its object with the reason; the others arrive."""
+    line = own_line
+    line.checking.execute("alter table bare.booking alter column amount type numeric(7,2)")
+    line.sql("update bare.booking set amount = 123456.78 where booking_id = 1")
+    line.sql("update bare.booking set amount = 99 where booking_id = 2")
+    line.drain()
+    assert states(line) == {("booking", "1"): "failed"}
+    assert "numeric field overflow" in line.problems()[0][3]
+    assert line.checking.execute("select count(*) from bare.booking where amount = 99").fetchone() == (1,)
+    line.checking.execute("alter table bare.booking alter column amount type numeric(12,2)")
+    reask(line, ("booking", "1"))
+    line.drain()
+    assert states(line) == {}
+
+
+class Narrow(Databases):
+    """Databases of which the target's encoding is LATIN1."""
+
+    def _make(self, name, script):
+        if name != "target":
+            super()._make(name, script)
+            return
+        with psycopg.connect(self.server.address(), autocommit=True) as connection:
+            statement = "create database {} template template0 encoding 'LATIN1' locale 'C'"
+            connection.execute(sql.SQL(statement).format(sql.Identifier(f"{self.stem}_{name}")))
+        with psycopg.connect(self._template(name), autocommit=True) as connection:
+            connection.execute(script)
+
+
+def test_text_that_the_encoding_cannot_hold(server, tmp_path):
+    """A text that the target's encoding cannot hold fails its object with the reason; the others arrive."""
+    line = Line(**Narrow(server).addresses(), folder=tmp_path)
+    try:
+        line.sql("insert into bare.person (name) values ('caf\u00e9'), ('sna\u2603man'), ('plain')")
+        line.sql("insert into bare.booking (property, number, person_id, amount) "
+                 "select 'P', person_id::text, person_id, 1 from bare.person")  # fmt: skip
+        line.start()
+        line.drain()
+        assert states(line) == {("person", "2"): "failed", ("booking", "2"): "waiting"}
+        (reason,) = [reason for entity, _, _, reason in line.problems() if entity == "person"]
+        assert "has no equivalent in encoding" in reason
+        line.sql("update bare.person set name = 'snowman' where person_id = 2")
+        line.drain()
+        assert states(line) == {}
+        line.check()
+    finally:
+        line.end()
