@@ -18,11 +18,11 @@ select distinct downtime_id from slacktide.procedure where move_id = %(move_id)s
 select entity, key, state, reason, at from slacktide.message where move_id = %(move_id)s order by entity, key, message_id
 
 -- name: accepted
--- What was accepted, with everything that was noted of it: the columns whose names begin so, however many there are.
-select m.entity, m.key, m.state, m.reason, (
-    select jsonb_object_agg(replace(c.key, 'accepted_', ''), c.value) from jsonb_each_text(to_jsonb(m)) c
-    where starts_with(c.key, 'accepted_') and c.value is not null)
-from slacktide.message m where m.move_id = %(move_id)s and m.accepted_by is not null order by m.entity, m.key
+-- What was accepted: the error as it was then, how the message stands now, and by whom, as what, why and when.
+select a.entity, a.key, coalesce(m.state, 'settled'), a.error,
+    jsonb_build_object('name', a.name, 'role', a.role, 'why', a.reason, 'noted by', a.who, 'at', a.at::text)
+from slacktide.accepted_error a left join slacktide.message m using (move_id, entity, key)
+where a.move_id = %(move_id)s order by a.entity, a.key
 
 -- name: target_keys
 -- The target's keys of an entity's objects.
