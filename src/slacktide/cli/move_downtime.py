@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import App, Parameter
 
-from slacktide.cli import move_abandon, move_pause, move_window
+from slacktide.cli import move_abandon, move_fallback, move_pause, move_process, move_window
 from slacktide.cli.address import reachable
 from slacktide.cli.output import ACTING, SHOWN, Acting, Flag, Shown, table, write_json
 from slacktide.control.audit import record_audit
@@ -23,7 +23,7 @@ from slacktide.cutover.attempt import OVER, TRANSITIONS, WORKING, Event, Illegal
 from slacktide.cutover.record import Record
 from slacktide.cutover.step import steps_of
 from slacktide.postgres.connection import connect
-from slacktide.transfer.journal import DOWN_TIME, Journal
+from slacktide.transfer.journal import DOWN_TIME, PROCESSES, Journal
 from slacktide.transfer.move import Move, load_move, set_task
 from slacktide.worker.presence import require_worker
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     import psycopg
     from psycopg.rows import TupleRow
 
-app = App(name="downtime", help="The System Down Time of a move: check, start, pause, resume, abandon.")
+app = App(name="downtime", help="The System Down Time of a move: check, start, pause, resume, abandon, fallback.")
 
 app.command(move_pause.pause)
 app.command(move_abandon.abandon)
@@ -54,6 +54,7 @@ _Waive = Annotated[
         help="A check that somebody takes on himself, as CHECK=NAME.",
     ),
 ]
+_OpenBy = Annotated[str | None, Parameter(help="The hour by which the property has to be open again.")]
 _WATCH_SECONDS = 0.1
 
 
@@ -113,6 +114,14 @@ def _find(connection: psycopg.Connection[TupleRow], move: Move, wish: preconditi
         return precondition.check(sides, move=move, wish=wish, now=control_now(connection))
 
 
+def _require(found: precondition.Finding, move: Move) -> str:
+    """See that all preconditions hold; give the downtime's ID. Raises PreconditionsFail."""
+    if not found.ok or found.downtime is None:
+        bad = [f"{line.title.lower()}: {line.reason}" for line in found.lines if not line.ok and not line.waived_by]
+        raise precondition.PreconditionsFail(move=move.name, reasons="; ".join(bad))
+    return str(found.downtime.id)
+
+
 @app.command
 def check(
     name: _Name, /, *, downtime: _Downtime = None, business_date: _BusinessDate = None, waive: _Waive = (),
@@ -142,7 +151,7 @@ def start(
     *,
     downtime: _Downtime = None,
     business_date: _BusinessDate = None,
-    open_by: Annotated[str | None, Parameter(help="The hour by which the property has to be open again.")] = None,
+    open_by: _OpenBy = None,
     go: _Go = (),
     waive: _Waive = (),
     options: Acting = ACTING,
@@ -160,22 +169,47 @@ def start(
         if last is not None and State(last.state) not in OVER:
             raise result.AlreadyStarted(move=name, state=last.state)
         found = _find(connection, move, wish)
-        if not found.ok or found.downtime is None:
-            bad = [f"{line.title.lower()}: {line.reason}" for line in found.lines if not line.ok and not line.waived_by]
-            raise precondition.PreconditionsFail(move=name, reasons="; ".join(bad))
-        zone = organization_of(connection, code=move.property_code).zone
+        downtime_id = _require(found, move)
+        zone = organization_of(connection, code=move.organization).zone
         by = parse_instant(open_by, now=control_now(connection), zone=zone) if open_by else None
         reason = options.reason or f"move {name}"
         record.begin(
             steps=[(step.name, step.title) for step in steps_of(move.plan)], waived=wish.waived, gos=gos,
-            downtime_id=str(found.downtime.id), business_date=found.business_date, open_by=by,
+            downtime_id=downtime_id, business_date=found.business_date, open_by=by,
             who=options.who, reason=reason,
         )  # fmt: skip
         set_task(connection, move=move, task=6, state="down time")
-        facts = {"downtime": str(found.downtime.id), "waived": wish.waived, "gos": gos}
+        facts = {"downtime": downtime_id, "waived": wish.waived, "gos": gos}
         record_audit(connection, who=options.who, what="move downtime start", object=name, after=facts, reason=reason)
         Journal(connection, move_id=move.move_id).want(DOWN_TIME, running=True)
         return _watch(connection, move, options)
+
+
+@app.command
+def fallback(
+    name: _Name,
+    /,
+    *,
+    downtime: _Downtime = None,
+    business_date: _BusinessDate = None,
+    open_by: _OpenBy = None,
+    go: _Go = (),
+    waive: _Waive = (),
+    options: Acting = ACTING,
+) -> int:
+    """Move the property back with what changed since it was opened: carry it while it trades, then start and watch."""
+    wish = precondition.Wish(downtime, business_date, _waived(waive))
+    back, begun = move_fallback.carried(name, options)
+    if not begun:
+        with open_control() as control, control.connect(name="move downtime fallback") as connection:
+            move = load_move(connection, name=back)
+            _gos(go, move)
+            found = _find(connection, move, wish)
+            found.lines = [line for line in found.lines if line.name not in ("steady", "stopped")]  # what we do
+            _require(found, move)
+            move_process.stop_in_order(connection, move, PROCESSES)
+    return start(back, downtime=downtime, business_date=business_date, open_by=open_by, go=go, waive=waive,
+                 options=options)  # fmt: skip
 
 
 @app.command
@@ -298,13 +332,15 @@ def clean(
         last = Record(connection, move_id=move.move_id, move=move.name).last()
         if last is not None and last.state not in (State.OPEN, State.ABANDONED):
             raise StillNeeded(move=name, state=last.state)
-        lines = cleaning.describe(move, is_open=last is not None and last.state == State.OPEN, everything=all_)
+        cleaning.require(connection, move=move)
+        is_open = last is not None and last.state == State.OPEN
+        moves = cleaning.legs(connection, move=move, is_open=is_open)
+        lines = cleaning.describe(moves, is_open=is_open, everything=all_)
         if apply:
+            acting = {"who": options.who, "reason": options.reason or ""}
             with reachable(move.source, move.target):
-                cleaning.clean(
-                    connection, move=move, is_open=last is not None and last.state == State.OPEN, everything=all_
-                )
-            record_audit(connection, who=options.who, what="move clean", object=name, reason=options.reason or "")
+                lines += cleaning.clean(connection, moves=moves, is_open=is_open, everything=all_, **acting)
+            record_audit(connection, what="move clean", object=name, after={"all": all_}, **acting)
         return options.say(
             {"move": name, "applied": apply, "what": lines},
             "\n".join([*lines, "" if apply else f"Nothing was done: slacktide move clean {name} --apply"]),

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from psycopg.rows import TupleRow
 
     from slacktide.cutover.record import Record
+    from slacktide.cutover.watch import Watch
 
 app = App(name="processes", help="Start and stop the four processes, all in order or one by name.")
 
@@ -102,13 +103,18 @@ def stop(name: _Name, process: _Process = None, /, *, options: Acting = ACTING) 
     listed = _named(process)
     with open_control() as control, control.connect(name="move processes stop") as connection:
         move = load_move(connection, name=name)
-        journal = Journal(connection, move_id=move.move_id)
-        for each in listed:
-            journal.want(each, running=False)
-            _await_stopped(connection, move, each)
+        stop_in_order(connection, move, listed)
         record_audit(connection, who=options.who, what="move processes stop", object=name,
                      after={"processes": list(listed)}, reason=options.reason or "")  # fmt: skip
         return options.say({"move": name, "stopped": list(listed)}, f"{name}: {', '.join(listed)} stopped")
+
+
+def stop_in_order(connection: psycopg.Connection[TupleRow], move: Move, processes: tuple[str, ...]) -> None:
+    """Stop processes, each after the batch in hand. Raises NotStopping."""
+    journal = Journal(connection, move_id=move.move_id)
+    for each in processes:
+        journal.want(each, running=False)
+        _await_stopped(connection, move, each)
 
 
 def _await_stopped(connection: psycopg.Connection[TupleRow], move: Move, process: str) -> None:
@@ -136,6 +142,7 @@ def status(
     options: Shown = SHOWN,
 ) -> int:
     """Show the four panels: state, queue, rate, lag, what each waits for; steady or not; failed and warned messages."""
+    from slacktide.cutover import watch as watching  # noqa: PLC0415 -- shown beside the panels
     from slacktide.cutover.record import Record  # noqa: PLC0415 -- shown beside the panels
 
     with open_control() as control, control.connect(name="move status") as connection:
@@ -146,16 +153,18 @@ def status(
             found.errors.extend(contingency.problems(connection, move=move))
             if watch and not options.json and sys.stdout.isatty():
                 write("\x1b[H\x1b[2J")
-            down_time, text = _down_time(Record(connection, move_id=move.move_id, move=move.name), move)
+            watched = watching.look(connection, move=move)
+            down_time, text = _down_time(Record(connection, move_id=move.move_id, move=move.name), move, watched)
             options.say(msgspec.to_builtins(found) | down_time, move_window.panels(found, move.facts) + text)
             if not watch:
                 return 0
             clock.sleep(1.0)
 
 
-def _down_time(record: Record, move: Move) -> tuple[dict[str, Any], str]:
+def _down_time(record: Record, move: Move, watched: Watch | None) -> tuple[dict[str, Any], str]:
     """Give the last attempt at the down time as facts and as text; nothing where there was none."""
     from slacktide.cutover import result  # noqa: PLC0415 -- shown beside the panels
+    from slacktide.cutover import watch as watching  # noqa: PLC0415 -- shown beside the panels
 
     last = record.last()
     if last is None:
@@ -163,6 +172,9 @@ def _down_time(record: Record, move: Move) -> tuple[dict[str, Any], str]:
     steps = record.steps()
     facts: dict[str, Any] = {"attempt": last.attempt, "state": last.state, "error": last.error, "steps": steps}
     text = "\n\n" + move_window.procedure(last, steps)
+    if watched is not None:
+        facts["watch"] = msgspec.to_builtins(watched) | {"over": watched.over}
+        text += "\n" + watching.text(watched)
     if last.abandoned_at is not None:
         facts["abandoned"] = result.abandoned(last, move=move)
         text += "\n" + move_window.abandoned(facts["abandoned"])

@@ -11,6 +11,7 @@ from slacktide.cutover.engine import Engine
 from slacktide.cutover.kind import find
 from slacktide.cutover.record import Record
 from slacktide.postgres.connection import connect
+from slacktide.transfer import returning
 from slacktide.transfer.ahead import subject_of
 from slacktide.transfer.verify import compare
 from slacktide.transfer.verify_carry import NothingVerified, verify_again
@@ -106,6 +107,14 @@ class Night:
             "subject": subject_of(self.move, self.journal),
             "business_date": self.attempt.business_date,
         }
+        found = self._verify(facts)
+        if self.move.back_of is not None and found.different:
+            different = [(difference.entity, difference.key) for difference in found.differences]
+            if returning.let_settled_stay(self.control, back=self.move, different=different):
+                found = self._verify(facts)
+        return found
+
+    def _verify(self, facts: dict[str, Any]) -> Verification:
         try:
             return verify_again(control=self.control, move_id=self.move.move_id, **facts)
         except NothingVerified:

@@ -24,8 +24,9 @@ from slacktide.cutover.night import Ended, Night
 from slacktide.cutover.record import Record
 from slacktide.cutover.step import BarrierVoid, GoMissing, Step, steps_of
 from slacktide.guard.closing import Overtaken
-from slacktide.postgres.connection import Unreachable
+from slacktide.postgres.connection import Unreachable, connect
 from slacktide.postgres.stream import SlotNotCreated, StreamEnded
+from slacktide.transfer import prepare
 from slacktide.transfer.journal import OwnedElsewhere
 from slacktide.transfer.source import SourceBusy
 
@@ -57,8 +58,16 @@ def run(*, move: Move, journal: Journal, ended: Callable[[], bool]) -> None:
             _attempt(move, journal, record, ended)
         else:
             break
+    if record.current().state == State.OPEN:
+        _spare_the_source(move)
     if record.rest():
         journal.say("stopped")
+
+
+def _spare_the_source(move: Move) -> None:
+    """Drop the slot of a move that is open: nobody streams any more, and the source would keep its log for it."""
+    with contextlib.suppress(Unreachable, psycopg.Error), connect(move.source, name=f"{move.name} open") as source:
+        prepare.drop_slots(source, move=move.name)
 
 
 def _attempt(move: Move, journal: Journal, record: Record, ended: Callable[[], bool]) -> None:

@@ -33,7 +33,7 @@ from slacktide.transfer.translation import Name, Translation
 from slacktide.transfer.writing import Refused, Writing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from psycopg.rows import TupleRow
 
@@ -92,8 +92,13 @@ class Applier:
         source_property: str,
         target_property: str,
         allow_absent: bool = False,
+        kept: Mapping[str, str] | None = None,
     ) -> None:
-        """Prepare staging on the connection; `allow_absent` lets a large share of an entity go for being absent."""
+        """Prepare staging on the connection; `allow_absent` lets a large share of an entity go for being absent.
+
+        `kept` is for a way back (see `returning.kept_codes`).
+        """
+        self._kept = kept
         self._allow_absent = allow_absent
         self._connection, self._plan, self._move = connection, plan, move
         self._move_no = 0
@@ -161,9 +166,12 @@ class Applier:
         asked = {(o.entity.name, o.key) for o in content.objects}
         work = Work(gone=defaultdict(dict))
         writing: list[BusinessObject] = []
+        staying = {(name, key) for name, key in self._run("staying")} if self._kept is not None else set()
         for some in pieces(content.objects, size=_ASKED_TOGETHER):
-            writing += self._differing(some, translation, applied)
+            writing += self._differing(some, translation, applied, staying)
         for names in pieces(content.gone, size=_ASKED_TOGETHER):
+            if self._kept is not None:
+                self._let_go(names)
             for (name, key), (target_key, _, _) in self._known(set(names) - asked).items():
                 translation.keys[name][key] = work.gone[name][key] = target_key
         for span in content.present:
@@ -175,7 +183,7 @@ class Applier:
         return work
 
     def _differing(
-        self, items: Sequence[BusinessObject], translation: Translation, applied: Applied
+        self, items: Sequence[BusinessObject], translation: Translation, applied: Applied, staying: set[Name]
     ) -> Iterator[BusinessObject]:
         """Give those of some objects that are not at the target as they are here; keep the target's keys."""
         known = self._known((o.entity.name, o.key) for o in items)
@@ -183,11 +191,25 @@ class Applier:
             target_key, hash_, outside = known.get((item.entity.name, item.key), (None, None, None))
             if target_key is not None:
                 translation.keys[item.entity.name][item.key] = target_key
-            if (hash_, outside) != (item.hash, item.outside):
+            same = (hash_, outside) == (item.hash, item.outside)
+            if not same and (item.entity.name, item.key) not in staying:
                 yield item
                 continue
             applied.arrived.append((item.entity.name, item.key))
             applied.problems += [warning(item)] if item.unmapped else []
+
+    def _let_go(self, names: Sequence[Name]) -> None:
+        """Forget what goes and is not the property's own, where it stood at the target before: there it stays."""
+        rows = self._run("let_go", names=[name for name, _ in names], keys=[key for _, key in names]).fetchall()
+        roots: dict[str, list[str]] = defaultdict(list)
+        for name, _, target_key in rows:
+            roots[name].append(target_key)
+        for name, keys in roots.items():
+            for part in self._plan.entity[name].parts:
+                if part.mapped:
+                    self._connection.execute(
+                        target_sql.let_go_parts(self._plan, part), {"move_no": self._move_no, "keys": keys}
+                    )
 
     def _known(self, names: Iterable[Name]) -> dict[Name, tuple[str, str | None, bool]]:
         """Ask the key map: target key, content hash, kept by reference."""
@@ -280,7 +302,7 @@ class Applier:
         sweep = Sweep(self._connection, plan=self._plan, move_no=self._move_no, translation=translation)
         writing = Writing(
             self._connection, plan=self._plan, translation=translation, parking=self._parking, sweep=sweep,
-            move_no=self._move_no, batch=number, staged=self._staged,
+            move_no=self._move_no, batch=number, staged=self._staged, kept=self._kept,
         )  # fmt: skip
         sweep.remember(changed=work.changed, gone=work.gone)
         try:
