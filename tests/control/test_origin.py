@@ -137,16 +137,19 @@ def test_another_server(control, database, second):
 
 
 def test_a_new_timeline(second, home):
-    """A server that goes on from a backup, in a new timeline, is closed."""
+    """A server that goes on from a backup is closed while it recovers, and in its new timeline."""
     second.leave()
-    signal = second.cluster / "recovery.signal"
+    signal = second.cluster / "standby.signal"
     signal.touch()
     owner = second.cluster.stat()
     shutil.chown(signal, owner.st_uid, owner.st_gid)
     second.attach()
     with connect(home, name="test") as restored:
         assert closed(restored)
-        assert "backup" in doubt_of(restored).why
+        assert "may be behind" in doubt_of(restored).why
+        restored.execute("select pg_promote()")
+        assert closed(restored)
+        assert "went on from a backup" in doubt_of(restored).why
         confirm_schedule(restored, **WHO)
         assert doubt_of(restored) is None
 

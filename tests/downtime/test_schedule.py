@@ -7,10 +7,13 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from slacktide.downtime import decide, in_effect
+from slacktide.downtime import compile_schedule, decide, in_effect
+from slacktide.downtime.compiling import recompile_schedule
 from slacktide.downtime.decision import FREE, MAXIMUM_AGE
 from slacktide.downtime.parameter import DISABLE_USER_ACCESS, ORGANIZATION_DOWNTIME, SITE_DOWNTIME
 from slacktide.downtime.setting import lookup
+from slacktide.downtime.wire import encode_schedule
+from tests.downtime.conftest import HOTEL, MORNING, OTHER
 
 INSTANT = timedelta(microseconds=1)
 hours = st.integers(0, 12)
@@ -126,6 +129,26 @@ def test_what_is_kept_reads_as_what_is_compiled(example, data):
         assert (found.boundaries, found.values) == (wanted.boundaries, wanted.values)
     own, wanted = (each.organizations["HOTEL"].home.phases for each in (kept, fresh))
     assert (own.boundaries, own.values) == (wanted.boundaries, wanted.values)
+
+
+@settings(max_examples=100, deadline=None)
+@given(data=st.data())
+def test_one_organization_alone_reads_as_all(example, data):
+    """A schedule of which only an organization was compiled anew reads as a fresh one, whatever of it has changed."""
+    first, second = data.draw(downtimes(example)), data.draw(downtimes(example))
+    of_site = [each for each in first if each.organization is None]
+    of_other = [example.own(3, 5, id="other", organization="OTHER")]
+    of_hotel = [each for each in second if each.organization == "HOTEL"]
+    sides = data.draw(st.sampled_from([[], [example.side("source", "closed", 2)]]))
+    hotel = data.draw(st.sampled_from([[], [HOTEL], [msgspec.structs.replace(HOTEL, zone="UTC")]]))
+    before = example.schedule(*first, *of_other)
+    assert before.any_downtime.boundaries  # it was asked before, and must not be remembered behind the change
+    changed = {"settings": [*of_site, *of_hotel], "organizations": hotel, "sides": sides, "around": MORNING}
+    after = recompile_schedule(before, codes=["HOTEL"], **changed)
+    everything = {"settings": [*of_site, *of_hotel, *of_other], "organizations": [*hotel, OTHER]}
+    fresh = compile_schedule(**changed | everything)
+    assert encode_schedule(after, since=example.at(0)) == encode_schedule(fresh, since=example.at(0))
+    assert after.organizations["OTHER"] is before.organizations["OTHER"]
 
 
 def site_values(made):

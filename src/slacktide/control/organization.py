@@ -120,9 +120,9 @@ def organization_of(connection: psycopg.Connection[Any], *, code: str) -> Organi
     return Organization(*row)
 
 
-def list_organizations(connection: psycopg.Connection[Any]) -> list[Organization]:
-    """Give all organizations by code."""
-    return [Organization(*row) for row in connection.execute(_sql["list"])]
+def list_organizations(connection: psycopg.Connection[Any], *, code: str | None = None) -> list[Organization]:
+    """Give all organizations by code, or the one of a code, if it is there."""
+    return [Organization(*row) for row in connection.execute(_sql["list"], {"code": code})]
 
 
 def list_sides(connection: psycopg.Connection[Any], *, organization: str | None = None) -> list[Side]:

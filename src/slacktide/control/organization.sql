@@ -1,6 +1,6 @@
 -- name: list
--- List the organizations by code.
-select code, name, zone from slacktide.organization order by code;
+-- List the organizations by code: all, or the one of a code.
+select code, name, zone from slacktide.organization where %(code)s::text is null or code = %(code)s::text order by code;
 
 -- name: one
 -- Give one organization and keep others from changing it.

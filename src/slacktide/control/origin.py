@@ -8,7 +8,8 @@ reading on, until an administrator has looked and says `slacktide schedule confi
 2. A dump is loaded into a database of the same server, or the database was copied or loaded anew in its place: the
    database or the table of the note is another one.
 3. A backup of the whole server is put back and rolled forward to some point: the server goes on in a new timeline. A
-   standby that takes over does so too; it may lack what was committed last, so it has to be confirmed as well.
+   standby that takes over does so too; it may lack what was committed last, so it has to be confirmed as well. While
+   it follows or recovers it can be read already, and may be behind: closed, too.
 4. The server's files are put back as they were at an instant, or a disk goes back to a snapshot: the database itself
    cannot tell. Servers and workers note the trail's last entry in their own data folder (`witness`). An entry that was
    seen and is not there any more is a doubt, which is written into the database, for everybody.

@@ -9,6 +9,7 @@ cross join lateral (
         when o.id is null then 'the note of where the control database belongs is gone'
         when o.doubt is not null then o.doubt
         when o.system_id <> h.system_id then 'the control database is in another server than was noted'
+        when h.timeline is null then 'the server is a standby or still recovers from a backup, and may be behind'
         when o.timeline <> h.timeline then 'the server went on from a backup or a standby'
         when (o.database, o.relation) <> (h.database, h.relation) then 'the control database was loaded from a dump or copied'
     end as why
@@ -28,8 +29,8 @@ on conflict (only_one) do update set
     relation = excluded.relation, noted_at = clock_timestamp(), doubted_at = null, doubt = null;
 
 -- name: tell
--- Have everybody who keeps the schedule read it anew: the triggers of the statement do it, without a row.
-update slacktide.organization set code = code where false;
+-- Have everybody who keeps the schedule read all of it anew.
+select pg_notify('slacktide_schedule', '');
 
 -- name: latest
 -- Give which database this is, since when it is not in doubt, and the last entry of its trail.

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
@@ -13,8 +14,9 @@ from psycopg.pq import TransactionStatus
 from slacktide.control.organization import list_organizations, list_sides
 from slacktide.control.origin import doubt_of
 from slacktide.control.setting import control_now, list_settings
+from slacktide.downtime.compiling import compile_schedule, recompile_schedule
 from slacktide.downtime.doubt import Doubt
-from slacktide.downtime.schedule import Organization, Schedule, Side, SideName, compile_schedule
+from slacktide.downtime.schedule import Organization, Schedule, Side, SideName
 from slacktide.downtime.setting import Setting
 from slacktide.downtime.state import Holders, State
 from slacktide.downtime.state import state_of as state_by
@@ -22,7 +24,13 @@ from slacktide.postgres.sql import load
 
 _sql = load("slacktide.control", "schedule.sql")
 
-CHANNEL = "slacktide_schedule"  # NOTIFY on each change of organizations, sides and settings
+CHANNEL = "slacktide_schedule"
+"""Told of each change of organizations, sides and settings: an organization's code, or nothing for all."""
+
+ALL = frozenset({""})
+"""What a keeper takes as told when it does not know what has changed."""
+
+_FEW = 20  # organizations that are read one by one; of more, everything is read at once
 
 
 class Known(msgspec.Struct, frozen=True):
@@ -44,18 +52,25 @@ def known_of(
     It is for use around an instant, now where none is given. For an organization it holds no other one: all but an
     e-mail link, which asks for any downtime, can be decided by it.
     """
-    outermost = connection.info.transaction_status is TransactionStatus.IDLE
-    with connection.transaction():
-        if outermost:
-            connection.execute(_sql["one_instant"])
+    with _one_instant(connection):
         return compile_known(
             settings=list_settings(connection, organization=organization),
-            organizations=[each for each in list_organizations(connection) if organization in (None, each.code)],
+            organizations=list_organizations(connection, code=organization),
             sides=list_sides(connection, organization=organization),
             around=around or control_now(connection),
             before=before,
             doubt=doubt_of(connection),
         )
+
+
+@contextmanager
+def _one_instant(connection: psycopg.Connection[Any]) -> Iterator[None]:
+    """Let everything be read as of one instant, or as the caller's transaction sees it."""
+    outermost = connection.info.transaction_status is TransactionStatus.IDLE
+    with connection.transaction():
+        if outermost:
+            connection.execute(_sql["one_instant"])
+        yield
 
 
 def compile_known(
@@ -83,6 +98,25 @@ def schedule_of(
 ) -> Schedule:
     """Compile the schedule from what is saved; see `known_of`."""
     return known_of(connection, around=around, organization=organization, before=before).schedule
+
+
+def reschedule(
+    connection: psycopg.Connection[Any], *, before: Schedule, told: Collection[str], around: datetime
+) -> Schedule:
+    """Compile the schedule anew after changes. `told` is what the channel said since `before`, of the same `around`."""
+    with _one_instant(connection):
+        if "" in told or len(told) > _FEW or before.in_doubt or doubt_of(connection):
+            return schedule_of(connection, around=around, before=before)
+        for code in told:
+            before = recompile_schedule(
+                before,
+                codes=[code],
+                settings=list_settings(connection, organization=code),
+                organizations=list_organizations(connection, code=code),
+                sides=list_sides(connection, organization=code),
+                around=around,
+            )
+    return before
 
 
 def state_of(

@@ -188,7 +188,7 @@ def decide(
         organization=organization,
         reasons=reasons,
         now=now,
-        valid_until=_valid_until(schedule, now=now, organization=organization, side=side),
+        valid_until=_valid_until(schedule, action, now=now, organization=organization, side=side),
         recheck=_recheck(schedule, now=now),
     )
 
@@ -255,9 +255,12 @@ def _left_reason(home: SideSchedule) -> Reason:
 
 
 def _valid_until(
-    schedule: Schedule | None, *, now: datetime, organization: str | None, side: SideName | None
+    schedule: Schedule | None, action: Action, *, now: datetime, organization: str | None, side: SideName | None
 ) -> datetime:
-    boundary = None if schedule is None else schedule.next_boundary(now, organization=organization, side=side)
+    boundary = None
+    if schedule is not None:
+        link = action is Action.EMAIL_LINK
+        boundary = schedule.next_boundary(now, organization=organization, side=side, link=link)
     return now + MAXIMUM_AGE if boundary is None else min(boundary, now + MAXIMUM_AGE)
 
 

@@ -183,11 +183,11 @@ def _schedule(read: _Document) -> Schedule:
     return Schedule(
         site=_read_phases(read.site, read.texts),
         organizations=organizations,
-        any_downtime=Timeline(None, changes),
         recheck=Timeline(read.recheck.first, read.recheck.changes).map(lambda _, text: _length(text)),
         email_scope=Timeline(read.email_scope.first, read.email_scope.changes),
         horizon=read.horizon,
         in_doubt=read.in_doubt,
+        told_of=Timeline(None, changes),
     )
 
 

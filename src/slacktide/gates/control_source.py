@@ -1,7 +1,7 @@
 """The schedule straight from the control database, for the server itself and for gates beside it.
 
 One connection listens and looks. Every second it asks for the time; the schedule is compiled anew only when something
-has changed, where what is the same is kept, and each hour, since of a recurring downtime only the occurrences of the
+has changed, of an organization that alone, and each hour, since of a recurring downtime only the occurrences of the
 next weeks are known.
 
 The events:
@@ -24,7 +24,7 @@ from typing import Any
 import psycopg
 
 from slacktide.control.gate import Seen, note_gates
-from slacktide.control.schedule import CHANNEL, schedule_of
+from slacktide.control.schedule import ALL, CHANNEL, reschedule, schedule_of
 from slacktide.control.setting import ClockSilent, control_now
 from slacktide.core.errors import OutsideError
 from slacktide.downtime.decision import MAXIMUM_AGE
@@ -64,6 +64,7 @@ class ControlSource:
         self._ended = threading.Event()
         self._connection: psycopg.Connection[Any] | None = None
         self._told = frozenset(self._channels)
+        self._whose = ALL
         self._all_told = float("-inf")
         self._hour: datetime | None = None
         self._schedule: Schedule | None = None
@@ -81,8 +82,8 @@ class ControlSource:
             schedule = None
             hour = now.replace(minute=0, second=0, microsecond=0)
             if CHANNEL in told or known is None or hour != self._hour:
-                schedule = self._schedule = schedule_of(connection, around=hour, before=self._schedule)
-                self._hour = hour
+                schedule = self._schedule = self._compiled(connection, hour, anew=known is None)
+                self._hour, self._whose = hour, frozenset()
                 self._count += 1
             self._do_beside(connection, told, report, now=now, monotonic=received)
             self._told = frozenset()
@@ -90,6 +91,12 @@ class ControlSource:
             self._leave()
             raise self._failed(error) from error
         return Fetched(schedule=schedule, tag=str(self._count), now=now, sent=sent, received=received)
+
+    def _compiled(self, connection: psycopg.Connection[Any], hour: datetime, *, anew: bool) -> Schedule:
+        """Compile what has changed; everything in a new hour, or where nothing is known."""
+        if self._schedule is None or anew or hour != self._hour:
+            return schedule_of(connection, around=hour, before=self._schedule)
+        return reschedule(connection, before=self._schedule, told=self._whose, around=hour)
 
     def wait(self, seconds: float) -> bool:
         """Wait until told of a change, or so many seconds."""
@@ -151,7 +158,7 @@ class ControlSource:
     def _connected(self) -> psycopg.Connection[Any]:
         if self._connection is None:
             self._connection = connect(self._address, name=f"gate {self._name}", options=_LIMITS, tcp_user_timeout=5000)
-            self._told = frozenset(self._channels)
+            self._told, self._whose = frozenset(self._channels), ALL
             for channel in self._channels:
                 self._connection.execute(psycopg.sql.SQL("listen {}").format(psycopg.sql.Identifier(channel)))
         return self._connection
@@ -162,6 +169,7 @@ class ControlSource:
         for message in connection.notifies(timeout=seconds, stop_after=1):
             told = True
             self._told |= {message.channel}
+            self._whose |= {message.payload} if message.channel == CHANNEL else frozenset()
         return (self._drain(connection, 0) or told) if told else False
 
     def _leave(self) -> None:

@@ -28,8 +28,9 @@ from slacktide.control.setting import ClockSilent, list_settings
 from slacktide.core.duration import format_instant
 from slacktide.core.errors import ExitStatus, OutsideError
 from slacktide.core.interval import Period
+from slacktide.downtime.compiling import compile_schedule
 from slacktide.downtime.decision import Decision, decide
-from slacktide.downtime.schedule import Schedule, Side, compile_schedule
+from slacktide.downtime.schedule import Schedule, Side
 from slacktide.downtime.setting import Setting, lookup
 from slacktide.holding.item import Step
 from slacktide.holding.wording import because

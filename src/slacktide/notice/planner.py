@@ -18,7 +18,7 @@ from slacktide.control.schedule import CHANNEL
 from slacktide.control.setting import list_settings
 from slacktide.core import clock
 from slacktide.core.interval import Period
-from slacktide.downtime.schedule import compile_schedule
+from slacktide.downtime.compiling import compile_schedule
 from slacktide.downtime.state import state_of
 from slacktide.notice import store
 from slacktide.notice.occurrence import Downtime, Known, Name
