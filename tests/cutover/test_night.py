@@ -55,7 +55,8 @@ where trace_id = (select min(trace_id) from hotel.trace where property_code = 'R
 
 
 FALSE = """
-update hotel.inventory set sold = sold + 1 where property_code = 'RESORT' and (room_type, stay_date) = (
+update hotel.inventory set sold = sold + 1, available = available - 1
+where property_code = 'RESORT' and (room_type, stay_date) = (
     select room_type, stay_date from hotel.inventory where property_code = 'RESORT' order by stay_date desc limit 1)
 """
 
