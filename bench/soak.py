@@ -255,6 +255,7 @@ class Run:
         outcome.differences += proof.not_whole(moving)
         outcome.differences += proof.not_refused(moving, role="soak_clerk")
         moving.run("move", "miscellaneous", NAME)
+        moving.run("hotel", "end-of-day", moving.target, "--property", PROPERTY)
         moving.run("move", "clean", NAME, "--apply", "--reason", "the soak")
         outcome.differences += proof.left_behind(moving)
         outcome.differences += [f"after clean: {text}" for text in proof.not_refused(moving, role="soak_clerk")]

@@ -88,6 +88,7 @@ class Moving:
     target: str
     folder: Path
     running: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    name: str = NAME
 
     @property
     def environment(self) -> dict[str, str]:
@@ -153,12 +154,12 @@ class Moving:
 
     def create(self) -> None:
         """Write the move down."""
-        self.run("move", "create", NAME, "--plan", "hotel", "--property", PROPERTY,
+        self.run("move", "create", self.name, "--plan", "hotel", "--property", PROPERTY,
                  "--source", self.source, "--target", self.target)  # fmt: skip
 
     def status(self) -> Any:
         """Give the panels."""
-        return self.run("move", "status", NAME).json
+        return self.run("move", "status", self.name).json
 
     def until_steady(self, *, seconds: float = 120.0) -> None:
         """Wait until the transfer is steady."""
@@ -174,7 +175,7 @@ class Moving:
     def start_arguments(self, *more: str, go: bool = True) -> list[str]:
         """Give the command that starts the down time."""
         gos = ["--go", "operations=Ada Night"] if go else []
-        return ["move", "downtime", "start", NAME, "--business-date", BUSINESS_DATE, *gos, *WAIVED, *more,
+        return ["move", "downtime", "start", self.name, "--business-date", BUSINESS_DATE, *gos, *WAIVED, *more,
                 "--reason", "the move"]  # fmt: skip
 
     # -- looking --------------------------------------------------------------------------------------------------
@@ -188,26 +189,26 @@ class Moving:
     def move(self) -> Any:
         """Give the move as the control database has it."""
         with connect(self.control, name="look") as connection:
-            return load_move(connection, name=NAME)
+            return load_move(connection, name=self.name)
 
     def procedure(self) -> tuple[str, str | None]:
         """Give the state of the down time and its error."""
-        rows = self.ask("control", _STATE, NAME)
+        rows = self.ask("control", _STATE, self.name)
         return (rows[0][0], rows[0][1]) if rows else ("not started", None)
 
     def steps(self) -> dict[str, str]:
         """Give the states of the steps."""
-        return dict(self.ask("control", _STEPS, NAME))
+        return dict(self.ask("control", _STEPS, self.name))
 
     def child(self, process: str) -> int | None:
         """Give the living child that runs a process of the move, if there is one."""
-        rows = self.ask("control", _PID, NAME, process)
+        rows = self.ask("control", _PID, self.name, process)
         pid = rows[0][0] if rows else None
         try:
             words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
         except OSError:
             return None
-        return pid if words[-3:-1] == [NAME.encode(), process.encode()] else None
+        return pid if words[-3:-1] == [self.name.encode(), process.encode()] else None
 
     def kill_child(self, process: str) -> bool:
         """Kill the child that runs a process with -9; False where none does."""

@@ -154,6 +154,11 @@ def left_behind(moving: Moving) -> list[str]:
     return at_source + [f"target: {text}" for (text,) in _left(moving.target, guarded=False)]
 
 
+def nothing_left(address: str) -> list[str]:
+    """Name what of ours is in a database of which everything was taken away."""
+    return [text for (text,) in _left(address, guarded=False)]
+
+
 def _left(address: str, *, guarded: bool) -> list[Any]:
     with connect(address, name="proof") as connection:
         return connection.execute(_LEFT, {"guarded": guarded}).fetchall()

@@ -54,6 +54,13 @@ where trace_id = (select min(trace_id) from hotel.trace where property_code = 'R
 """
 
 
+FALSE = """
+update hotel.inventory set sold = sold + 1, available = available - 1
+where property_code = 'RESORT' and (room_type, stay_date) = (
+    select room_type, stay_date from hotel.inventory where property_code = 'RESORT' order by stay_date desc limit 1)
+"""
+
+
 class Watch(threading.Thread):
     """Looks at both guards, and writes for CITY, for as long as the night lasts."""
 
@@ -294,12 +301,46 @@ def test_the_target_is_open(moving):
     moving.run("move", "processes", "start", NAME, accept=(1, 2))
 
 
+def test_the_watch_period(moving):
+    """After open it shows who wrote first and what was refused; nothing is cleaned before an End of Day balances."""
+    found = moving.status()["down_time"]["watch"]
+    slots = "select 1 from pg_replication_slots where database = current_database()"
+    until(lambda: not moving.ask("source", slots), seconds=10, what="the slot's end")  # nobody streams any more
+    assert found["first_write"] is None
+    assert found["refused_writes"] >= len(WRITES)
+    assert [check["name"] for check in found["checks"] if not check["ok"]] == ["end_of_day"]
+    said = moving.run("move", "clean", NAME, "--apply", accept=(1,)).err
+    assert "the first end of day at the target is done: The business date is 2016-08-15" in said
+    with connect(moving.target, name="test", role=CLERK) as connection:
+        connection.execute(NUMBER)
+    moving.run("hotel", "end-of-day", moving.target, "--property", PROPERTY)
+    found = moving.status()["down_time"]["watch"]
+    assert found["over"]
+    assert found["first_write"]["relation"] == "hotel.telephone_entry"
+
+
+def test_a_false_availability(moving):
+    """What is sold and not in availability is named, and holds the cleaning up."""
+    moving.ask("target", FALSE)
+    assert "rooms are sold, and" in moving.run("move", "clean", NAME, "--apply", accept=(1,)).err
+    moving.run("hotel", "inventory", moving.target, "--property", PROPERTY, "--resync")
+
+
 def test_clean(moving):
-    """Clean takes away everything of ours but the source's refusal, and says that this stays."""
+    """Clean takes away everything of ours but the source's refusal, says that this stays, and proves the rest."""
     moving.run("move", "miscellaneous", NAME)
     shown = moving.run("move", "clean", NAME).json
     assert not shown["applied"]
     assert any("STAYS" in line for line in shown["what"])
-    moving.run("move", "clean", NAME, "--apply")
+    done = moving.run("move", "clean", NAME, "--apply").json
+    assert any(line.startswith("proven: no publication, slot, key map") for line in done["what"])
     assert proof.left_behind(moving) == []
     assert proof.not_refused(moving, role=CLERK) == []
+    assert "`clean` took away" in moving.run("move", "downtime", "fallback", NAME, "--reason", "back", accept=(1,)).err
+
+
+def test_clean_all(moving):
+    """With --all the source's refusal goes too, and with it the last of the guard."""
+    moving.run("move", "clean", NAME, "--apply", "--all")
+    assert proof.refusal(moving.source, proof.ROUTES["update"], role=CLERK) is None
+    assert proof.nothing_left(moving.source) == []

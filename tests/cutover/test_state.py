@@ -73,7 +73,8 @@ def ask(control, source, target):
 
 
 def a_move(number, source, target):
-    texts = {"plan_file": "", "plan_text": "", "property_code": "HOTEL", "target_property": "NEW", "spool": ""}
+    texts = {"plan_file": "", "plan_text": "", "property_code": "HOTEL", "target_property": "NEW", "spool": "",
+             "organization": "HOTEL"}  # fmt: skip
     facts = {"task": 1, "state": "created", "configured_at": None, "facts": {}}
     return Move(move_id=number, name=f"move{number}", source=source, target=target, **texts, **facts)
 

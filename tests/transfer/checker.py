@@ -125,12 +125,13 @@ def target_objects(connection, plan, move, *, native):
             loose += [(table.name, "mapped only", t) for t in mapped[table.name] if t not in there]
             loose += [(table.name, "unmapped", t) for t in there if t not in mapped[table.name]]
         for row in kept:
-            _take_back(row, table, mapped)
+            take_back(row, table, mapped)
         rows[table.name] = kept
     return {name: canonical(found) for name, found in gather(rows, plan).items()}, loose
 
 
-def _take_back(row, table, mapped):
+def take_back(row, table, mapped):
+    """Give a row of the target the keys of the source."""
     own = [(table.key[0], table.name)] if table.drawn else []
     for column, name in [(r.column, r.target) for r in table.references] + own:
         if row[column] is not None:

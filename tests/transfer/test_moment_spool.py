@@ -28,6 +28,7 @@ class Processes:
             move_id=line.move_id, name=line.move, plan_file="bare.yaml", plan_text=(HERE / "bare.yaml").read_text(),
             property_code=line.property, target_property=line.property, source=line.addresses[0],
             target=line.addresses[1], spool=str(line.folder / "spool"), task=5, state="", configured_at=None, facts={},
+            organization=line.property,
         )  # fmt: skip
         move.__dict__["plan"] = line.plan
         self.move = move

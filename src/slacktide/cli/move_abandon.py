@@ -48,8 +48,8 @@ def abandon(
         if yes is None:
             for line in abandoning.describe(move, record.current()):
                 options.note(line)
-        if yes != move.property_code:
-            raise NotConfirmed(move=name, given=yes, code=move.property_code)
+        if yes != move.organization:
+            raise NotConfirmed(move=name, given=yes, code=move.organization)
         abandoning.decide(connection, move=move, who=options.who, reason=options.reason or "")
         _open_source(connection, move, options)
         _clear(connection, move, record)
@@ -60,9 +60,9 @@ def _open_source(connection: psycopg.Connection[TupleRow], move: Move, options: 
     """Open the source at once; where it cannot be reached, workers go on trying."""
     try:
         if abandoning.open_source(connection, move=move):
-            options.note(f"{move.property_code} is open at the source; the target is being cleared")
+            options.note(f"{move.organization} is open at the source; the target is being cleared")
     except (Unreachable, Overtaken) as error:
-        options.note(f"{move.property_code} is NOT OPEN yet at the source; it is tried again: {error}")
+        options.note(f"{move.organization} is NOT OPEN yet at the source; it is tried again: {error}")
 
 
 def _clear(connection: psycopg.Connection[TupleRow], move: Move, record: Record) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
-from slacktide.cli import move_abandon, move_miscellaneous, move_pause, move_window
+from slacktide.cli import move_abandon, move_fallback, move_miscellaneous, move_pause, move_process, move_window
 from slacktide.cli.address import reachable
 from slacktide.cli.move_monitor import Monitor
 from slacktide.cli.output import ACTING, SHOWN, Acting, Flag, Shown, table
@@ -25,8 +25,8 @@ from slacktide.cutover import precondition, result
 from slacktide.cutover.attempt import TRANSITIONS, WORKING, Event, IllegalAttemptEvent, State
 from slacktide.cutover.decision_time import decision_time
 from slacktide.cutover.record import Record
-from slacktide.cutover.start import find, start_down_time
-from slacktide.transfer.journal import DOWN_TIME, Journal
+from slacktide.cutover.start import find, require, start_down_time
+from slacktide.transfer.journal import DOWN_TIME, PROCESSES, Journal
 from slacktide.transfer.move import Move, load_move, set_fact
 from slacktide.worker.presence import require_worker
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     import psycopg
     from psycopg.rows import TupleRow
 
-app = App(name="downtime", help="The System Down Time of a move: check, start, pause, resume, abandon.")
+app = App(name="downtime", help="The System Down Time of a move: check, start, pause, resume, abandon, fallback.")
 
 app.command(move_pause.pause)
 app.command(move_abandon.abandon)
@@ -98,7 +98,7 @@ def check(
 def _instant(connection: psycopg.Connection[TupleRow], move: Move, text: str | None) -> datetime | None:
     if text is None:
         return None
-    zone = organization_of(connection, code=move.property_code).zone
+    zone = organization_of(connection, code=move.organization).zone
     return parse_instant(text, now=control_now(connection), zone=zone)
 
 
@@ -133,6 +133,35 @@ def start(
             start_down_time(connection, move=move, wish=wish, gos=gos, who=options.who,
                             reason=options.reason or f"move {name}")  # fmt: skip
         return _watch(connection, move, options)
+
+
+@app.command
+def fallback(
+    name: _Name,
+    /,
+    *,
+    downtime: _Downtime = None,
+    business_date: _BusinessDate = None,
+    open_by: _OpenBy = None,
+    go: _Go = (),
+    waive: _Waive = (),
+    options: Acting = ACTING,
+) -> int:
+    """Move the property back with what changed since it was opened: carry it while it trades, then start and watch."""
+    waived = waived_of(waive)
+    back, begun = move_fallback.carried(name, options)
+    if not begun:
+        with open_control() as control, control.connect(name="move downtime fallback") as connection:
+            move = load_move(connection, name=back)
+            gos_of(go, move=move)
+            wish = precondition.Wish(downtime, business_date, waived, _instant(connection, move, open_by))
+            with reachable(move.source, move.target):
+                found = find(connection, move=move, wish=wish)
+            found.lines = [line for line in found.lines if line.name not in ("steady", "stopped")]  # what we do
+            require(found, move=move)
+            move_process.stop_in_order(connection, move, PROCESSES)
+    return start(back, downtime=downtime, business_date=business_date, open_by=open_by, go=go, waive=waive,
+                 options=options)  # fmt: skip
 
 
 @app.command
@@ -254,16 +283,17 @@ def clean(
         last = Record(connection, move_id=move.move_id, move=move.name).last()
         if last is not None and last.state not in (State.OPEN, State.ABANDONED):
             raise StillNeeded(move=name, state=last.state)
-        if last is not None and last.state == State.OPEN:
+        is_open = last is not None and last.state == State.OPEN
+        if is_open:
             move_miscellaneous.require_moved(move)
-        lines = cleaning.describe(move, is_open=last is not None and last.state == State.OPEN, everything=all_)
+        cleaning.require(connection, move=move)
+        moves = cleaning.legs(connection, move=move, is_open=is_open)
+        lines = cleaning.describe(moves, is_open=is_open, everything=all_)
         if apply:
+            acting = {"who": options.who, "reason": options.reason or ""}
             with reachable(move.source, move.target):
-                cleaning.clean(
-                    connection, move=move, is_open=last is not None and last.state == State.OPEN, everything=all_,
-                    who=options.who,
-                )  # fmt: skip
-            record_audit(connection, who=options.who, what="move clean", object=name, reason=options.reason or "")
+                lines += cleaning.clean(connection, moves=moves, is_open=is_open, everything=all_, **acting)
+            record_audit(connection, what="move clean", object=name, after={"all": all_}, **acting)
         return options.say(
             {"move": name, "applied": apply, "what": lines},
             "\n".join([*lines, "" if apply else f"Nothing was done: slacktide move clean {name} --apply"]),

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from psycopg.rows import TupleRow
 
     from slacktide.cutover.record import Record
+    from slacktide.cutover.watch import Watch
 
 app = App(name="processes", help="Start and stop the four processes, and pace the initial pass.")
 
@@ -76,7 +77,7 @@ def pace(
         found = pacing.change(
             connection, move=move, hours=hours, rate=rate, who=options.who, reason=options.reason or ""
         )
-        zone = organization_of(connection, code=move.property_code).zone
+        zone = organization_of(connection, code=move.organization).zone
         said = pacing.sentence(found, now=control_now(connection), zone=zone) or "the pass reads always, at full speed"
     return options.say({"move": name, "hours": found.hours, "rate": found.rate}, f"{name}: {said}")
 
@@ -126,13 +127,18 @@ def stop(name: _Name, process: _Process = None, /, *, options: Acting = ACTING) 
     listed = _named(process)
     with open_control() as control, control.connect(name="move processes stop") as connection:
         move = load_move(connection, name=name)
-        journal = Journal(connection, move_id=move.move_id)
-        for each in listed:
-            journal.want(each, running=False)
-            _await_stopped(connection, move, each)
+        stop_in_order(connection, move, listed)
         record_audit(connection, who=options.who, what="move processes stop", object=name,
                      after={"processes": list(listed)}, reason=options.reason or "")  # fmt: skip
         return options.say({"move": name, "stopped": list(listed)}, f"{name}: {', '.join(listed)} stopped")
+
+
+def stop_in_order(connection: psycopg.Connection[TupleRow], move: Move, processes: tuple[str, ...]) -> None:
+    """Stop processes, each after the batch in hand. Raises NotStopping."""
+    journal = Journal(connection, move_id=move.move_id)
+    for each in processes:
+        journal.want(each, running=False)
+        _await_stopped(connection, move, each)
 
 
 def _await_stopped(connection: psycopg.Connection[TupleRow], move: Move, process: str) -> None:
@@ -161,6 +167,7 @@ def status(
     options: Shown = SHOWN,
 ) -> int:
     """Show the four panels: state, queue, rate, lag, what each waits for; steady or not; failed and warned messages."""
+    from slacktide.cutover import watch as watching  # noqa: PLC0415 -- shown beside the panels
     from slacktide.cutover.record import Record  # noqa: PLC0415 -- shown beside the panels
 
     with open_control() as control, control.connect(name="move status") as connection:
@@ -172,8 +179,11 @@ def status(
             if watch and not options.json and sys.stdout.isatty():
                 write("\x1b[H\x1b[2J")
             paced = _paced(connection, move, found)
-            record = Record(connection, move_id=move.move_id, move=move.name)
-            down_time, text = _down_time(connection, move, record)
+            record, watched = (
+                Record(connection, move_id=move.move_id, move=move.name),
+                watching.look(connection, move=move),
+            )
+            down_time, text = _down_time(connection, move, record, watched)
             standing = task.standing(move, found, record.last())
             shown = msgspec.to_builtins(found) | {"pace": paced, "gate": standing}
             paused = f"\n{paced}" if paced else ""
@@ -186,15 +196,18 @@ def status(
 
 def _paced(connection: psycopg.Connection[TupleRow], move: Move, found: panel.MoveStatus) -> str | None:
     """Say how the pass is paced, while there is one; nothing where it reads always and at full speed."""
-    zone = organization_of(connection, code=move.property_code).zone
+    zone = organization_of(connection, code=move.organization).zone
     found_pace = pacing.pace_of(move.facts)
     return pacing.sentence(found_pace, now=control_now(connection), zone=zone) if found.pass_left else None
 
 
-def _down_time(connection: psycopg.Connection[TupleRow], move: Move, record: Record) -> tuple[dict[str, Any], str]:
+def _down_time(
+    connection: psycopg.Connection[TupleRow], move: Move, record: Record, watched: Watch | None
+) -> tuple[dict[str, Any], str]:
     """Give the last attempt at the down time as facts and as text; nothing where there was none."""
     from slacktide.cli import move_monitor  # noqa: PLC0415 -- shown beside the panels
     from slacktide.cutover import milestone, result  # noqa: PLC0415 -- shown beside the panels
+    from slacktide.cutover import watch as watching  # noqa: PLC0415 -- shown beside the panels
 
     last = record.last()
     if last is None:
@@ -208,6 +221,9 @@ def _down_time(connection: psycopg.Connection[TupleRow], move: Move, record: Rec
     if passed is not None and last.abandoned_at is None:
         facts["planned_end_passed"] = passed
         text += "\n" + move_window.overdue(passed, move=move.name)
+    if watched is not None:
+        facts["watch"] = msgspec.to_builtins(watched) | {"over": watched.over}
+        text += "\n" + watching.text(watched)
     if last.abandoned_at is not None:
         facts["abandoned"] = result.abandoned(last, move=move)
         text += "\n" + move_window.abandoned(facts["abandoned"])

@@ -49,7 +49,7 @@ def verify(name: Annotated[str, Parameter(name="NAME", help="The move's name.")]
     with open_control() as control, control.connect(name="move verify") as connection:
         move = load_move(connection, name=name)
         new = bool(_running(connection, move))
-        found = _verified(connection, move) if new else move.facts.get(FACT)
+        found = verified(connection, move) if new else move.facts.get(FACT)
         if found is None:
             raise NeverVerified(move=name)
         options.say({"verified": found, "new": new}, _text(found, new=new))
@@ -61,7 +61,7 @@ def _running(connection: psycopg.Connection[TupleRow], move: Move) -> list[str]:
     return [name for name, each in panels.items() if each.state not in ("stopped", "failed")]
 
 
-def _verified(connection: psycopg.Connection[TupleRow], move: Move) -> dict[str, Any]:
+def verified(connection: psycopg.Connection[TupleRow], move: Move) -> dict[str, Any]:
     """Ask for a verification, and wait for one that began afterwards."""
     number: int | None = None
     limit, said = clock.monotonic_seconds() + _LIMIT_SECONDS, ""

@@ -57,7 +57,7 @@ def _enter(connection: psycopg.Connection[TupleRow], move: Move, testers: list[s
     found = verifying.current(connection, move=move)
     everybody = found.testers if found else testers
     lines = [
-        f"{', '.join(everybody)} may enter {move.property_code} at the target; all others stay out.",
+        f"{', '.join(everybody)} may enter {move.organization} at the target; all others stay out.",
         "Their database users act by `set role slacktide_tester`; who may not yet: grant slacktide_tester to USER;",
         f"  psql {copyable(move.target)}",
         "What they write of the property is taken away before it opens. They leave with the last go, or now:",

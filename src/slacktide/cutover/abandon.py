@@ -42,7 +42,7 @@ from slacktide.guard import closing
 from slacktide.guard.state import State as Guarded
 from slacktide.postgres import sql
 from slacktide.postgres.connection import Unreachable, connect
-from slacktide.transfer import clearing, prepare
+from slacktide.transfer import clearing, preparation, prepare
 from slacktide.transfer.journal import DOWN_TIME, LOCK_CLASS, Journal
 from slacktide.transfer.move import load_move
 
@@ -66,9 +66,11 @@ class TooLate(InputError):
 def describe(move: Move, attempt: Attempt) -> list[str]:
     """Say what will be done, a line each, in order."""
     return [
-        f"source: {move.property_code} is opened at once",
-        f"the downtime {attempt.downtime_id} is ended; what else keeps {move.property_code} down stays",
-        f"target: every row of {move.target_property} that this move wrote goes, configuration too; it stays closed",
+        f"source: {move.organization} is opened at once",
+        f"the downtime {attempt.downtime_id} is ended; what else keeps {move.organization} down stays",
+        f"target: every row of {move.target_property} that this move wrote goes, configuration too; it stays closed"
+        if move.back_of is None
+        else f"target: the rows of {move.target_property} stay, and are reference only again",
         "source: the replication slot is dropped; publication and guard stay for a second try",
         "control: the journal is forgotten, and the move begins again at task 3; conversions stay",
     ]
@@ -81,7 +83,7 @@ def decide(control: _Connection, *, move: Move, who: str, reason: str) -> bool:
 
     Raises TooLate, NotStarted, ReasonMissing.
     """
-    require_reason(reason, what=f"slacktide move downtime abandon {move.name} --yes {move.property_code}")
+    require_reason(reason, what=f"slacktide move downtime abandon {move.name} --yes {move.organization}")
     record = Record(control, move_id=move.move_id, move=move.name)
     with control.transaction():
         before = record.lock()
@@ -128,12 +130,12 @@ def open_source(control: _Connection, *, move: Move) -> bool:
 def _note_open(control: _Connection, move: Move, attempt: Attempt) -> None:
     """Note that the source is open, and end the downtime given at Start, once."""
     facts = {"who": attempt.abandoned_by or "", "reason": attempt.abandoned_reason or ""}
-    sides = list_sides(control, organization=move.property_code)
+    sides = list_sides(control, organization=move.organization)
     if any(side.side == "source" and side.state != "open" for side in sides):
-        set_side(control, organization=move.property_code, side="source", state="open", **facts)
+        set_side(control, organization=move.organization, side="source", state="open", **facts)
     if attempt.source_opened_at is None:
         _end_downtime(control, attempt, **facts)
-    still = [because(other) for other in state_of(control, organization=move.property_code).because]
+    still = [because(other) for other in state_of(control, organization=move.organization).because]
     encoded = msgspec.json.encode(still).decode()
     control.execute(_STATEMENTS["source_opened"],
                     {"move_id": move.move_id, "attempt": attempt.attempt, "still_down": encoded})  # fmt: skip
@@ -195,6 +197,10 @@ def _clear_target(control: _Connection, move: Move) -> clearing.Cleared:
 
     with connect(move.target, name=f"{move.name} abandon", timeout_seconds=_TIMEOUT_SECONDS) as target:
         clearing.end_connections(target, move=move.name, doing=("process", "down time", "abandon"))
+        if move.back_of is not None:  # what is there was there before
+            cleared = clearing.pass_by(target, move=move)
+            preparation.set_aside(target, move=move)
+            return cleared
         if tested:
             verifying.end_for_abandon(control, target, move=move, who=tested.who)
         return clearing.clear(target, move=move, derived=derived, testers=tested is not None)

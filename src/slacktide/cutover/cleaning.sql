@@ -1,3 +1,47 @@
+-- name: guarded
+-- Whether there is a guard here.
+select to_regclass('slacktide.guard_closing') is not null
+
+-- name: guard_needed
+-- Whether anything but us needs the guard here: an organization that is not open, a move that reads or writes here, a
+-- window that was made known.
+select exists (select from slacktide.guard_closing where organization <> '*' and state <> 'open')
+    or exists (select from slacktide.guard_window where ends_at is null or ends_at > clock_timestamp())
+    or exists (select from pg_publication where starts_with(pubname, 'slacktide_'))
+    or to_regclass('slacktide.mover_move') is not null
+
+-- name: left
+-- What of a move is still here.
+select 'the publication ' || pubname from pg_publication where pubname = %(publication)s
+union all
+select 'the slot ' || slot_name from pg_replication_slots where database = current_database() and slot_name ~ %(slots)s
+
+-- name: has_key_map
+-- Whether there is a key map here, of whatever move.
+select to_regclass('slacktide.mover_move') is not null
+
+-- name: left_of_keys
+-- What the key map still knows of a move.
+select 'the key map of ' || name from slacktide.mover_move where name = %(move)s
+
+-- name: has_identities
+-- Whether replica identities were set here.
+select to_regclass('slacktide.identity_before') is not null
+
+-- name: identities
+-- The replica identities from before, where no other move reads here.
+select relation::text, case when identity = 'i' and index is null then 'd' else identity end::text
+from slacktide.identity_before
+where not exists (select from pg_publication where starts_with(pubname, 'slacktide_') and pubname <> %(move)s)
+
+-- name: identities_now
+-- The replica identities of tables and leaves as they are.
+select oid::regclass::text, relreplident::text from pg_class where oid::regclass::text = any (%(relations)s)
+
+-- name: taken_back
+-- Note that a way back was given up.
+update slacktide.move set state = %(state)s where move_id = %(move_id)s
+
 -- name: forget_guard
 -- Take away what the guard keeps in a database where no table is guarded any more, and the schema when it is then empty.
 do $$

@@ -74,11 +74,11 @@ def tell(control: _Connection, *, configured: Mapping[store.Channel, bool], at: 
 
 def _worded(control: _Connection, name: str, milestone: str, more: str) -> Milestone:
     move = load_move(control, name=name)
-    said = f"{move.property_code}: {_SAID[milestone]}"
+    said = f"{move.organization}: {_SAID[milestone]}"
     lines = [f"{said} (move {name}).", *([more] if more else [])]
     if milestone in _NEXT:
         lines.append(_NEXT[milestone].format(move=name))
-    return Milestone(move=name, organization=move.property_code, milestone=milestone, subject=said,
+    return Milestone(move=name, organization=move.organization, milestone=milestone, subject=said,
                      text="\n\n".join(lines) + "\n")  # fmt: skip
 
 

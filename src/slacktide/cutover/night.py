@@ -12,6 +12,7 @@ from slacktide.cutover.engine import Engine
 from slacktide.cutover.kind import find
 from slacktide.cutover.record import Record
 from slacktide.postgres.connection import connect
+from slacktide.transfer import returning
 from slacktide.transfer.ahead import subject_of
 from slacktide.transfer.verify_carry import NothingVerified, verify_again, verify_ahead
 
@@ -112,6 +113,14 @@ class Night:
             "control": self.control,
             "move_id": self.move.move_id,
         }
+        found = self._verify(facts, whole=whole)
+        if self.move.back_of is not None and found.different:
+            different = [(difference.entity, difference.key) for difference in found.differences]
+            if returning.let_settled_stay(self.control, back=self.move, different=different):
+                found = self._verify(facts, whole=whole)
+        return found
+
+    def _verify(self, facts: dict[str, Any], *, whole: bool) -> Verification:
         with contextlib.suppress(NothingVerified):
             if not whole:
                 return verify_again(**facts)

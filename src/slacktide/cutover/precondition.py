@@ -95,7 +95,7 @@ def check(sides: Sides, *, move: Move, wish: Wish, now: datetime) -> Finding:
         in_effect,
         _people(sides.control, move, now=now),
         _business_date(sides, move, named),
-        *(_plan_check(sides, move, check) for check in move.plan.checks),
+        *(plan_check(sides, move, check) for check in move.plan.checks),
         _contingency(sides.control, move, wish, now=now),
         _prediction(sides.control, move, wish, downtime, now=now),
         _judged(10, "partners", "The partners' checklist is filled", partner.judge(sides.control, move=move), wish),
@@ -126,8 +126,8 @@ def _transfer(control: psycopg.Connection[TupleRow], move: Move) -> list[Precond
 
 def _downtime(control: psycopg.Connection[TupleRow], move: Move, wish: Wish) -> tuple[Setting | None, Precondition]:
     line = Precondition(4, "downtime", "A downtime of the property, users out, is in effect", ok=False)
-    line.mend = f"slacktide downtime schedule --organization {move.property_code} --for PT2H --users out --reason TEXT"
-    found = control_downtime.downtimes_in_effect(control, organization=move.property_code)
+    line.mend = f"slacktide downtime schedule --organization {move.organization} --for PT2H --users out --reason TEXT"
+    found = control_downtime.downtimes_in_effect(control, organization=move.organization)
     if wish.downtime_id is not None:
         found = [setting for setting in found if setting.id == wish.downtime_id]
     if len(found) != 1:
@@ -141,15 +141,15 @@ def _downtime(control: psycopg.Connection[TupleRow], move: Move, wish: Wish) -> 
 
 
 def _people(control: psycopg.Connection[TupleRow], move: Move, *, now: datetime) -> Precondition:
-    known = known_of(control, organization=move.property_code)
-    left = people(control, organization=move.property_code, known=known, now=now)
+    known = known_of(control, organization=move.organization)
+    left = people(control, organization=move.organization, known=known, now=now)
     ids = [("lease", one.lease.id, one.lease.user) for one in left.leases]
     ids += [("session", one.id, one.user) for one in left.waited_for]
     found = [f"{kind} {key} of {user}" for kind, key, user in ids]
     reason = ", ".join(found[:5]) + (f" and {len(found) - 5} more" if len(found) > 5 else "")  # noqa: PLR2004 -- as many as are read
     if not found and not left.settled:
         reason = "somebody is about to open a task"
-    mend = f"slacktide holders --organization {move.property_code}"
+    mend = f"slacktide holders --organization {move.organization}"
     if ids:
         mend = f"slacktide {ids[0][0]} end {ids[0][1]} --reason TEXT, or wait for them: {mend}"
     return Precondition(5, "sessions", "No lease and no session is left", not reason, reason, mend)
@@ -189,13 +189,14 @@ def _business_date(sides: Sides, move: Move, named: date) -> Precondition:
     return line
 
 
-def _plan_check(sides: Sides, move: Move, check: Check) -> Precondition:
+def plan_check(sides: Sides, move: Move, check: Check, **facts: object) -> Precondition:
+    """Ask one of the plan's own checks; `facts` are its parameters besides the property."""
     connection, address, code = (
         (sides.source, move.source, move.property_code)
         if check.database == "source"
         else (sides.target, move.target, move.target_property)
     )
-    rows = [row[0] for row in connection.execute(check.sql, {"property": code})]
+    rows = [row[0] for row in connection.execute(check.sql, {"property": code, **facts})]
     shown = " ".join(rows[:5]) + (f" And {len(rows) - 5} more." if len(rows) > 5 else "")  # noqa: PLR2004 -- as many as are read
     mend = check.mend.replace("{address}", copyable(address)).replace("{property}", shlex.quote(code))
     return Precondition(7, check.name, check.title, not rows, shown, mend)

@@ -211,5 +211,5 @@ def judge(
 
 
 def _longer(move: Move, what: str) -> str:
-    longer = f"slacktide downtime list --organization {move.property_code}, then slacktide downtime extend ID --by PT1H"
+    longer = f"slacktide downtime list --organization {move.organization}, then slacktide downtime extend ID --by PT1H"
     return f"{'name a later --open-by' if 'open' in what else longer}, or waive it by name: --waive prediction=NAME"

@@ -26,8 +26,9 @@ from slacktide.cutover.record import Record
 from slacktide.cutover.rehearsal_step import steps_for
 from slacktide.cutover.step import BarrierVoid, Step
 from slacktide.guard.closing import Overtaken
-from slacktide.postgres.connection import Unreachable
+from slacktide.postgres.connection import Unreachable, connect
 from slacktide.postgres.stream import SlotNotCreated, StreamEnded
+from slacktide.transfer import prepare
 from slacktide.transfer.journal import OwnedElsewhere
 from slacktide.transfer.source import SourceBusy
 
@@ -59,8 +60,16 @@ def run(*, move: Move, journal: Journal, ended: Callable[[], bool]) -> None:
             _attempt(move, journal, record, ended)
         else:
             break
+    if record.current().state == State.OPEN:
+        _spare_the_source(move)
     if record.rest():
         journal.say("stopped")
+
+
+def _spare_the_source(move: Move) -> None:
+    """Drop the slot of a move that is open: nobody streams any more, and the source would keep its log for it."""
+    with contextlib.suppress(Unreachable, psycopg.Error), connect(move.source, name=f"{move.name} open") as source:
+        prepare.drop_slots(source, move=move.name)
 
 
 def _attempt(move: Move, journal: Journal, record: Record, ended: Callable[[], bool]) -> None:

@@ -158,7 +158,7 @@ def _timeline(control: _Connection, move: Move) -> list[dict[str, Any]]:
     """Give what the trail has of the move, its property, and the downtimes that it was made in."""
     facts = {"move_id": move.move_id}
     downtimes = [f"downtime {id_}" for (id_,) in control.execute(_STATEMENTS["downtimes"], facts)]
-    objects = [move.name, f"move {move.name}", f"organization {move.property_code}", *downtimes]
+    objects = [move.name, f"move {move.name}", f"organization {move.organization}", *downtimes]
     rows = control.execute(_STATEMENTS["trail"], facts | {"objects": objects})
     return [dict(zip(("at", "by", "what", "object", "reason"), row, strict=True)) for row in rows]
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import psycopg
     from psycopg.rows import TupleRow
 
+    from slacktide.downtime.setting import Setting
     from slacktide.transfer.move import Move
 
     _Connection = psycopg.Connection[TupleRow]
@@ -35,6 +36,14 @@ def find(control: _Connection, *, move: Move, wish: precondition.Wish) -> precon
         return precondition.check(sides, move=move, wish=wish, now=control_now(control))
 
 
+def require(found: precondition.Finding, *, move: Move) -> Setting:
+    """See that all preconditions hold; give the downtime. Raises PreconditionsFail."""
+    if not found.ok or found.downtime is None:
+        bad = [f"{line.title.lower()}: {line.reason}" for line in found.lines if not line.ok and not line.waived_by]
+        raise precondition.PreconditionsFail(move=move.name, reasons="; ".join(bad))
+    return found.downtime
+
+
 def start_down_time(
     control: _Connection, *, move: Move, wish: precondition.Wish, gos: dict[str, str], who: str, reason: str
 ) -> None:  # fmt: skip
@@ -42,20 +51,18 @@ def start_down_time(
     record = Record(control, move_id=move.move_id, move=move.name)
     _require_over(record, move)
     found = find(control, move=move, wish=wish)
-    if not found.ok or found.downtime is None:
-        bad = [f"{line.title.lower()}: {line.reason}" for line in found.lines if not line.ok and not line.waived_by]
-        raise precondition.PreconditionsFail(move=move.name, reasons="; ".join(bad))
+    downtime = require(found, move=move)
     with control.transaction():
         record.lock_move()
         _require_over(record, move)
         attempt = record.begin(
             steps=[(step.name, step.title) for step in steps_of(move.plan)], waived=wish.waived, gos=gos,
-            downtime_id=str(found.downtime.id), business_date=found.business_date, open_by=wish.open_by,
+            downtime_id=str(downtime.id), business_date=found.business_date, open_by=wish.open_by,
             who=who, reason=reason,
         )  # fmt: skip
         prediction.bind(control, move=move, attempt=attempt)
         set_task(control, move=move, task=6, state="down time")
-        facts = {"downtime": str(found.downtime.id), "waived": wish.waived, "gos": gos}
+        facts = {"downtime": str(downtime.id), "waived": wish.waived, "gos": gos}
         record_audit(control, who=who, what="move downtime start", object=move.name, after=facts, reason=reason)
         Journal(control, move_id=move.move_id).want(DOWN_TIME, running=True)
 

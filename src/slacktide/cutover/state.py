@@ -36,7 +36,7 @@ from slacktide.guard.closing import Closing
 from slacktide.guard.holders import Holder, holders
 from slacktide.postgres.connection import connect, shown
 from slacktide.postgres.sql import load
-from slacktide.transfer.move import Move
+from slacktide.transfer.move import TAKEN_BACK, Move
 
 _sql = load(__package__, "state.sql")
 _TIMEOUT_SECONDS = 2
@@ -96,8 +96,10 @@ def places(moves: Iterable[Move]) -> list[Place]:
     """Give where the organizations that move are guarded, and for each of these databases the site."""
     found: dict[tuple[str | None, str], Place] = {}
     for move in sorted(moves, key=lambda move: move.move_id):
-        code = move.property_code
-        found[code, "source"] = Place(code, "source", move.source, code)
+        if move.state == TAKEN_BACK:
+            continue  # then the move that it should have taken back counts
+        code = move.organization
+        found[code, "source"] = Place(code, "source", move.source, move.property_code)
         found[code, "target"] = Place(code, "target", move.target, move.target_property)
     for address in {place.address for place in found.values()}:
         found[None, address] = Place(None, "source", address, closing.SITE)

@@ -32,6 +32,8 @@ from slacktide.guard.state import State
 from slacktide.postgres.connection import shown
 from slacktide.transfer import panel
 from slacktide.transfer.acceptance import accepted_of
+from slacktide.transfer.configuration_property import business_dates
+from slacktide.transfer.configuration_sql import set_business_date
 from slacktide.transfer.counter import raise_counters
 from slacktide.transfer.move import set_task
 from slacktide.transfer.prepare import guarded_tables
@@ -73,7 +75,7 @@ def close_source(night: Night) -> Any:
         return {"state": str(seen.state)}
     night.require_stepping()  # after the epoch was read: whoever abandons it from here on raises that
     closing.begin_closing(night.source, organization=move.property_code, reason=night.attempt.reason, epoch=seen.epoch)
-    set_side(night.control, organization=move.property_code, side="source", state="closed",
+    set_side(night.control, organization=move.organization, side="source", state="closed",
              who=night.attempt.who, reason=night.attempt.reason)  # fmt: skip
     return {"state": "closing"}
 
@@ -144,12 +146,15 @@ def entities_step(name: str, entities: tuple[str, ...]) -> Callable[[Night], Any
 
 
 def raise_number_ranges(night: Night) -> Any:
-    """Raise every number range of the target to the source's; never lower one."""
+    """Raise every number range of the target to the source's; never lower one. Its business date is the source's."""
     raised = raise_counters(
         source=night.source, target=night.target, plan=night.move.plan,
         source_property=night.move.property_code, target_property=night.move.target_property,
     )  # fmt: skip
-    return {"counters": raised}
+    dates = business_dates(night.source, night.target, move=night.move)
+    facts = {"date": dates.source, "code": night.move.target_property}
+    night.target.execute(set_business_date(night.move.plan), facts)
+    return {"counters": raised, "business_date": dates.source}
 
 
 def verify(night: Night) -> Any:
@@ -197,10 +202,10 @@ def hand_over(night: Night) -> Any:
             night.source, organization=move.property_code, lives_at=place, reason=reason, epoch=seen.epoch
         )
     _decide(night)
-    set_side(night.control, organization=move.property_code, side="source", state="reference only",
+    set_side(night.control, organization=move.organization, side="source", state="reference only",
              lives_at=place, who=who, reason=reason)  # fmt: skip
     closing.open_target(night.target, organization=move.target_property, reason=reason)
-    set_side(night.control, organization=move.property_code, side="target", state="open", who=who, reason=reason)
+    set_side(night.control, organization=move.organization, side="target", state="open", who=who, reason=reason)
     set_task(night.control, move=move, task=6, state="open")
     return {"lives_at": place, "still_down": _end_downtime(night)}
 

@@ -140,7 +140,7 @@ def _note(control: _Connection, move: Move, *, testers: list[str], who: str, rea
     found = current(control, move=move)
     everybody = found.testers if found else testers
     still = _tell_gates(control, attempt.downtime_id, testers=everybody, who=who, reason=reason)
-    set_side(control, organization=move.property_code, side="target", state="closed", testers=everybody,
+    set_side(control, organization=move.organization, side="target", state="closed", testers=everybody,
              who=who, reason=reason)  # fmt: skip
     record_audit(control, who=who, what="move verifying", object=move.name, after={"testers": everybody}, reason=reason)
     return still
@@ -205,7 +205,7 @@ def turn_out(night: Night) -> None:
 def _close(control: _Connection, target: _Connection, move: Move, *, who: str) -> None:
     reason = "testers leave"
     closing.prepare_target(target, organization=move.target_property, reason=reason)
-    set_side(control, organization=move.property_code, side="target", state="closed", who=who, reason=reason)
+    set_side(control, organization=move.organization, side="target", state="closed", who=who, reason=reason)
 
 
 def _keep_wrote(night: Night) -> None:

@@ -104,7 +104,7 @@ def _add(control: _Connection, name: str, move_name: str, window: Wish | None, w
     move = load_move(control, name=move_name)
     downtime = None
     if window is not None:
-        answer = schedule_downtime(control, wish=window, organizations=[move.property_code], who=who, reason=reason)
+        answer = schedule_downtime(control, wish=window, organizations=[move.organization], who=who, reason=reason)
         downtime = str(answer.downtimes[0]["id"])
     if _one(control, "add", move_id=move.move_id, wave=name, downtime=downtime) is None:
         raise InAnotherWave(move=move_name, wave=_one(control, "wave_of", move_id=move.move_id))
@@ -168,7 +168,7 @@ def _line(control: _Connection, wave: Wave, member: Member) -> Line:
     status = panel.status(control, move=move)
     record = Record(control, move_id=move.move_id, move=move.name)
     attempt = record.last()
-    facts: dict[str, Any] = {"move": move.name, "property": move.property_code, "task": move.task,
+    facts: dict[str, Any] = {"move": move.name, "property": move.organization, "task": move.task,
                              "steady": status.steady, "predicted_seconds": None}  # fmt: skip
     if attempt is None:
         state, follows = _before(wave, member, status)

@@ -140,7 +140,7 @@ def _go_down(control: _Connection, move: Move, wave: Wave, downtime: str | None)
     status = panel.status(control, move=move)
     if any(panel_.state == "failed" for panel_ in status.processes.values()):
         raise ProcessFailed(reason="; ".join(status.errors), move=move.name, wave=wave.name)
-    effective = [one.id for one in downtimes_in_effect(control, organization=move.property_code)]
+    effective = [one.id for one in downtimes_in_effect(control, organization=move.organization)]
     if not effective or (downtime is not None and downtime not in effective):
         return f"{'steady' if status.steady else 'not steady yet'}; waits for its window"
     wish = Wish(downtime, wave.business_date, wave.waived)

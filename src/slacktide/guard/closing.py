@@ -183,6 +183,8 @@ def _change(
     if epoch is not None and row and row[1] != epoch:
         raise Overtaken(organization=organization)
     then = after(organization=organization, state=now, event=event)
+    if then is State.OPEN and then is not now:
+        connection.execute(_STATEMENTS["begin_watch"], names | {"awaits": event is Event.OPEN})
     facts = {"state": then, "lives_at": lives_at, "reason": reason}
     connection.execute(_STATEMENTS["change"], names | facts)
 

@@ -33,6 +33,13 @@ update slacktide.guard_closing set
     reason = case when organization = '*' then '' else coalesce(%(reason)s::text, reason) end
 where organization = any (array[%(organization)s::text, '*'])
 
+-- name: begin_watch
+-- Begin to wait for a first write where it is opened as a target, and to count refusals anew.
+with forgotten as (delete from slacktide.guard_first_write where %(awaits)s and organization = %(organization)s)
+update slacktide.guard_closing set awaits_write = awaits_write or %(awaits)s
+where organization = %(organization)s
+returning setval(to_regclass(slacktide.guard_refused_name(organization)), 1, false)
+
 -- name: publish
 -- What is committed becomes known to old snapshots, too.
 select slacktide.guard_publish()

@@ -32,7 +32,27 @@ create table if not exists slacktide.guard_closing (
     since timestamptz not null default pg_catalog.clock_timestamp(),
     lives_at text,
     reason text not null default '',
-    epoch bigint not null default 0
+    epoch bigint not null default 0,
+    awaits_write boolean not null default false  -- opened as a target, and nobody was seen to write yet
+);
+
+-- A guard of before a first write was noted; the table is locked only where it is one.
+do $$
+begin
+    if not exists (select from pg_catalog.pg_attribute
+                   where attrelid = 'slacktide.guard_closing'::regclass and attname = 'awaits_write') then
+        alter table slacktide.guard_closing add column awaits_write boolean not null default false;
+    end if;
+end
+$$;
+
+-- The first writes of users after an opening. Several may be written by those who came at once; none waits for another.
+create table if not exists slacktide.guard_first_write (
+    first_write_id bigint generated always as identity primary key,
+    organization text not null,
+    at timestamptz not null default pg_catalog.clock_timestamp(),
+    login text not null,
+    relation text not null
 );
 
 -- This database's own copy of the windows known beforehand, for interface tables.
@@ -75,6 +95,11 @@ create or replace function slacktide.guard_epoch_name(organization text) returns
 language sql immutable parallel safe as
 $$select 'slacktide.guard_epoch_' || pg_catalog.to_hex(pg_catalog.hashtextextended(organization, 0))$$;
 
+-- Counts the writes that were refused for good: a sequence, for what a refused transaction wrote elsewhere is undone.
+create or replace function slacktide.guard_refused_name(organization text) returns text
+language sql immutable parallel safe as
+$$select 'slacktide.guard_refused_' || pg_catalog.to_hex(pg_catalog.hashtextextended(organization, 0))$$;
+
 -- The epoch as it was last published: outside MVCC, so that an old snapshot sees it too.
 create or replace function slacktide.guard_published(organization text) returns bigint
 language sql volatile as
@@ -86,12 +111,14 @@ language plpgsql volatile as $$
 #variable_conflict use_variable
 begin
     execute pg_catalog.format('create sequence if not exists %s', slacktide.guard_epoch_name(organization));
+    execute pg_catalog.format('create sequence if not exists %s', slacktide.guard_refused_name(organization));
     insert into slacktide.guard_closing (organization) values (organization) on conflict do nothing;
 end
 $$;
 
 select slacktide.guard_register('');
 select slacktide.guard_register('*');
+select slacktide.guard_register(c.organization) from slacktide.guard_closing c;
 
 -- Raise each sequence to the epoch that is committed; the lock keeps a slow publisher from putting one back.
 create or replace function slacktide.guard_publish() returns void
@@ -129,7 +156,7 @@ begin
 
     -- Asked without an order first: sorting would cost an open organization as much as all the rest.
     perform from slacktide.guard_closing c
-    where c.organization = any (scopes) and c.state <> 'open'
+    where c.organization = any (scopes) and (c.state <> 'open' or c.awaits_write)
       and not (c.state = 'verifying' and acting = 'slacktide_tester');
     if found then
         select c.organization, c.state, c.since, c.lives_at, c.reason into closed
@@ -142,6 +169,10 @@ begin
             perform slacktide.guard_refuse(
                 closed.organization, closed.state, closed.since, closed.lives_at, closed.reason, relation);
         end if;
+        insert into slacktide.guard_first_write (organization, login, relation)
+        select c.organization, session_user, relation from slacktide.guard_closing c
+        where c.organization = any (scopes) and c.state = 'open' and c.awaits_write
+          and not exists (select from slacktide.guard_first_write w where w.organization = c.organization);
     end if;
 
     if interface then
@@ -173,6 +204,10 @@ declare
     instant text := pg_catalog.to_char(since at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"');
     because text := case reason when '' then '' else ': ' || reason end;
 begin
+    if state in ('reference only', 'prepared') then
+        perform pg_catalog.nextval(pg_catalog.to_regclass(slacktide.guard_refused_name(organization)))
+        where pg_catalog.to_regclass(slacktide.guard_refused_name(organization)) is not null;
+    end if;
     if state = 'reference only' then
         raise exception using
             errcode = 'ST002',

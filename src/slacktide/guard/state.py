@@ -58,6 +58,8 @@ TRANSITIONS: dict[tuple[State, Event], tuple[State, str]] = {
     (State.OPEN, Event.REOPEN): (State.OPEN, _OPEN),
     (State.QUIET, Event.MAKE_REFERENCE_ONLY): (State.REFERENCE_ONLY, _REFERENCE),
     (State.REFERENCE_ONLY, Event.MAKE_REFERENCE_ONLY): (State.REFERENCE_ONLY, _REFERENCE),
+    (State.PREPARED, Event.MAKE_REFERENCE_ONLY): (State.REFERENCE_ONLY, _REFERENCE),
+    (State.VERIFYING, Event.MAKE_REFERENCE_ONLY): (State.REFERENCE_ONLY, _REFERENCE),
     (State.OPEN, Event.PREPARE): (State.PREPARED, _TARGET),
     (State.PREPARED, Event.PREPARE): (State.PREPARED, _TARGET),
     (State.VERIFYING, Event.PREPARE): (State.PREPARED, _TARGET),

@@ -35,8 +35,8 @@ from slacktide.plan.problem import PlanError, Problems
 if TYPE_CHECKING:
     from pathlib import Path
 
-_PLAN = ("plan", "version", "kind", "property", "lists", "entities", "totals", "checks", "counters", "steps", "filters",
-         "roles", "partners", "left_out")  # fmt: skip
+_PLAN = ("plan", "version", "kind", "property", "lists", "entities", "totals", "checks", "watch", "counters", "steps",
+         "filters", "roles", "partners", "left_out")  # fmt: skip
 _TABLE = ("table", "key", "drawn", "columns", "codes", "references", "left_out", "cascades")
 _ROOT = ("title", "phase", "property", "via", "shared", "parts", *_TABLE)
 _PART = ("root", *_TABLE)
@@ -111,6 +111,7 @@ class _Maker:
             lists=tuple(self._list(name, item) for name, item in form.fields("lists").items()),
             totals=tuple(self._total(name, item) for name, item in form.fields("totals").items()),
             checks=tuple(self._check(name, item) for name, item in form.fields("checks").items()),
+            watch=tuple(self._check(name, item) for name, item in form.fields("watch").items()),
             counters=tuple(self._counter(name, item) for name, item in form.fields("counters").items()),
             steps=tuple(self._step(name, item) for name, item in form.fields("steps").items()),
             filters=tuple(self._filter(name, item) for name, item in form.fields("filters").items()),

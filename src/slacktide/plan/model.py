@@ -180,7 +180,11 @@ class Total(msgspec.Struct, frozen=True):
 
 
 class Check(msgspec.Struct, frozen=True):
-    """A check before Start: it holds when `sql` returns no row. Each row says, in one text, what is wrong."""
+    """A check: it holds when `sql` returns no row. Each row says, in one text, what is wrong.
+
+    It is asked before Start, or, of the watch period, after open: until each of these holds nothing is cleaned. `sql`
+    may use the parameters %(property)s and, of the watch period, %(business_date)s: the one that it was opened with.
+    """
 
     name: str
     title: str
@@ -252,6 +256,7 @@ class Plan(msgspec.Struct, frozen=True, dict=True, eq=False):
     lists: tuple[CodeList, ...] = ()
     totals: tuple[Total, ...] = ()
     checks: tuple[Check, ...] = ()
+    watch: tuple[Check, ...] = ()
     counters: tuple[Counter, ...] = ()
     steps: tuple[Step, ...] = ()
     filters: tuple[Filter, ...] = ()
@@ -261,6 +266,12 @@ class Plan(msgspec.Struct, frozen=True, dict=True, eq=False):
     left_out: dict[str, str] = {}
     file: str = ""
     lines: dict[str, int] = {}
+
+    @cached_property
+    def asked(self) -> tuple[tuple[str, Check], ...]:
+        """The checks before Start and those of the watch period, each with the path of its field."""
+        sections = (("checks", self.checks), ("watch", self.watch))
+        return tuple((f"{section}.{check.name}", check) for section, checks in sections for check in checks)
 
     @cached_property
     def entity(self) -> dict[str, Entity]:

@@ -22,11 +22,11 @@ def check_queries(*, plan: Plan, connection: psycopg.Connection[TupleRow], side:
         columns = _columns(connection, total.sql, field=f"totals.{total.name}.sql", notes=notes)
         if columns is not None and columns != ["key", "label", "value"]:
             notes.error(f"totals.{total.name}.sql", f"it gives {', '.join(columns)}, and not key, label, value")
-    for check in plan.checks:
+    for field, check in plan.asked:
         if check.database == side:
-            columns = _columns(connection, check.sql, field=f"checks.{check.name}.sql", notes=notes)
+            columns = _columns(connection, check.sql, field=f"{field}.sql", notes=notes)
             if columns is not None and len(columns) != 1:
-                notes.error(f"checks.{check.name}.sql", f"it gives {len(columns)} columns, and not one text")
+                notes.error(f"{field}.sql", f"it gives {len(columns)} columns, and not one text")
 
 
 def _columns(connection: psycopg.Connection[TupleRow], query: str, *, field: str, notes: Notes) -> list[str] | None:

@@ -275,10 +275,10 @@ class _Rules:
     def queries(self) -> None:
         for total in self._plan.totals:
             self._query(total.sql, field=f"totals.{total.name}.sql")
-        for check in self._plan.checks:
-            self._query(check.sql, field=f"checks.{check.name}.sql")
+        for field, check in self._plan.asked:
+            self._query(check.sql, field=f"{field}.sql")
             if check.database and check.database not in {"source", "target"}:
-                self._add(f"checks.{check.name}.database", f"{check.database!r} is neither source nor target")
+                self._add(f"{field}.database", f"{check.database!r} is neither source nor target")
 
     def _query(self, sql: str, *, field: str) -> None:
         for found in _PLACEHOLDER.finditer(sql):

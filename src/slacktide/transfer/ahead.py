@@ -23,6 +23,7 @@ from slacktide.core import clock
 from slacktide.postgres.connection import connect
 from slacktide.transfer.acceptance import accepted_keys
 from slacktide.transfer.move import set_fact
+from slacktide.transfer.returning import compared_codes, kept_codes
 from slacktide.transfer.source_sql import qualified
 from slacktide.transfer.verify_carry import verify_ahead
 from slacktide.transfer.verify_read import Subject
@@ -48,12 +49,14 @@ FACT = "verified"
 
 def subject_of(move: Move, journal: Journal) -> Subject:
     """Say what is verified."""
+    kept = kept_codes(journal.connection, move=move)
     return Subject(
         plan=move.plan,
         move=move.name,
         source_property=move.property_code,
         target_property=move.target_property,
-        codes=journal.conversions(),
+        codes=compared_codes(journal.conversions(), kept=kept),
+        kept=kept,
         accepted=accepted_keys(journal.connection, move_id=move.move_id),
     )
 

@@ -96,12 +96,14 @@ class Applier:
         target_property: str,
         allow_absent: bool = False,
         prove: Prove | None = None,
+        kept: Mapping[str, str] | None = None,
     ) -> None:
         """Prepare staging on the connection; `allow_absent` lets a large share of an entity go for being absent.
 
-        With `prove` the target is open: nothing that it knows is touched, and what is new is proven.
+        With `prove` the target is open: nothing that it knows is touched, and what is new is proven. `kept` is for a
+        way back (see `returning.kept_codes`).
         """
-        self._allow_absent, self._prove = allow_absent, prove
+        self._allow_absent, self._prove, self._kept = allow_absent, prove, kept
         self._connection, self._plan, self._move = connection, plan, move
         self._move_no = 0
         self._closing = closing_columns(plan.moving)
@@ -168,9 +170,12 @@ class Applier:
         asked = {(o.entity.name, o.key) for o in content.objects}
         work = Work(gone=defaultdict(dict))
         writing: list[BusinessObject] = []
+        staying = {(name, key) for name, key in self._run("staying")} if self._kept is not None else set()
         for some in pieces(content.objects, size=_ASKED_TOGETHER):
-            writing += self._differing(some, translation, applied)
+            writing += self._differing(some, translation, applied, staying)
         for names in pieces(content.gone if self._prove is None else (), size=_ASKED_TOGETHER):
+            if self._kept is not None:
+                self._let_go(names)
             for (name, key), (target_key, _, _) in self._known(set(names) - asked).items():
                 translation.keys[name][key] = work.gone[name][key] = target_key
         self._require_meant(work)
@@ -183,7 +188,7 @@ class Applier:
         return work
 
     def _differing(
-        self, items: Sequence[BusinessObject], translation: Translation, applied: Applied
+        self, items: Sequence[BusinessObject], translation: Translation, applied: Applied, staying: set[Name]
     ) -> Iterator[BusinessObject]:
         """Give those of some objects that are not at the target as they are here; keep the target's keys."""
         known = self._known((o.entity.name, o.key) for o in items)
@@ -191,12 +196,25 @@ class Applier:
             target_key, hash_, outside = known.get((item.entity.name, item.key), (None, None, None))
             if target_key is not None:
                 translation.keys[item.entity.name][item.key] = target_key
-            stays = self._prove is not None and target_key is not None
+            stays = (self._prove is not None and target_key is not None) or (item.entity.name, item.key) in staying
             if not stays and (hash_, outside) != (item.hash, item.outside):
                 yield item
                 continue
             applied.arrived.append((item.entity.name, item.key))
             applied.problems += [warning(item)] if item.unmapped else []
+
+    def _let_go(self, names: Sequence[Name]) -> None:
+        """Forget what goes and is not the property's own, where it stood at the target before: there it stays."""
+        rows = self._run("let_go", names=[name for name, _ in names], keys=[key for _, key in names]).fetchall()
+        roots: dict[str, list[str]] = defaultdict(list)
+        for name, _, target_key in rows:
+            roots[name].append(target_key)
+        for name, keys in roots.items():
+            for part in self._plan.entity[name].parts:
+                if part.mapped:
+                    self._connection.execute(
+                        target_sql.let_go_parts(self._plan, part), {"move_no": self._move_no, "keys": keys}
+                    )
 
     def _known(self, names: Iterable[Name]) -> dict[Name, tuple[str, str | None, bool]]:
         """Ask the key map: target key, content hash, kept by reference."""
@@ -301,7 +319,7 @@ class Applier:
         sweep = Sweep(self._connection, plan=self._plan, move_no=self._move_no, translation=translation)
         writing = Writing(
             self._connection, plan=self._plan, translation=translation, parking=self._parking, sweep=sweep,
-            move_no=self._move_no, batch=number, staged=self._staged,
+            move_no=self._move_no, batch=number, staged=self._staged, kept=self._kept,
         )  # fmt: skip
         sweep.remember(changed=work.changed, gone=work.gone)
         try:

@@ -96,6 +96,15 @@ def _not_cleared(move: Move, reason: str) -> TargetNotCleared:
     return TargetNotCleared(property=move.target_property, reason=reason, move=move.name, code=move.property_code)
 
 
+def pass_by(target: psycopg.Connection[TupleRow], *, move: Move) -> Cleared:
+    """Take nothing away, but let nothing be applied that was carried before: what is there was there before."""
+    done = Cleared(configuration="stays: the property was there before")
+    row = target.execute(_STATEMENTS["pass_by"], {"move": move.name}).fetchone()
+    if row is not None:
+        _, done.incarnation, done.number = row
+    return done
+
+
 class _Clearing:
     """One clearing, in its transaction."""
 

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
     from slacktide.plan.model import Plan
 
+TAKEN_BACK = "taken back"
+"""The state of a way back that was given up and cleaned."""
+
 _STATEMENTS = sql.load(__package__, "move.sql")
 
 
@@ -49,6 +52,8 @@ class Move(msgspec.Struct, frozen=True, dict=True):
     state: str
     configured_at: datetime | None
     facts: dict[str, Any]
+    organization: str  # as the control database names it; `property_code` is what the source names it
+    back_of: int | None = None  # the move that this one takes back
     rehearses: str | None = None
 
     @cached_property
@@ -93,6 +98,26 @@ def create_move(connection: psycopg.Connection[TupleRow], **facts: str) -> Move:
         raise MoveExists(name=facts["name"])
     connection.execute(_STATEMENTS["create"], facts)
     return load_move(connection, name=facts["name"])
+
+
+def create_back(connection: psycopg.Connection[TupleRow], *, of: Move, name: str, spool: str) -> Move:
+    """Write down the way back of a move. Raises MoveExists."""
+    if connection.execute(_STATEMENTS["by_name"], {"name": name}).fetchone() is not None:
+        raise MoveExists(name=name)
+    connection.execute(_STATEMENTS["create_back"], {"name": name, "spool": spool, "move_id": of.move_id})
+    return load_move(connection, name=name)
+
+
+def back_of(connection: psycopg.Connection[TupleRow], *, move: Move) -> Move | None:
+    """Give the way back of a move, if one was begun."""
+    row = connection.execute(_STATEMENTS["back_of"], {"move_id": move.move_id}).fetchone()
+    return Move(*row) if row else None
+
+
+def forward_of(connection: psycopg.Connection[TupleRow], *, move: Move) -> Move | None:
+    """Give the move that this one takes back, if it takes one back."""
+    row = connection.execute(_STATEMENTS["by_id"], {"move_id": move.back_of}).fetchone()
+    return Move(*row) if row else None
 
 
 def set_task(connection: psycopg.Connection[TupleRow], *, move: Move, task: int, state: str) -> None:

@@ -117,6 +117,6 @@ class Pace:
     def _ask(self) -> None:
         control = self._journal.connection
         move = load_move(control, name=self._journal.move_name())
-        pace, zone = pace_of(move.facts), organization_of(control, code=move.property_code).zone
+        pace, zone = pace_of(move.facts), organization_of(control, code=move.organization).zone
         self._rate = pace.rate
         self._passes = within(pace.hours, now=control_now(control).astimezone(ZoneInfo(zone)).time())

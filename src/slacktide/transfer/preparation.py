@@ -24,7 +24,7 @@ from slacktide.guard.install import describe as describe_guard
 from slacktide.guard.state import State
 from slacktide.plan.check import check_plan
 from slacktide.plan.problem import PlanError
-from slacktide.postgres.connection import connect
+from slacktide.postgres.connection import connect, shown
 from slacktide.transfer import configuration, connection_test, conversion, emptiness, prepare
 from slacktide.transfer.configuration_property import business_dates
 from slacktide.transfer.journal import Journal
@@ -130,12 +130,17 @@ def both(move: Move, *, what: str) -> Iterator[tuple[_Connection, _Connection]]:
         yield source, target
 
 
+def is_prepared(move: Move) -> bool:
+    """Tell whether both sides are prepared."""
+    return _FACT in move.facts
+
+
 def ensure_prepared(control: _Connection, *, move: Move, who: str, reason: str = "") -> Move:
     """Do what was not done of tasks 1 to 4 and of `prepare`; give the move as it then is.
 
     Raises what the gates raise; what was done before one stays done.
     """
-    if _FACT in move.facts:
+    if is_prepared(move):
         return move
     if move.configured_at is None:
         with both(move, what="configure") as (source, target):
@@ -206,14 +211,28 @@ def _state(connection: _Connection, organization: str) -> State:
 
 def _close_target(target: _Connection, *, move: Move, again: bool) -> None:
     """Let only the mover write, wait for who wrote before, and look once more whether that left rows."""
-    closing.prepare_target(target, organization=move.target_property, reason=f"move {move.name}")
+    closing.prepare_target(target, organization=move.target_property, reason=_why_closed(move))
     try:
         _await_writers(target, move=move)
         emptiness.require_empty(target, plan=move.plan, target_property=move.target_property, move=move.name)
     except (TargetWritten, emptiness.TargetNotEmpty):
-        if not again:
+        if move.back_of is not None:
+            set_aside(target, move=move)
+        elif not again:
             closing.release(target, organization=move.target_property, reason=f"move {move.name} is not prepared")
         raise
+
+
+def set_aside(target: _Connection, *, move: Move) -> None:
+    """Let the target of a way back be what it was before: reference only. It must never be released."""
+    place = shown(move.source)
+    reason = f"{move.name} is not on its way back"
+    closing.make_reference_only(target, organization=move.target_property, lives_at=place, reason=reason)
+
+
+def _why_closed(move: Move) -> str:
+    """Say why the target is closed; of a way back, where the property lives meanwhile."""
+    return f"move {move.name}" if move.back_of is None else f"it lives at {shown(move.source)}; move {move.name}"
 
 
 def _await_writers(target: _Connection, *, move: Move) -> None:
@@ -225,7 +244,7 @@ def _record(control: _Connection, *, move: Move, who: str, reason: str, shown: P
     """Note both sides and that it is done; a later time changes no side."""
     why = reason or f"move {move.name} is prepared"
     if not again:
-        code = move.property_code
+        code = move.organization
         set_side(control, organization=code, side="source", state="open", database=move.source, who=who, reason=why)
         set_side(control, organization=code, side="target", state="closed", database=move.target, who=who, reason=why)
     set_fact(control, move=move, name=_FACT, value={"at": format_instant(clock.now()), "checksum": shown.checksum})

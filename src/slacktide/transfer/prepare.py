@@ -76,9 +76,14 @@ def describe_source(connection: psycopg.Connection[TupleRow], *, plan: Plan, mov
     ]
 
 
+def prepare_reading(connection: psycopg.Connection[TupleRow]) -> None:
+    """Put into the source what reading objects as XML needs."""
+    connection.execute(script(__package__, "source_schema.sql"))
+
+
 def prepare_source(connection: psycopg.Connection[TupleRow], *, plan: Plan, move: str) -> None:
     """Put guard, identities and publication into the source. It can be run again. Raises TableBusy, UpdateWouldFail."""
-    connection.execute(script(__package__, "source_schema.sql"))
+    prepare_reading(connection)
     guard_install.install(connection, tables=guarded_tables(plan))
     identity.give(connection, plan=plan)
     _publish(connection, plan=plan, move=move)
@@ -119,7 +124,7 @@ def clean_source(connection: psycopg.Connection[TupleRow], *, move: str) -> None
 
 def drop_slots(connection: psycopg.Connection[TupleRow], *, move: str) -> None:
     """End whoever streams from a move's slots, and drop them; a walsender takes a moment to leave."""
-    pattern = f"^slacktide_{slot_stem(move)}_[0-9a-f]{{8}}$"
+    pattern = slots_of(move)
     for _ in range(ddl.TRIES):
         found = connection.execute(
             "select slot_name, case when active_pid is not null then pg_terminate_backend(active_pid) end "
@@ -133,6 +138,11 @@ def drop_slots(connection: psycopg.Connection[TupleRow], *, move: str) -> None:
                 connection.execute("select pg_drop_replication_slot(%s)", [slot])
             return
         clock.sleep(ddl.PAUSE_SECONDS / 5)
+
+
+def slots_of(move: str) -> str:
+    """Give the pattern that the names of a move's slots have."""
+    return f"^slacktide_{slot_stem(move)}_[0-9a-f]{{8}}$"
 
 
 def slot_stem(move: str) -> str:
@@ -174,6 +184,8 @@ def _sequence_of(connection: psycopg.Connection[TupleRow], table: Table) -> list
 
 def clean_target(connection: psycopg.Connection[TupleRow], *, plan: Plan, move: str) -> None:
     """Take away what the target kept of one move; what moved stays."""
+    if connection.execute("select to_regclass('slacktide.mover_move')").fetchone() == (None,):
+        return
     connection.execute(
         "delete from slacktide.key_map k using slacktide.mover_move m where m.move_no = k.move_no and m.name = %s",
         [move],

@@ -19,6 +19,7 @@ from slacktide.transfer.generate import Generator, Names
 from slacktide.transfer.pace import Pace
 from slacktide.transfer.prepare import publication
 from slacktide.transfer.restart import reconcile
+from slacktide.transfer.returning import kept_codes
 from slacktide.transfer.seal import ForgedFile
 from slacktide.transfer.source import Source
 from slacktide.transfer.spool import CorruptFile, MissingFile, SealedSpool, Spool
@@ -77,7 +78,10 @@ class Synchronization:
             move.source, plan=move.plan, property_code=move.property_code, name=f"{move.name} position"
         )
         if journal.last_range(incarnation=incarnation.incarnation) == 0:
-            slot.plan_pass(journal, self._source, plan=move.plan, incarnation=incarnation.incarnation)
+            slot.plan_pass(
+                journal, self._source, plan=move.plan, incarnation=incarnation.incarnation,
+                known=move.back_of is not None,
+            )  # fmt: skip
             journal.wake("generate")
         self._stream = ReplicationStream(move.source, name=f"{move.name} synchronization")
         self._stream.start(
@@ -277,6 +281,7 @@ class Process:
             target_property=move.target_property,
             allow_absent=bool(move.facts.get("allow_absent")),
             prove=self._prove,
+            kept=kept_codes(self._journal.connection, move=move),
         )
         reconcile(self._journal, self.applier, move=move.name)
         self._journal.listen()

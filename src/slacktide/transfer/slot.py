@@ -152,15 +152,16 @@ def writers(connection: psycopg.Connection[TupleRow]) -> list[str]:
 
 def plan_pass(
     journal: Journal, source: Source, *, plan: Plan, incarnation: int, only: Collection[str] | None = None,
-    absence: bool | None = None,
+    absence: bool | None = None, known: bool = False,
 ) -> int:  # fmt: skip
     """Write the key ranges of a pass over the property into the journal; give their number.
 
-    A pass that is not the first also tells, at its end and in the reverse order, what is absent, unless told otherwise.
+    A pass that is not the first, or that finds objects at the target (`known`), also tells, at its end and in the
+    reverse order, what is absent, unless told otherwise.
     """
     entities = [e for e in plan.moving if not e.shared and (only is None or e.name in only)]
     ends = {entity.name: source.range_ends(entity, size=RANGE_OBJECTS) for entity in entities}
-    absence = incarnation > 1 or only is not None if absence is None else absence
+    absence = known or incarnation > 1 or only is not None if absence is None else absence
     names = [(e.name, False) for e in entities] + ([(e.name, True) for e in reversed(entities)] if absence else [])
     first = journal.last_range(incarnation=incarnation) + 1
     ranges: list[Range] = []

@@ -19,7 +19,7 @@ from unnest(%(names)s::text[], %(keys)s::text[]) o (name, key), lateral (
 
 -- name: known_in_range
 -- The property's own objects in a key range, of which the batch holds every one.
-select source_key, target_key from slacktide.key_map where move_no = %(move_no)s and name = %(name)s and not outside
+select source_key, target_key from slacktide.key_map where move_no = %(move_no)s and name = %(name)s and not outside and not stays
 
 -- name: any_known
 -- The names of which the key map knows anything.
@@ -48,7 +48,17 @@ delete from slacktide.key_map where move_no = %(move_no)s and name = %(name)s an
 -- Of given target keys: those that are kept by reference, with their source keys.
 select o.key, k.source_key from unnest(%(keys)s::text[]) o (key), lateral (
     select source_key from slacktide.key_map
-    where target_key = o.key and name = %(name)s and move_no = %(move_no)s and outside offset 0) k
+    where target_key = o.key and name = %(name)s and move_no = %(move_no)s and outside and not native offset 0) k
+
+-- name: staying
+-- The objects that stay as they are, whatever comes.
+select name, source_key from slacktide.key_map where move_no = %(move_no)s and stays
+
+-- name: let_go
+-- Forget objects that go and are not the property's own, and were at the target before the mover came: they stay there.
+delete from slacktide.key_map k using unnest(%(names)s::text[], %(keys)s::text[]) o (name, key)
+where k.move_no = %(move_no)s and (k.name, k.source_key) = (o.name, o.key) and k.native and k.outside
+returning k.name, k.source_key, k.target_key
 
 -- name: known_by_source_key
 -- The source's and the target's key of the object that has this key at the source.

@@ -7,12 +7,16 @@ target's already. Roots are named by `keys`, as text.
 from __future__ import annotations
 
 from functools import cache
+from typing import TYPE_CHECKING
 
-from psycopg.sql import SQL, Composable, Composed, Identifier, Placeholder
+from psycopg.sql import SQL, Composable, Composed, Identifier, Literal, Placeholder
 
-from slacktide.plan.model import Entity, Plan, Reference, Table
+from slacktide.plan.model import Entity, Plan, Reference, Table, Unknown
 from slacktide.plan.parking import Parking
 from slacktide.transfer.source_sql import KEYS, qualified, type_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _COMPARED_AS_TEXT = ("json", "xml", "point", "box", "polygon", "path", "circle", "line", "lseg")
 
@@ -52,27 +56,61 @@ def _root_keys(plan: Plan, table: Table) -> Composed:
     return SQL("{}::{}[]").format(KEYS, type_of(entity.root, entity.key))
 
 
-def _compared(alias: str, table: Table, names: list[str]) -> Composed:
-    def one(name: str) -> Composable:
+def _compared(table: Table, values: Mapping[str, Composable]) -> Composed:
+    def one(name: str, value: Composable) -> Composable:
         kind = table.by_name[name].type
-        return SQL("{}::text" if kind in _COMPARED_AS_TEXT else "{}").format(Identifier(alias, name))
+        return SQL("{}::text" if kind in _COMPARED_AS_TEXT else "{}").format(value)
 
-    return SQL("({})").format(SQL(", ").join(one(name) for name in names))
+    return SQL("({})").format(SQL(", ").join(one(name, value) for name, value in values.items()))
+
+
+def _unknown(table: Table, column: str) -> Composed | None:
+    """Tell, where a reference may have been left null by the forward move, that it leads to what that did not bring."""
+    reference = table.reference_of.get(column)
+    if reference is None or reference.unknown is not Unknown.LEAVE_NULL:
+        return None
+    return SQL(
+        "not exists (select from slacktide.key_map k where k.move_no = %(move_no)s and k.name = {} "
+        "and k.target_key = {}::text and not k.outside)"
+    ).format(Literal(reference.target), Identifier("t", column))
+
+
+def _kept(table: Table, column: str) -> Composable:
+    """Write a column's value: the row's own where what comes says the same, as far as the forward move carried it.
+
+    `kept_LIST` says for each code at the target which one comes for it; a code without one was left out.
+    """
+    own, value = Identifier("t", column), Identifier("excluded", column)
+    code = next((code for code in table.codes if code.column == column), None)
+    unknown = _unknown(table, column)
+    if code is not None:
+        same = SQL("({}::jsonb ->> {}::text) is not distinct from {}::text").format(
+            Placeholder(f"kept_{code.list}"), own, value
+        )
+    elif unknown is not None:
+        same = SQL("{} is null and {}").format(value, unknown)
+    else:
+        return value
+    return SQL("case when {} then {} else {} end").format(same, own, value)
 
 
 @cache
-def upsert(table: Table, closing: tuple[str, ...]) -> Composed:
-    """Write the staged rows, leaving alone those that are the same, and the columns that close cycles."""
+def upsert(table: Table, closing: tuple[str, ...], *, returning: bool = False) -> Composed:
+    """Write the staged rows, leaving alone those that are the same, and the columns that close cycles.
+
+    On the way back, what the forward move left out stays as it is.
+    """
     names = [column.name for column in table.columns if column.name not in closing]
     changing = [name for name in names if name not in table.key]
     listed = SQL(", ").join(map(Identifier, names))
     if not changing:
         action: Composable = SQL("do nothing")
     else:
+        values = {n: _kept(table, n) if returning else Identifier("excluded", n) for n in changing}
         action = SQL("do update set {} where {} is distinct from {}").format(
-            SQL(", ").join(SQL("{} = {}").format(Identifier(n), Identifier("excluded", n)) for n in changing),
-            _compared("t", table, changing),
-            _compared("excluded", table, changing),
+            SQL(", ").join(SQL("{} = {}").format(Identifier(n), value) for n, value in values.items()),
+            _compared(table, {n: Identifier("t", n) for n in changing}),
+            _compared(table, values),
         )
     return SQL("insert into {} as t ({}) overriding system value select {} from {} on conflict ({}) {}").format(
         qualified(table), listed, listed, stage(table), SQL(", ").join(map(Identifier, table.key)), action
@@ -80,7 +118,7 @@ def upsert(table: Table, closing: tuple[str, ...]) -> Composed:
 
 
 @cache
-def close(table: Table, column: str) -> Composed:
+def close(table: Table, column: str, *, returning: bool = False) -> Composed:
     """Write a column that closes a cycle: `key_0`, `key_1` ... hold the rows' keys, `values` the values, as text."""
     arrays = [SQL("{}::text[]").format(Placeholder(f"key_{n}")) for n in range(len(table.key))]
     names = [Identifier(f"k{n}") for n in range(len(table.key))]
@@ -88,12 +126,14 @@ def close(table: Table, column: str) -> Composed:
         SQL("t.{} = v.{}::{}").format(Identifier(c), name, type_of(table, c))
         for c, name in zip(table.key, names, strict=True)
     )
+    unknown = _unknown(table, column) if returning else None
+    keeping: Composable = SQL("and not (v.value is null and {})").format(unknown) if unknown else SQL("")
     return SQL(
         "update {} t set {} = v.value::{} from unnest({}, %(values)s::text[]) v ({}, value) where {} "
-        "and t.{} is distinct from v.value::{}"
+        "and t.{} is distinct from v.value::{} {}"
     ).format(
         qualified(table), Identifier(column), type_of(table, column), SQL(", ").join(arrays), SQL(", ").join(names),
-        same, Identifier(column), type_of(table, column),
+        same, Identifier(column), type_of(table, column), keeping,
     )  # fmt: skip
 
 
@@ -133,6 +173,18 @@ def delete_of_roots(plan: Plan, table: Table) -> Composed:
     )
 
 
+@cache
+def let_go_parts(plan: Plan, table: Table) -> Composed:
+    """Forget the parts of roots that stay at the target though the move lets go of them."""
+    return SQL(
+        "delete from slacktide.key_map k using {} t where k.move_no = %(move_no)s and k.name = {} "
+        "and k.target_key = {}::text and {} = any ({})"
+    ).format(
+        qualified(table), Literal(table.name), Identifier("t", table.key[0]), Identifier("t", _root_column(table)),
+        _root_keys(plan, table),
+    )  # fmt: skip
+
+
 # -- parking ----------------------------------------------------------------------------------------------------------
 
 
@@ -143,10 +195,10 @@ def _aside(parking: Parking) -> Composable:
 @cache
 def park_changing(table: Table, parking: Parking) -> Composed:
     """Set a unique value aside on rows that are about to get another one."""
-    names = list(parking.columns)
+    here, there = ({n: Identifier(alias, n) for n in parking.columns} for alias in ("t", "s"))
     return SQL("update {} t set {} = {} from {} s where {} and {} is distinct from {}").format(
         qualified(table), Identifier(parking.column), _aside(parking), stage(table), _same_key(table, "t", "s"),
-        _compared("t", table, names), _compared("s", table, names),
+        _compared(table, here), _compared(table, there),
     )  # fmt: skip
 
 

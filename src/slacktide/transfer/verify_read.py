@@ -56,6 +56,8 @@ class Subject(msgspec.Struct, frozen=True):
     target_property: str
     codes: dict[str, dict[str, str | None]] = {}
     accepted: dict[str, set[str]] = {}
+    kept: dict[str, str] | None = None  # of a way back: `returning.kept_codes`
+    seeding: bool = False  # a way back is being prepared: what was never sent is compared too
 
 
 class Reader:
@@ -140,7 +142,13 @@ class TargetReader(Reader):
         if row is None:
             raise MoveUnknown(move=subject.move)
         self.move_no, self.incarnation, self.number = row
-        self.values = {"property": subject.target_property, "move_no": self.move_no}
+        self.values = {
+            "property": subject.target_property,
+            "move_no": self.move_no,
+            "returning": subject.kept is not None,
+            "seeding": subject.seeding,
+            **(subject.kept or {f"kept_{codes.name}": None for codes in subject.plan.lists}),
+        }
 
     def _run(self, statement: str, /, **values: Any) -> list[TupleRow]:
         return self.connection.execute(_STATEMENTS[statement], self.values | values).fetchall()

@@ -31,6 +31,8 @@ _TARGET_PROPERTY = Placeholder("target_property")
 _KNOWN = Placeholder("known")
 _MOVE = Placeholder("move_no")
 _NOTHING = SQL("''")
+# On the way back: what stays is not compared, nor is what stood at the target and was never sent (see `returning`).
+COMPARED = "(not %(returning)s or not k.stays and (%(seeding)s or k.hash is not null or not k.native or not k.outside))"
 
 
 class Side(StrEnum):
@@ -72,6 +74,22 @@ def _converted(code: Code, value: Composable) -> Composed:
     ).format(value=value, mapped=mapped, otherwise=SQL("else '!' || {}").format(value) if code.mandatory else SQL(""))
 
 
+def _standing_for(code: Code, value: Composable) -> Composed:
+    """Write a code at the target; on the way back, the one that comes for it."""
+    kept = SQL("{}::jsonb").format(Placeholder(f"kept_{code.list}"))
+    return SQL("'=' || case when {kept} is null then {value}::text else {kept} ->> {value}::text end").format(
+        kept=kept, value=value
+    )
+
+
+def _source_key_if_brought(name: str, target_key: Composable) -> Composed:
+    """Write the source's key; on the way back NULL where the forward move left the reference null."""
+    return SQL(
+        "case when not %(returning)s or exists (select from slacktide.key_map k where k.move_no = {move} "
+        "and k.name = {name} and k.target_key = {key}::text and not k.outside offset 0) then {known} end"
+    ).format(move=_MOVE, name=Literal(name), key=target_key, known=_source_key(name, target_key))
+
+
 def _if_inside(plan: Plan, table: Table, reference: Reference) -> Composed:
     """Write a reference that is left null where its object is not the property's."""
     entity = plan.entity[reference.entity]
@@ -94,7 +112,7 @@ def _field(plan: Plan, table: Table, column: str, side: Side) -> Composed:
     code = next((code for code in table.codes if code.column == column), None)
     reference = table.reference_of.get(column)
     if code is not None:
-        return _converted(code, value) if side is Side.SOURCE else SQL("'=' || {}::text").format(value)
+        return _converted(code, value) if side is Side.SOURCE else _standing_for(code, value)
     if column == table.property_column:
         own = SQL("{}::text").format(value)
         moved = SQL("case when {v} = {p} then {to} else {v}::text end").format(
@@ -104,7 +122,8 @@ def _field(plan: Plan, table: Table, column: str, side: Side) -> Composed:
     if side is Side.TARGET and table.drawn and column == table.key[0]:
         return _source_key(table.name, value)
     if side is Side.TARGET and reference is not None and plan.table[reference.target].drawn:
-        return _source_key(reference.target, value)
+        brought = reference.unknown is Unknown.LEAVE_NULL
+        return (_source_key_if_brought if brought else _source_key)(reference.target, value)
     if side is Side.SOURCE and reference is not None and reference.unknown is Unknown.LEAVE_NULL:
         return _if_inside(plan, table, reference)
     return canonical(value, type_name=table.by_name[column].type)
@@ -133,9 +152,9 @@ def _roots(plan: Plan, entity: Entity, side: Side, *, whole: bool) -> Composed:
     if not whole:
         return SQL("= any ({})").format(_of_type(KEYS, entity.root, entity.key))
     if side is Side.TARGET:
-        return SQL("in (select k.target_key::{} from slacktide.key_map k where k.move_no = {} and k.name = {})").format(
-            type_of(entity.root, entity.key), _MOVE, Literal(entity.name)
-        )
+        return SQL(
+            "in (select k.target_key::{} from slacktide.key_map k where k.move_no = {} and k.name = {} and {})"
+        ).format(type_of(entity.root, entity.key), _MOVE, Literal(entity.name), SQL(COMPARED))
     return SQL("in (select {key} from {table} r where {inside} or {key} = any ({known}))").format(
         key=Identifier("r", entity.key), table=qualified(entity.root), inside=_inside(plan, entity, "r"),
         known=_of_type(_KNOWN, entity.root, entity.key),
@@ -172,9 +191,17 @@ def _from(plan: Plan, entity: Entity, side: Side, *, whole: bool) -> tuple[Compo
             SQL("k.source_key").format(),
             SQL("not k.outside").format(),
             SQL(
-                "(select * from slacktide.key_map k where k.move_no = {} and k.name = {} {} offset 0) k "
+                "(select * from slacktide.key_map k where k.move_no = {} and k.name = {} and {} {} offset 0) k "
                 "left join {} t on {} = k.target_key::{}"
-            ).format(_MOVE, Literal(entity.name), some, qualified(entity.root), key, type_of(entity.root, entity.key)),
+            ).format(
+                _MOVE,
+                Literal(entity.name),
+                SQL(COMPARED),
+                some,
+                qualified(entity.root),
+                key,
+                type_of(entity.root, entity.key),
+            ),
         )
     return (
         SQL("{}::text").format(key),
@@ -248,7 +275,8 @@ def loose(plan: Plan, entity: Entity) -> Composed | None:
 def empty(table: Table) -> Composed:
     """Give the key map's rows of a part that the target does not have."""
     return SQL(
-        "select k.source_key from slacktide.key_map k where k.move_no = {move} and k.name = {name} and not exists "
+        "select k.source_key from slacktide.key_map k where k.move_no = {move} and k.name = {name} "
+        "and not (k.native and k.outside) and not exists "
         "(select 1 from {table} t where {key} = k.target_key::{kind}) order by 1"
     ).format(
         move=_MOVE, name=Literal(table.name), table=qualified(table), key=Identifier("t", table.key[0]),
@@ -271,8 +299,9 @@ def _measured(plan: Plan, total: Total, side: Side, *, whole: bool) -> Composed:
         return rows
     return SQL(
         "select coalesce(k.source_key, '?' || m.key) as key, m.label, m.value from ({rows}) m left join lateral "
-        "(select k.source_key, k.outside from slacktide.key_map k where k.move_no = {move} and k.name = {name} "
-        "and k.target_key = m.key offset 0) k on true where {shared} or k.outside is not true"
+        "(select k.source_key, k.outside, k.stays from slacktide.key_map k where k.move_no = {move} "
+        "and k.name = {name} and k.target_key = m.key offset 0) k on true "
+        "where ({shared} or k.outside is not true) and k.stays is not true"
     ).format(rows=rows, move=_MOVE, name=Literal(entity.name), shared=Literal(entity.shared))
 
 

@@ -99,8 +99,10 @@ class Writing:
     def __init__(
         self, connection: psycopg.Connection[TupleRow], *, plan: Plan, translation: Translation,
         parking: Mapping[str, tuple[Parking, ...]], sweep: Sweep, move_no: int, batch: int, staged: Counter[str],
+        kept: Mapping[str, str] | None = None,
     ) -> None:  # fmt: skip
         """Take the connection, inside the batch's transaction; `staged` counts rows until a stage is renewed."""
+        self._returning, self._facts = kept is not None, {"move_no": move_no, **(kept or {})}
         self._staged, self._used = staged, set[str]()
         self._connection, self._plan, self._translation, self._sweep = connection, plan, translation, sweep
         self._parking, self._move_no, self._batch = parking, move_no, batch
@@ -313,14 +315,15 @@ class Writing:
                 self._copy(target_sql.copy_in(table, staged=False), lines)
             if rows.staged.get(table.name):
                 closing = tuple(table.columns[at].name for at in self._translation.layouts[table.name].closing)
-                self._run(target_sql.upsert(table, closing))
+                self._run(target_sql.upsert(table, closing, returning=self._returning), **self._facts)
 
     def _close(self, rows: _Gathered) -> None:
         for (name, at), entries in rows.closing.items():
             table = self._plan.table[name]
             keys = {f"key_{n}": [plain(key[n]) for key, _ in entries] for n in range(len(table.key))}
             values = [None if value == NULL else plain(value) for _, value in entries]
-            self._run(target_sql.close(table, table.columns[at].name), values=values, **keys)
+            query = target_sql.close(table, table.columns[at].name, returning=self._returning)
+            self._run(query, values=values, **keys, **self._facts)
 
     def delete(self, gone: Gone, *, changed_roots: Mapping[str, list[str]] | None = None) -> None:
         """Delete the parts that are gone from written objects, and objects that go, and forget them.
