@@ -196,7 +196,8 @@ class Applier:
             target_key, hash_, outside = known.get((item.entity.name, item.key), (None, None, None))
             if target_key is not None:
                 translation.keys[item.entity.name][item.key] = target_key
-            stays = (self._prove is not None and target_key is not None) or (item.entity.name, item.key) in staying
+            stays = (item.entity.name, item.key) in staying
+            stays |= self._prove is not None and target_key is not None
             if not stays and (hash_, outside) != (item.hash, item.outside):
                 yield item
                 continue
