@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from slacktide.control.migration import migrate
 from slacktide.control.organization import add_organization
 from slacktide.postgres.connection import connect
+from tests.migrated import migrate
 
 WHO = {"who": "tester", "reason": "a test"}
 

@@ -13,13 +13,13 @@ import pytest
 from slacktide.control.audit import list_audit
 from slacktide.control.downtime import end_downtime, show_downtime
 from slacktide.control.drain import drain_of, set_drain, with_drains
-from slacktide.control.migration import migrate
 from slacktide.control.organization import add_organization, set_side
 from slacktide.control.setting import control_now
 from slacktide.cutover.drain import QUIET_IN_TIME, carry_out
 from slacktide.postgres.connection import connect
 from tests.control.working import WHO, Office, at_once
 from tests.cutover.moving import until
+from tests.migrated import migrate
 
 NOW, LATER = timedelta(), timedelta(hours=1)
 

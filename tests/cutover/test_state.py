@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from slacktide.control.downtime import Wish, schedule_downtime
-from slacktide.control.migration import migrate
 from slacktide.control.organization import add_organization
 from slacktide.core.errors import ExitStatus
 from slacktide.cutover import state as held_up
@@ -17,6 +16,7 @@ from slacktide.guard.install import install
 from slacktide.guard.table import GuardedTable
 from slacktide.postgres.connection import connect
 from slacktide.transfer.move import Move
+from tests.migrated import migrate
 
 WHO = {"who": "tester", "reason": "a test"}
 TABLE = GuardedTable(schema="public", table="stay", organization="r.code")

@@ -15,11 +15,11 @@ import pytest
 import yaml
 
 from slacktide.control.downtime import Wish, end_downtime, schedule_downtime
-from slacktide.control.migration import migrate
 from slacktide.control.organization import add_organization
 from slacktide.holding.look import HeldBack
 from slacktide.postgres.connection import connect
 from tests.docs.documents import BLOCK, ROOT, text_of
+from tests.migrated import migrate
 
 PAGE = ROOT / "docs" / "how-to" / "job.md"
 WHO = {"who": "tester", "reason": "a test"}

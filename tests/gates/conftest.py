@@ -18,7 +18,6 @@ import pytest
 import uvicorn
 
 from slacktide.control import downtime
-from slacktide.control.migration import migrate
 from slacktide.control.organization import add_organization
 from slacktide.control.token import add_token
 from slacktide.gates.http_source import HttpSource
@@ -26,6 +25,7 @@ from slacktide.gates.keeper import Keeper
 from slacktide.postgres.connection import connect
 from slacktide.server.asgi import Site
 from slacktide.server.run import serving
+from tests.migrated import migrate
 
 WHO = {"who": "tester", "reason": "a test"}
 

@@ -15,11 +15,11 @@ from urllib.parse import urlsplit
 import pytest
 
 from slacktide.control import downtime
-from slacktide.control.migration import migrate
 from slacktide.control.organization import add_organization
 from slacktide.postgres.connection import connect
 from tests.docs.documents import ROOT
 from tests.gates.conftest import WHO, fetch
+from tests.migrated import migrate
 
 TOKEN = "a" * 32
 FORM = {

@@ -11,12 +11,12 @@ import psycopg
 import pytest
 
 from slacktide.control.downtime import Wish, change_downtime, end_downtime, schedule_downtime
-from slacktide.control.migration import migrate
 from slacktide.control.organization import add_organization
 from slacktide.holding import sample, store
 from slacktide.holding.place import Place, set_place
 from slacktide.holding.release import Releaser
 from slacktide.postgres.connection import connect
+from tests.migrated import migrate
 
 WHO = {"who": "tester", "reason": "a test"}
 _number = itertools.count(1)

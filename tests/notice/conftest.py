@@ -22,7 +22,6 @@ from slacktide.control.downtime import (
     end_downtime,
     schedule_downtime,
 )
-from slacktide.control.migration import migrate
 from slacktide.control.organization import add_organization
 from slacktide.control.setting import control_now
 from slacktide.control.setting_change import Times, Whose, add_setting
@@ -31,6 +30,7 @@ from slacktide.core.configuration import MailServer, Webhook
 from slacktide.notice.planner import Planner
 from slacktide.notice.sender import MailWay, Sender, WebhookWay
 from slacktide.postgres.connection import connect
+from tests.migrated import migrate
 
 WHO = {"who": "tester", "reason": "a test"}
 BOTH = {"mail": True, "webhook": True}

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 import psycopg
 
-from slacktide.control.migration import migrate
 from slacktide.control.organization import ensure_organization
 from slacktide.hotel.loading import load
 from slacktide.hotel.property_plan import PLAN_FILE
 from slacktide.hotel.schema import create
 from slacktide.postgres.connection import connect
 from slacktide.transfer.move import create_move, load_move
+from tests.migrated import migrate
 
 _number = itertools.count(1)
 _templates: dict[str, str] = {}

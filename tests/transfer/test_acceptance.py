@@ -6,9 +6,9 @@ import msgspec
 import pytest
 
 from slacktide.control.audit import ReasonMissing
-from slacktide.control.migration import migrate
 from slacktide.transfer import acceptance, panel
 from slacktide.transfer.move import load_move
+from tests.migrated import migrate
 from tests.transfer.conftest import SEED
 from tests.transfer.line import Databases
 from tests.transfer.test_moment_refused import reask
