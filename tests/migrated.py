@@ -1,6 +1,7 @@
 """A migrated control database in a tenth of the time: made once in a server, and copied from there.
 
-A copy puts the schedule in doubt (`slacktide.control.origin`), so it is confirmed as what it is: a new one. Whoever tests the migrations themselves calls `slacktide.control.migration`.
+A copy puts the schedule in doubt (`slacktide.control.origin`), so it is confirmed as what it is: a new one. Whoever
+tests the migrations themselves calls `slacktide.control.migration`.
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from slacktide.cli import run
+from tests.migrated import migrate
 
 
 @dataclass
@@ -31,6 +32,7 @@ class Said:
 @pytest.fixture
 def slacktide(server, database, monkeypatch, capsys):
     """Give a function that runs one command."""
+    migrate(address=database)
     monkeypatch.setenv("SLACKTIDE_DATA", str(server.folder))
     monkeypatch.setenv("SLACKTIDE_DATABASE_URL", database)
 
