@@ -15,7 +15,7 @@ import msgspec
 from slacktide.control.audit import record_audit
 from slacktide.control.downtime import Wish, schedule_downtime
 from slacktide.core.errors import InputError, UsageError
-from slacktide.cutover import result
+from slacktide.cutover import prediction, result
 from slacktide.cutover.record import Record
 from slacktide.postgres import sql
 from slacktide.transfer import panel
@@ -168,8 +168,14 @@ def _line(control: _Connection, wave: Wave, member: Member) -> Line:
     status = panel.status(control, move=move)
     record = Record(control, move_id=move.move_id, move=move.name)
     attempt = record.last()
+    predicted = (
+        prediction.predict(control, move=move)
+        if attempt is None
+        else prediction.bound(control, move=move, attempt=attempt.attempt)
+    )
     facts: dict[str, Any] = {"move": move.name, "property": move.organization, "task": move.task,
-                             "steady": status.steady, "predicted_seconds": None}  # fmt: skip
+                             "steady": status.steady,
+                             "predicted_seconds": predicted and predicted.elapsed_seconds}  # fmt: skip
     if attempt is None:
         state, follows = _before(wave, member, status)
         return Line(**facts, state=state, step=None, down_seconds=None, error=member.error, next=follows)
