@@ -8,6 +8,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from slacktide.postgres.server import Server
@@ -31,10 +32,14 @@ def server():
 
 @pytest.fixture
 def database(server):
-    """Give the address of a database of this test's own."""
+    """Give the address of a database of this test's own, which goes with it."""
     name = f"test_{os.getpid()}_{next(_number)}"
     server.create_database(name)
-    return server.address(name)
+    yield server.address(name)
+    with psycopg.connect(server.address(), autocommit=True) as connection:
+        connection.execute(
+            psycopg.sql.SQL("drop database if exists {} with (force)").format(psycopg.sql.Identifier(name))
+        )
 
 
 @pytest.fixture(scope="session", autouse=True)

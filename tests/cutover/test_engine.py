@@ -89,7 +89,7 @@ def engine(server, databases, tmp_path):
 def no_standby(server, engine):
     """Have commits wait for a standby that is not there, but none of ours at the target or in the control database."""
     engine.journal.connection.execute("set synchronous_commit = local")
-    engine.process._connection.execute("set synchronous_commit = local")  # noqa: SLF001 -- it is in use
+    engine.process.connection.execute("set synchronous_commit = local")
     with settings(server, synchronous_standby_names="nobody"):
         yield
 

@@ -304,6 +304,7 @@ def test_out_again(moving, again, watch):
     close_day(moving, moving.source)
     moving.run(*fallback(BACK))
     assert again.procedure() == ("open", None)
+    moving.run("move", "miscellaneous", AGAIN)
     assert check_promises(address=moving.target, promises=moving.folder / "promises at the source").kept
     assert planted.differing(again) == []
     assert proof.refusal(moving.target, WRITE, role=CLERK) is None

@@ -261,4 +261,5 @@ def test_left_by_name_it_is_done(moving):
     assert moving.status()["task"] == 7
     (noted,) = [one for one in moving.run("audit").json if one["what"] == "move miscellaneous leave"]
     assert (noted["who"], noted["reason"]) == ("Ada", "its booking is gone")
+    moving.run("hotel", "end-of-day", moving.target, "--property", PROPERTY)
     moving.run("move", "clean", NAME, "--apply")

@@ -195,6 +195,8 @@ def test_what_differs_now(moving, final):
 
 def test_kept_when_all_else_goes(moving, final):
     """After `clean` the last report is still there, and holds; nothing else of a guest is."""
+    moving.run("move", "miscellaneous", NAME)
+    moving.run("hotel", "end-of-day", moving.target, "--property", PROPERTY)
     moving.run("move", "clean", NAME, "--apply")
     kept = moving.run("move", "report", NAME, "-o", str(moving.folder / "kept.json")).json
     assert kept["report"]["objects"] == final["report"]["objects"]

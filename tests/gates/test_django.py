@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+import uuid
 from contextlib import contextmanager
 from urllib.parse import urlsplit
 
@@ -221,8 +222,10 @@ def test_uploads(shop, soon):
     """A file above the memory limit arrives whole; in a downtime it is refused after its last byte."""
     file = os.urandom(3_000_000)
     parts = (b'name="title"\r\n\r\nlinen', b'name="file"; filename="f"\r\n\r\n' + file)
-    body = b"".join(b"--b\r\nContent-Disposition: form-data; " + part + b"\r\n" for part in parts) + b"--b--\r\n"
-    kind = {"Content_Type": "multipart/form-data; boundary=b"}
+    border = b"--" + uuid.uuid4().hex.encode()  # long, for it must not stand in the file
+    body = b"".join(border + b"\r\nContent-Disposition: form-data; " + part + b"\r\n" for part in parts)
+    body += border + b"--\r\n"
+    kind = {"Content_Type": f"multipart/form-data; boundary={border[2:].decode()}"}
     answer = shop.post("/upload", body=body, **kind)
     assert answer.json == {"sum": hashlib.sha256(file).hexdigest(), "title": "linen"}
     with shop.down(soon):

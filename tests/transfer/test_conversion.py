@@ -84,7 +84,8 @@ def test_counts_are_the_propertys(resort):
         "select n.room_type, count(*) from hotel.reservation_night n join hotel.reservation r "
         "using (reservation_id) where r.property_code = 'RESORT' group by 1 union all "
         "select b.room_type, count(*) from hotel.block_room b join hotel.block using (block_id) "
-        "where block.property_code = 'RESORT' group by 1) x group by 1"
+        "where block.property_code = 'RESORT' group by 1 union all "
+        "select room_type, count(*) from hotel.stay_history where property_code = 'RESORT' group by 1) x group by 1"
     ).fetchall()
     assert {(code, count) for code, count in rows} == {
         (one.code, one.count) for one in found.values() if one.list == "room_type"

@@ -52,7 +52,8 @@ create table if not exists slacktide.guard_first_write (
     organization text not null,
     at timestamptz not null default pg_catalog.clock_timestamp(),
     login text not null,
-    relation text not null
+    relation text not null,
+    transaction xid8 not null default pg_catalog.pg_current_xact_id()
 );
 
 -- This database's own copy of the windows known beforehand, for interface tables.

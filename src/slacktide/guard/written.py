@@ -7,6 +7,7 @@ The events:
 3. A write is refused: its transaction is undone, and so would be any note of it in a table. It is counted by a
    sequence, which no rollback undoes. After a crash a sequence may have gone on by up to 32; it never goes back.
 4. Everybody writes: once the first write is known, who writes is not asked any more (`first_write` sees to that).
+5. What is miscellaneous comes to the open target, judged like everybody's: its transaction takes its own note back.
 """
 
 from __future__ import annotations
@@ -40,6 +41,11 @@ def first_write(connection: Connection[TupleRow], *, organization: str) -> First
         return None
     connection.execute(_STATEMENTS["stop_awaiting"], {"organization": organization})
     return FirstWrite(*row)
+
+
+def disown(connection: Connection[TupleRow], *, organization: str) -> None:
+    """Take back the first write that this transaction has noted: it is not a user's."""
+    connection.execute(_STATEMENTS["disown"], {"organization": organization})
 
 
 def refused(connection: Connection[TupleRow], *, organization: str) -> int:

@@ -29,6 +29,7 @@ from slacktide.control.audit import record_audit
 from slacktide.core import clock
 from slacktide.core.duration import format_instant
 from slacktide.core.errors import SQLSTATE_CLOSED, SQLSTATE_REFERENCE_ONLY, OutsideError
+from slacktide.guard import written
 from slacktide.transfer import panel
 from slacktide.transfer.ahead import business_date, subject_of
 from slacktide.transfer.entry import Touched
@@ -180,6 +181,7 @@ class Miscellaneous:
             first = found.differences[0]
             said = "; ".join(f"{one.entity} {one.key}: {one.what}" for one in found.differences[:5])
             raise ArrivedOtherwise(differences=said, move=self._move.name, entity=first.entity, key=first.key)
+        written.disown(target, organization=self._move.target_property)
 
     def _refused(self, error: psycopg.DatabaseError) -> Exception:
         """Say what a refusal by the guard means; anything else stays what it is."""
