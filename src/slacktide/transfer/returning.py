@@ -143,7 +143,8 @@ def seed_keys(*, back: Move, forward: Move) -> int:
             move_no = _move_no(here, back)
             here.execute(_STATEMENTS["make_seed"])
             counts = [
-                _seed(there, here, move_no, entity=entity, back=back, forward=forward) for entity in back.plan.moving
+                _seed(there, here, move_no, entity=entity, back=back, forward=forward)
+                for entity in back.plan.late.moving  # what is miscellaneous stands there too, moved or not
             ]
             others = [entity.name for entity in back.plan.moving if not entity.shared]
             here.execute(_STATEMENTS["of_others"], {"move_no": move_no, "names": others})
@@ -167,7 +168,7 @@ def _seed(
         here.execute(_STATEMENTS["empty_seed"])
         if not entity.shared:
             facts = {"move_no": move_no, "property": back.target_property}
-            here.execute(statement.never_arrived(back.plan, entity, table), facts)
+            here.execute(statement.never_arrived(back.plan.late, entity, table), facts)
     return counts[0]
 
 
