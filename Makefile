@@ -40,9 +40,9 @@ check: $(VENV)/.dev ## everything that holds the code: format, lint, types, laye
 	$(BIN)/deptry src
 	$(MAKE) --no-print-directory test
 
-acceptance: $(VENV)/.dev ## the tests in a real browser, the whole decision table too
-	$(BIN)/python -m pytest -m "long or not long" tests/acceptance tests/cutover/test_fallback.py
-	$(BIN)/python -m pytest -m long tests/cutover --ignore tests/cutover/test_fallback.py
+acceptance: $(VENV)/.dev ## what make check leaves out: the whole decision table in a browser, the long stories of moves
+	$(BIN)/python -m pytest -m "long or not long" tests/acceptance tests/cli/test_demo.py
+	$(BIN)/python -m pytest -m long tests/cutover
 
 bench: $(VENV)/.dev ## measure against named peers in the same run
 	$(BIN)/python -m bench

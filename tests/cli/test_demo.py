@@ -9,6 +9,7 @@ import sys
 import pytest
 
 
+@pytest.mark.long
 @pytest.mark.timeout(600)
 def test_downtime(tmp_path):
     """Everything that it promises is seen, and it leaves nothing running."""

@@ -21,6 +21,7 @@ CLERK = "abandon_clerk"
 WRITE = proof.ROUTES["update"]
 OPEN_SECONDS = 5.0
 ABANDON = ("move", "downtime", "abandon", NAME, "--yes", PROPERTY, "--reason", "we go back")
+ALWAYS = ("closing", "counters", "hand_over")  # the others are left to `make acceptance`
 STEPS = ["closing", "quiet", "final_synchronization", "counters", "verify", "resync_inventory", "hand_over"]
 TABLES = """
 select format('%%I.%%I', table_schema, table_name) from information_schema.columns
@@ -96,7 +97,13 @@ def rows_left(moving):
 # -- from every step -----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("step", "killed"), [*zip(STEPS, itertools.cycle([False, True]), strict=False)])
+@pytest.mark.parametrize(
+    ("step", "killed"),
+    [
+        pytest.param(step, killed, marks=() if step in ALWAYS else pytest.mark.long)
+        for step, killed in zip(STEPS, itertools.cycle([False, True]), strict=False)
+    ],
+)
 def test_from_every_step(moving, step, killed):
     """From every step, done by a living worker or one that was killed, the source is open in time, the target empty."""
     go_down(moving)
@@ -170,6 +177,7 @@ def test_two_abandon_at_once(moving):
     assert_given_up(moving)
 
 
+@pytest.mark.long
 def test_the_target_is_gone(moving, server):
     """With the target unreachable the source opens in time; clearing is shown, and done when the target is back."""
     start_ready(moving)
@@ -197,6 +205,7 @@ def test_the_source_is_gone(moving, server):
     until_abandoned(moving)
 
 
+@pytest.mark.long
 def test_another_downtime(moving):
     """What keeps the organization down besides is named, and stays; a downtime that has ended is no obstacle."""
     start_ready(moving)

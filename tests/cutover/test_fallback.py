@@ -22,6 +22,8 @@ from tests.cutover import holding, planted, proof
 from tests.cutover.house import a_move
 from tests.cutover.moving import NAME, PROPERTY, Trading, until
 
+pytestmark = pytest.mark.long
+
 BACK, AGAIN = name_of(NAME), name_of(name_of(NAME))
 CLERK = "fallback_clerk"
 WRITE = proof.ROUTES["update"]
@@ -297,7 +299,6 @@ def test_a_second_time(moving):
     assert f"slacktide move downtime fallback {BACK}" in moving.run(*fallback(NAME), accept=(1,)).err
 
 
-@pytest.mark.long
 def test_out_again(moving, again, watch):
     """It trades at its old source, and goes out again by the same command; every promise is kept, nothing differs."""
     trade(moving.source, moving.folder / "promises at the source", seed=5)
@@ -312,7 +313,6 @@ def test_out_again(moving, again, watch):
     assert (State.OPEN, State.OPEN) not in watch.states
 
 
-@pytest.mark.long
 def test_a_way_back_that_is_taken_back(moving, again):
     """A way back that is only begun is taken back: nothing changes where the property lives, and it can begin anew."""
     name, before = name_of(AGAIN), states(moving)
@@ -326,7 +326,6 @@ def test_a_way_back_that_is_taken_back(moving, again):
         assert moving.run("status", "--organization", PROPERTY).json["state"] == "open"
 
 
-@pytest.mark.long
 def test_clean(moving, again):
     """After an End of Day the last leg is cleaned, and takes along what those before it left in both databases."""
     assert "is not over" in moving.run("move", "clean", AGAIN, "--apply", accept=(1,)).err

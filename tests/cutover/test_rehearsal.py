@@ -215,6 +215,7 @@ def test_no_kind_makes_no_shadow(moving):
     assert hasattr(Kind, "make_schema")
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("rehearsed")
 def test_interrupted(moving):
     """Told to end while it copies, it takes everything away before it ends."""
@@ -225,6 +226,7 @@ def test_interrupted(moving):
     assert left(moving) == []
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("rehearsed")
 def test_killed(moving):
     """Killed with -9 while it copies, it is cleared away by a worker: no slot keeps the source's log."""

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
 
-from slacktide.cutover import procedure
 from slacktide.hotel.property_plan import PLAN_FILE
 from slacktide.postgres.connection import connect
-from slacktide.transfer import journal, move, returning
+from slacktide.transfer import move, returning
 from slacktide.transfer.conversion import CodeInUse
+from tests.migrated import migrate
 
 MAPPED = (
     ("market", "A", "A"), ("market", "B", "A"), ("rate", "X", "Z"), ("rate", "Y", "Z"), ("rate", "V", "W"),
@@ -21,15 +20,9 @@ MAPPED = (
 
 @pytest.fixture
 def control(database):
-    """Give a control database with the tables of moves."""
-    scripts = (
-        Path(journal.__file__).parent / "migrations/0101-journal.sql",
-        Path(procedure.__file__).parent / "migrations/0214-fallback.sql",
-    )
+    """Give a connection to a control database."""
+    migrate(address=database)
     with connect(database, name="test") as connection:
-        connection.execute("create schema slacktide")
-        for script in scripts:
-            connection.execute(script.read_text())
         yield connection
 
 
