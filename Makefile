@@ -30,7 +30,7 @@ demo: install ## move a hotel property from one database to another while it tra
 	$(BIN)/slacktide demo move $(if $(BOOKINGS),--bookings $(BOOKINGS))
 
 test: $(VENV)/.dev ## run the tests
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadscope
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadscope --no-loadscope-reorder
 
 check: $(VENV)/.dev ## everything that holds the code: format, lint, types, layers, dependencies, tests
 	$(BIN)/ruff format --check .

@@ -126,7 +126,16 @@ class Copy:
         """Run tests; give the exit code, None where they had to be ended, and each failure: test and message."""
         report = self.folder / "report.xml"
         report.unlink(missing_ok=True)
-        options = ["-q", "-x", "-p", "no:cacheprovider", f"--timeout={seconds}", f"--junitxml={report}"]
+        options = [
+            "-q",
+            "-x",
+            "-m",
+            "long or not long",
+            "-p",
+            "no:cacheprovider",
+            f"--timeout={seconds}",
+            f"--junitxml={report}",
+        ]
         command = [sys.executable, "-m", "pytest", *options, *(f"tests/{node}" for node in nodes)]
         out = None if show else subprocess.DEVNULL
         with subprocess.Popen(

@@ -31,6 +31,7 @@ from psycopg.sql import SQL, Identifier
 
 from slacktide.core.errors import SlacktideError
 from slacktide.cutover import result
+from slacktide.cutover.attempt import WORKING
 from slacktide.hotel import day, loading, schema
 from slacktide.hotel.promise_check import check_promises
 from slacktide.postgres.connection import connect
@@ -236,7 +237,7 @@ class Run:
 
     def _over(self) -> bool:
         try:
-            return self.moving.procedure()[0] not in ("running", "not started")
+            return self.moving.procedure()[0] not in ("not started", *WORKING)
         except (psycopg.OperationalError, SlacktideError):
             return False
 

@@ -38,7 +38,8 @@ update slacktide.procedure set state = 'abandoning', abandoned_at = clock_timest
 def moving(server):
     """Give a move of a hotel with 30 bookings each that is steady, and trades."""
     with a_steady_move(server, name="abandon", bookings=30) as moving:
-        moving.ask("source", proof.ROLE.format(role=CLERK))
+        for side in ("source", "target"):
+            moving.ask(side, proof.ROLE.format(role=CLERK))
         yield moving
 
 
@@ -46,7 +47,7 @@ def moving(server):
 def _never_open(moving, request):
     """See that the target was not opened by what happened."""
     yield
-    if request.node.name != "test_the_second_try_opens":
+    if request.node.name not in ("test_the_second_try_opens", "test_a_user_has_written"):
         assert guards(moving)[1] is State.PREPARED
 
 
@@ -221,6 +222,62 @@ def test_another_downtime(moving):
     assert_given_up(moving)
 
 
+# -- when it is open -----------------------------------------------------------------------------------------------
+
+
+WITHDRAW = DECIDE.replace("'abandoning'", "'withdrawing'").replace("'running'", "'open'")
+
+
+def go_open(moving):
+    """Bring it to the morning: open at the target, with all that could wait, and written by no user."""
+    go_down(moving)
+    found = moving.run(*moving.start_arguments()).json
+    assert found["result"] == "open"
+    moving.run("move", "miscellaneous", NAME)
+    assert guards(moving) == (State.REFERENCE_ONLY, State.OPEN)
+    return found
+
+
+def test_moved_and_still_down(moving):
+    """What else keeps the property down when it has moved is named; it can be given up all the same."""
+    site = ("downtime", "schedule", "--site", "--yes", "--for", "PT1H", "--users", "in", "--reason", "the network")
+    other = str(moving.run(*site).json["id"])
+    assert [one["id"] for one in go_open(moving)["still_down"]] == [other]
+    assert [one["id"] for one in moving.run(*ABANDON).json["still_down"]] == [other]
+    moving.run("downtime", "end", other, "--reason", "a test")
+    assert_given_up(moving)
+
+
+def test_open_and_written_by_nobody(moving):
+    """Open, it is given up until a user has written at the target; a writer who has not committed is in the way."""
+    go_open(moving)
+    with connect(moving.target, name="clerk", role=CLERK, autocommit=False) as clerk:
+        clerk.execute(WRITE)
+        assert "somebody writes" in moving.run(*ABANDON, accept=(1,)).err
+        assert guards(moving) == (State.REFERENCE_ONLY, State.OPEN)
+        clerk.rollback()
+    assert "no user has written" in moving.run("move", "downtime", "abandon", NAME, accept=(2,)).err
+    began = time.monotonic()
+    found = moving.run(*ABANDON).json
+    until_open(moving, began)
+    assert found["result"] == "abandoned"
+    assert_given_up(moving)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("closed", [False, True])
+def test_killed_when_it_was_to_be_withdrawn(moving, closed):
+    """Killed before or after the target was closed again, a worker opens the source in time, and clears the target."""
+    go_open(moving)
+    if closed:
+        with connect(moving.target, name="test") as target:
+            closing.prepare_target(target, organization=PROPERTY, reason="we go back")
+    began = time.monotonic()
+    moving.ask("control", WITHDRAW)
+    until_open(moving, began)
+    until_abandoned(moving)
+
+
 # -- at the last moment ------------------------------------------------------------------------------------------------
 
 
@@ -248,7 +305,7 @@ def test_abandoned_before_the_hand_over_commits(moving):
 
 
 def test_the_second_try_opens(moving):
-    """Decided after the hand over it is refused, and points to the fallback; what was promised is there, once."""
+    """Asked for while the hand over is decided it is refused; it opens, and what was promised is there, once."""
     go_down(moving)
     with holding.at_step(moving, "hand_over") as held, connect(moving.control, name="row", autocommit=False) as row:
         night = moving.start(*moving.start_arguments("--json"))
@@ -260,10 +317,23 @@ def test_the_second_try_opens(moving):
         in_line(moving, 2)
         row.rollback()
         assert (night.wait(60), command.wait(60)) == (0, 1)
-    said = moving.run(*ABANDON, accept=(1,)).err
-    assert f"slacktide move downtime fallback {NAME}" in said
     assert guards(moving) == (State.REFERENCE_ONLY, State.OPEN)
     report = check_promises(address=moving.target, promises=moving.folder / "promises")
     assert report.promised > 0
     assert report.kept
     assert proof.not_equal(proof.compared(moving)) == []
+
+
+def test_a_user_has_written(moving):
+    """Whoever writes while it is to be given up comes first: it stays open; he is named, and the way back."""
+    with connect(moving.target, name="clerk", role=CLERK, autocommit=False) as clerk:
+        clerk.execute(WRITE)
+        command = moving.start(*ABANDON)
+        until(lambda: holding.waiting(moving, "pg_advisory_xact_lock", side="target"), what="the lock's queue")
+        clerk.commit()
+        assert command.wait(60) == 1
+    said = moving.run(*ABANDON, accept=(1,)).err
+    assert "slacktide wrote hotel.reservation" in said
+    assert f"slacktide move downtime fallback {NAME}" in said
+    assert guards(moving) == (State.REFERENCE_ONLY, State.OPEN)
+    assert moving.procedure()[0] == "open"

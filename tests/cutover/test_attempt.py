@@ -28,6 +28,8 @@ def test_the_first_one_wins():
         happens(Event.HAND_OVER, Event.OPEN, Event.ABANDON)
     with pytest.raises(IllegalAttemptEvent):
         happens(Event.HAND_OVER, Event.FAIL, Event.ABANDON)
+    with pytest.raises(IllegalAttemptEvent):
+        happens(Event.HAND_OVER, Event.OPEN, Event.WITHDRAW, Event.KEEP, Event.ABANDON)
 
 
 @pytest.mark.parametrize("event", sorted(set(Event) - {Event.ABANDON, Event.STICK, Event.CLEAR}))

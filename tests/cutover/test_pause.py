@@ -10,7 +10,7 @@ from slacktide.guard import closing
 from slacktide.guard.state import State
 from slacktide.postgres.connection import connect
 from slacktide.transfer.journal import DOWN_TIME
-from tests.cutover import proof
+from tests.cutover import holding, proof
 from tests.cutover.house import a_steady_move
 from tests.cutover.moving import NAME, PROPERTY, until
 
@@ -50,9 +50,23 @@ def said(moving):
     return json.loads(log.read_text().splitlines()[-1])
 
 
+def start_twice(moving):
+    """Have two start it at the same moment; give the one who did, and see that the other one was told."""
+    with connect(moving.control, name="row", autocommit=False) as row:
+        row.execute("select from slacktide.move for no key update")
+        both = [moving.start(*moving.start_arguments("--json", go=False)) for _ in range(2)]
+        until(lambda: len(holding.waiting(moving, "slacktide.move")) == 2, what="both")
+        row.rollback()
+    until(lambda: any(one.poll() is not None for one in both), what="the end of one of them")
+    (refused,) = [one for one in both if one.poll() is not None]
+    assert refused.returncode == 2
+    assert moving.ask("control", "select count(*) from slacktide.procedure") == [(1,)]
+    return next(one for one in both if one is not refused)
+
+
 def test_paused_inside_a_step(moving, late):
     """It stops inside a step that waits, both sides closed, says what was done and what comes next; watchers get 75."""
-    command = moving.start(*moving.start_arguments("--json", go=False))
+    command = start_twice(moving)
     until(lambda: moving.steps().get("quiet") == "running", what="the step")
     found = moving.run("move", "downtime", "pause", NAME, "--reason", "a call").json
     assert (found["result"], found["next"]) == ("paused", "Wait until nobody writes")

@@ -96,7 +96,7 @@ def until_ready(moving):
     moving.run("move", "processes", "stop", NAME)
     moving.schedule()
     refused = moving.run(*moving.start_arguments(go=False), accept=(1,)).err
-    assert "no message is failed or waiting: 1 messages" in refused
+    assert "no message is failed or waiting: open errors: 1" in refused
     (error,) = moving.run("move", "error", "list", NAME).json["errors"]
     assert [way["way"] for way in error["ways"]] == ["process it again", "accept it by name"]
     moving.run("move", "error", "accept", NAME, error["id"], accept=(2,))

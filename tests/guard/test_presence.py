@@ -21,6 +21,9 @@ HARM = {
     "relation text, crossing boolean default false) returns boolean language plpgsql security definer "
     "set search_path = pg_catalog, pg_temp as 'begin return false; end'",
     "judge as invoker": "alter function slacktide.guard_judge security invoker",
+    "decision as definer": "alter function slacktide.guard_decide security definer",
+    "decision replaced": "create or replace function slacktide.guard_decide(organizations text[], interface boolean, "
+    "relation text, crossing boolean default false) returns boolean language plpgsql as 'begin return false; end'",
     "look is stable": "alter function slacktide.guard_look stable",
     "judge doubled": "create function slacktide.guard_judge(text) returns boolean language sql as 'select false'",
     "a new partition": "create table hotel.event_next partition of hotel.event "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Annotated
 
@@ -31,8 +32,6 @@ from slacktide.transfer.move import Move, load_move, set_fact
 from slacktide.worker.presence import require_worker
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     import psycopg
     from psycopg.rows import TupleRow
 
@@ -42,25 +41,43 @@ app.command(move_pause.pause)
 app.command(move_abandon.abandon)
 
 _Name = Annotated[str, Parameter(name="NAME", help="The move's name.")]
-_Downtime = Annotated[str | None, Parameter(help="The downtime that it uses; default: the only one in effect.")]
-_BusinessDate = Annotated[
-    date | None, Parameter(help="The business date it is done on; default: today's at the property.")
-]
-_Go = Annotated[
-    tuple[str, ...],
-    Parameter(consume_multiple=True, negative="", show_default=False, help="A go given beforehand, as ROLE=NAME."),
-]
-_Waive = Annotated[
-    tuple[str, ...],
-    Parameter(
-        consume_multiple=True,
-        negative="",
-        show_default=False,
-        help="A check that somebody takes on himself, as CHECK=NAME.",
-    ),
-]
-_OpenBy = Annotated[str | None, Parameter(help="The hour by which the property has to be open again.")]
+_Pairs = Parameter(consume_multiple=True, negative="", show_default=False)
 _WATCH_SECONDS = 0.1
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """What a down time is asked to be, and what somebody takes on himself."""
+
+    downtime: Annotated[str | None, Parameter(help="The downtime that it uses; default: the only one in effect.")] = (
+        None
+    )
+    business_date: Annotated[
+        date | None, Parameter(help="The business date it is done on; default: today's at the property.")
+    ] = None
+    open_by: Annotated[str | None, Parameter(help="The hour by which the property has to be open again.")] = None
+    waive: Annotated[
+        tuple[str, ...], _Pairs, Parameter(help="A check that somebody takes on himself, as CHECK=NAME.")
+    ] = ()
+
+    def wish(self, connection: psycopg.Connection[TupleRow], move: Move) -> precondition.Wish:
+        """Read it for a move, its hour in the zone of the move's organization. Raises NotWaivable, BadInstant."""
+        by = None
+        if self.open_by is not None:
+            zone = organization_of(connection, code=move.organization).zone
+            by = parse_instant(self.open_by, now=control_now(connection), zone=zone)
+        return precondition.Wish(self.downtime, self.business_date, waived_of(self.waive), by)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AskedToGo(Asked):
+    """The same, with the gos that are given along."""
+
+    go: Annotated[tuple[str, ...], _Pairs, Parameter(help="A go given beforehand, as ROLE=NAME.")] = ()
+
+
+_ASKED, _ASKED_TO_GO = Asked(), AskedToGo()
 
 
 class NothingToResume(UsageError):
@@ -72,18 +89,14 @@ class StillNeeded(UsageError):
 
 
 @app.command
-def check(
-    name: _Name, /, *, downtime: _Downtime = None, business_date: _BusinessDate = None, open_by: _OpenBy = None,
-    waive: _Waive = (), options: Shown = SHOWN,
-) -> int:  # fmt: skip
+def check(name: _Name, /, *, asked: Asked = _ASKED, options: Shown = SHOWN) -> int:
     """Show every precondition with its state, the reason and the way to mend it; exit 1 while one does not hold."""
     with open_control() as control, control.connect(name="move downtime check") as connection:
         move = load_move(connection, name=name)
-        by = _instant(connection, move, open_by)
+        wish = asked.wish(connection, move)
         with reachable(move.source, move.target):
-            wish = precondition.Wish(downtime, business_date, waived_of(waive), by)
             found = find(connection, move=move, wish=wish)
-        decision, now = decision_time(connection, move=move, open_by=by), control_now(connection)
+        decision, now = decision_time(connection, move=move, open_by=wish.open_by), control_now(connection)
     rows = [
         [str(line.number), line.title, _mark(line), line.reason, "" if line.ok else line.mend] for line in found.lines
     ]
@@ -95,35 +108,16 @@ def check(
     return 0 if found.ok else 1
 
 
-def _instant(connection: psycopg.Connection[TupleRow], move: Move, text: str | None) -> datetime | None:
-    if text is None:
-        return None
-    zone = organization_of(connection, code=move.organization).zone
-    return parse_instant(text, now=control_now(connection), zone=zone)
-
-
 def _mark(line: precondition.Precondition) -> str:
     return "holds" if line.ok else f"waived by {line.waived_by}" if line.waived_by else "DOES NOT HOLD"
 
 
 @app.command
-def start(
-    name: _Name,
-    /,
-    *,
-    downtime: _Downtime = None,
-    business_date: _BusinessDate = None,
-    open_by: _OpenBy = None,
-    go: _Go = (),
-    waive: _Waive = (),
-    options: Acting = ACTING,
-) -> int:
+def start(name: _Name, /, *, asked: AskedToGo = _ASKED_TO_GO, options: Acting = ACTING) -> int:
     """Start Down Time Procedures, and watch them; killing this command stops nothing."""
     with open_control() as control, control.connect(name="move downtime start") as connection:
         move = load_move(connection, name=name)
-        by = _instant(connection, move, open_by)
-        wish = precondition.Wish(downtime, business_date, waived_of(waive), by)
-        gos = gos_of(go, move=move)
+        wish, gos = asked.wish(connection, move), gos_of(asked.go, move=move)
         require_worker(connection)
         record = Record(connection, move_id=move.move_id, move=move.name)
         last = record.last()
@@ -136,32 +130,21 @@ def start(
 
 
 @app.command
-def fallback(
-    name: _Name,
-    /,
-    *,
-    downtime: _Downtime = None,
-    business_date: _BusinessDate = None,
-    open_by: _OpenBy = None,
-    go: _Go = (),
-    waive: _Waive = (),
-    options: Acting = ACTING,
-) -> int:
+def fallback(name: _Name, /, *, asked: AskedToGo = _ASKED_TO_GO, options: Acting = ACTING) -> int:
     """Move the property back with what changed since it was opened: carry it while it trades, then start and watch."""
-    waived = waived_of(waive)
+    waived_of(asked.waive)  # refused before anything is begun
     back, begun = move_fallback.carried(name, options)
     if not begun:
         with open_control() as control, control.connect(name="move downtime fallback") as connection:
             move = load_move(connection, name=back)
-            gos_of(go, move=move)
-            wish = precondition.Wish(downtime, business_date, waived, _instant(connection, move, open_by))
+            gos_of(asked.go, move=move)
+            wish = asked.wish(connection, move)
             with reachable(move.source, move.target):
                 found = find(connection, move=move, wish=wish)
             found.lines = [line for line in found.lines if line.name not in ("steady", "stopped")]  # what we do
             require(found, move=move)
             move_process.stop_in_order(connection, move, PROCESSES)
-    return start(back, downtime=downtime, business_date=business_date, open_by=open_by, go=go, waive=waive,
-                 options=options)  # fmt: skip
+    return start(back, asked=asked, options=options)
 
 
 @app.command
@@ -255,6 +238,8 @@ def _say_result(connection: psycopg.Connection[TupleRow], move: Move, options: S
         f"{found['objects_moved']:,} objects moved since Start, {found['verified_objects']:,} verified, "
         f"{found['differences']} differences"
     )
+    if found["still_down"]:
+        text.append("\n".join(["moved, but", *move_window.still_down(found)]))
     if found["accepted"]:
         text.append(move_window.accepted(found["accepted"]))
     if found["result"] == State.PAUSED:

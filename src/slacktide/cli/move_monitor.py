@@ -14,7 +14,7 @@ from slacktide.control import downtime as control_downtime
 from slacktide.control.setting import control_now
 from slacktide.core import clock
 from slacktide.core.duration import format_instant
-from slacktide.cutover import prediction
+from slacktide.cutover import prediction, verifying
 from slacktide.cutover.decision_time import decision_time
 
 if TYPE_CHECKING:
@@ -39,7 +39,9 @@ def facts(
     time = None if over else decision_time(connection, move=move, open_by=attempt.open_by)
     return {
         "predicted": found,
-        "expected_end": None if found is None or over else now + _left(found, steps),
+        "expected_end": None
+        if found is None or over
+        else now + _left(found, steps) + _once_more(connection, move, found),
         "open_by": attempt.open_by,
         "latest_decision": time and time.latest,
         "decision_passed": bool(time and time.passed(now)),
@@ -53,6 +55,11 @@ def _left(found: prediction.Prediction, steps: Sequence[StepRecord]) -> timedelt
         max(0.0, found.steps.get(step.step, 0.0) - step.work_seconds) for step in steps if step.state != "done"
     )  # fmt: skip
     return timedelta(seconds=left)
+
+
+def _once_more(connection: psycopg.Connection[TupleRow], move: Move, found: prediction.Prediction) -> timedelta:
+    """Give how long it takes to take away what testers wrote, and to prove it, while they are in."""
+    return timedelta(seconds=found.round_seconds if verifying.is_in(connection, move=move) else 0.0)
 
 
 def text(found: dict[str, Any]) -> list[str]:

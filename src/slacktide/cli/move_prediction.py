@@ -38,6 +38,7 @@ def predicted(found: Prediction | None) -> str:
         f"If it were started now ({given}):",
         _steps(found.steps),
         f"{whole}; waiting for people comes on top",
+        f"where testers are let in: {found.round_seconds:.2f} s more, as everything is compared again",
         f"{giving_up}, then {found.target_clear_seconds:.2f} s until the target is cleared",
         f"error so far: {found.error}",
     ])  # fmt: skip
@@ -51,6 +52,8 @@ def truth(found: Truth) -> dict[str, Any]:
         "predicted": found.predicted,
         "took": {"steps": found.steps, "work_seconds": round(found.work_seconds, 3),
                  "elapsed_seconds": round(found.elapsed_seconds, 3)},
+        "tested": found.tested,
+        "expected_seconds": round(found.expected_seconds, 3),
         "error": found.error,
     }  # fmt: skip
 
@@ -58,7 +61,8 @@ def truth(found: Truth) -> dict[str, Any]:
 def beside(found: Truth) -> str:
     """Write a prediction beside what came of it."""
     expected = found.predicted
-    work = f"in all {expected.work_seconds:.2f} s predicted, {found.work_seconds:.2f} s of work"
+    tested = " with testers" if found.tested else ""
+    work = f"in all {found.expected_seconds:.2f} s predicted{tested}, {found.work_seconds:.2f} s of work"
     whole = f"from Start to open {expected.elapsed_seconds:.2f} s predicted, {found.elapsed_seconds:.2f} s"
     return "\n".join([
         f"{found.what} of {_second(found.at)}, predicted by rehearsal {expected.rehearsal}: {found.error}",

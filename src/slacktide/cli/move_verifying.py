@@ -11,7 +11,7 @@ from slacktide.cli.output import ACTING, Acting, Flag, table
 from slacktide.control.audit import record_audit
 from slacktide.control.database import open_control
 from slacktide.core.errors import UsageError
-from slacktide.cutover import verifying
+from slacktide.cutover import prediction, verifying
 from slacktide.cutover.attempt import Event, State
 from slacktide.cutover.record import Record
 from slacktide.postgres.connection import copyable
@@ -56,15 +56,24 @@ def _enter(connection: psycopg.Connection[TupleRow], move: Move, testers: list[s
         still = verifying.enter(connection, move=move, testers=testers, who=options.who, reason=options.reason or "")
     found = verifying.current(connection, move=move)
     everybody = found.testers if found else testers
+    about = _about(connection, move)
     lines = [
         f"{', '.join(everybody)} may enter {move.organization} at the target; all others stay out.",
         "Their database users act by `set role slacktide_tester`; who may not yet: grant slacktide_tester to USER;",
         f"  psql {copyable(move.target)}",
-        "What they write of the property is taken away before it opens. They leave with the last go, or now:",
+        f"What they write of the property is taken away before it opens; everything is compared again{about}.",
+        "They leave with the last go, or now:",
         f"  slacktide move verifying {move.name} --end",
         *(f"still kept out by the downtime {each['id']} ({each['scope']}): {each['reason']}" for each in still),
     ]
     return options.say({"move": move.name, "testers": everybody, "still_down": still}, "\n".join(lines))
+
+
+def _about(connection: psycopg.Connection[TupleRow], move: Move) -> str:
+    """Say how long it is expected to take, where that was rehearsed."""
+    attempt = Record(connection, move_id=move.move_id, move=move.name).current().attempt
+    found = prediction.bound(connection, move=move, attempt=attempt)
+    return f", in about {found.round_seconds:.0f} s" if found and found.round_seconds else ""
 
 
 def _end(connection: psycopg.Connection[TupleRow], move: Move, options: Acting) -> int:

@@ -193,6 +193,11 @@ def standing(found: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def still_down(found: dict[str, Any]) -> list[str]:
+    """Write what keeps the organization down although the down time of the move is over."""
+    return [f"still down because of {one['id']} ({one['scope']}): {one['reason']}" for one in found["still_down"]]
+
+
 def abandoned(found: dict[str, Any]) -> str:
     """Write what an abandoned down time has come to, and what comes next."""
     target = found["target"]
@@ -202,9 +207,7 @@ def abandoned(found: dict[str, Any]) -> str:
         if found["source_open"]
         else "source: NOT OPEN yet; every worker tries it again",
     ]
-    lines += [
-        f"still down because of {other['id']} ({other['scope']}): {other['reason']}" for other in found["still_down"]
-    ]
+    lines += still_down(found)
     if not found["target_cleared"]:
         waits = found["error"] or target.get("waits_for") or "it is being done"
         return "\n".join([*lines, f"target: not cleared yet; every worker tries it again: {waits}"])

@@ -2,7 +2,8 @@
 
 The order is: decide, open the source, end the downtime, clear the target, forget what was carried. Once it is decided
 (the attempt's row, see `attempt`), nothing can open the target any more; so the source need not wait for the target,
-which stays closed for all but the mover. The events:
+which stays closed for all but the mover. One that is open already is closed again first, if no user has written there
+(`withdraw`). The events:
 
 1. A step runs in another worker: its connection to the control database is ended, so that it can note and decide
    nothing more. What it still does at the source fails by the epoch, which it read before it looked whether it may go
@@ -32,8 +33,7 @@ from slacktide.control import downtime as control_downtime
 from slacktide.control.audit import record_audit, require_reason
 from slacktide.control.organization import list_sides, set_side
 from slacktide.control.schedule import state_of
-from slacktide.core.errors import InputError
-from slacktide.cutover import verifying
+from slacktide.cutover import verifying, withdraw
 from slacktide.cutover.attempt import Event, State
 from slacktide.cutover.kind import find
 from slacktide.cutover.record import Record
@@ -57,15 +57,16 @@ if TYPE_CHECKING:
 
 _STATEMENTS = sql.load(__package__, "abandon.sql")
 _TIMEOUT_SECONDS = 3
-
-
-class TooLate(InputError):
-    """The down time of {move} is {state}: the target may have been written, so it cannot be abandoned. The way back is `slacktide move downtime fallback {move}`."""  # noqa: E501 -- the message is one sentence
+_OPENED = (State.OPENING, State.OPEN, State.WITHDRAWING)
 
 
 def describe(move: Move, attempt: Attempt) -> list[str]:
     """Say what will be done, a line each, in order."""
+    still = (
+        "target: closed again if no user has written there since it was opened; else it stays open, and all as it is"
+    )
     return [
+        *([still] if attempt.state == State.OPEN else []),
         f"source: {move.organization} is opened at once",
         f"the downtime {attempt.downtime_id} is ended; what else keeps {move.organization} down stays",
         f"target: every row of {move.target_property} that this move wrote goes, configuration too; it stays closed"
@@ -87,19 +88,21 @@ def decide(control: _Connection, *, move: Move, who: str, reason: str) -> bool:
     record = Record(control, move_id=move.move_id, move=move.name)
     with control.transaction():
         before = record.lock()
-        if before in (State.OPENING, State.OPEN):
-            raise TooLate(move=move.name, state=before)
-        record.happen(Event.ABANDON)
+        if before in _OPENED:
+            withdraw.require_possible(control, move=move, state=before)
+        record.happen(Event.WITHDRAW if before in _OPENED else Event.ABANDON)
         if before is State.ABANDONED:
             return False
         facts = {"move_id": move.move_id, "attempt": record.current().attempt, "who": who, "reason": reason}
         control.execute(_STATEMENTS["decided"], facts)
-        Journal(control, move_id=move.move_id).want(DOWN_TIME, running=True)
+        after = record.current().state
+        if after == State.ABANDONING:
+            Journal(control, move_id=move.move_id).want(DOWN_TIME, running=True)
         record_audit(control, who=who, what="move downtime abandon", object=move.name, before={"state": before},
-                     after={"state": State.ABANDONING}, reason=reason)  # fmt: skip
-    if before is not State.ABANDONING:
+                     after={"state": after}, reason=reason)  # fmt: skip
+    if before != after:
         control.execute(_STATEMENTS["end_owners"], {"class": LOCK_CLASS, "move_id": move.move_id})
-    return before is not State.ABANDONING
+    return before != after
 
 
 # -- the source --------------------------------------------------------------------------------------------------------
@@ -108,8 +111,9 @@ def decide(control: _Connection, *, move: Move, who: str, reason: str) -> bool:
 def open_source(control: _Connection, *, move: Move) -> bool:
     """Open the source, if the down time is being abandoned, and end the downtime; tell whether it is.
 
-    Anybody may do so, at any time. Raises Unreachable, Overtaken.
+    Anybody may do so, at any time. Raises TooLate, Unreachable, Overtaken.
     """
+    withdraw.withdraw(control, move=move)
     record = Record(control, move_id=move.move_id, move=move.name)
     with connect(move.source, name=f"{move.name} abandon", timeout_seconds=_TIMEOUT_SECONDS) as source:
         closing.register(source, organization=move.property_code)
@@ -155,7 +159,7 @@ def open_sources(control: _Connection) -> list[str]:
     """Open every source whose down time was abandoned and that is not open yet; name those that are now."""
     opened: list[str] = []
     for (name,) in control.execute(_STATEMENTS["unopened"]).fetchall():
-        with contextlib.suppress(Unreachable, closing.Overtaken):
+        with contextlib.suppress(Unreachable, closing.Overtaken, withdraw.TooLate):
             opened += [name] if open_source(control, move=load_move(control, name=name)) else []
     return opened
 
@@ -203,7 +207,9 @@ def _clear_target(control: _Connection, move: Move) -> clearing.Cleared:
             return cleared
         if tested:
             verifying.end_for_abandon(control, target, move=move, who=tested.who)
-        return clearing.clear(target, move=move, derived=derived, testers=tested is not None)
+        was_open = Record(control, move_id=move.move_id, move=move.name).current().opened_at is not None
+        came = move.late if was_open else move  # what is miscellaneous comes after the opening
+        return clearing.clear(target, move=came, derived=derived, testers=tested is not None)
 
 
 def _begin_anew(control: _Connection, move: Move, cleared: clearing.Cleared) -> None:

@@ -21,9 +21,9 @@ update slacktide.procedure set cleared_at = clock_timestamp(), cleared = coalesc
 where move_id = %(move_id)s and attempt = %(attempt)s
 
 -- name: unopened
--- The moves whose down time is abandoned and whose source is not open yet.
+-- The moves whose down time is given up and whose source is not open yet, or whose target is to be closed again for that.
 select m.name from slacktide.move m join slacktide.procedure p using (move_id)
-where p.state = 'abandoning' and p.source_opened_at is null order by 1
+where p.state = 'withdrawing' or p.state = 'abandoning' and p.source_opened_at is null order by 1
 
 -- name: end_owners
 -- End the connections that own a process of a move: whoever still does a step can note nothing any more.
@@ -35,7 +35,7 @@ where l.locktype = 'advisory' and l.classid = %(class)s and l.objid between %(mo
 -- name: anew
 -- Have a move begin again at its third task.
 update slacktide.move set task = 3, state = 'abandoned', configured_at = null, steady_since = null,
-    facts = facts - 'prepared' - 'verified' - 'configuration' - 'allow_absent'
+    facts = facts - 'prepared' - 'verified' - 'configuration' - 'allow_absent' - 'miscellaneous'
 where move_id = %(move_id)s
 
 -- name: forget_carried

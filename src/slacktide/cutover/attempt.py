@@ -6,7 +6,8 @@ is first, and the table says what becomes of the other. In particular:
 1. *hand over* is decided before the target opens, and *abandon* before the source does: the one that is first makes
    the other illegal. There is no second place where this is decided.
 2. *pause* comes while a step runs: the attempt is `pausing` until the procedure has stopped, and resumed as if it had.
-3. An event that is already done is legal where somebody may ask for it again; it changes nothing.
+3. *withdraw* asks whether an open target can be closed again: then it is abandoned, else *keep* leaves it open.
+4. An event that is already done is legal where somebody may ask for it again; it changes nothing.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ class State(StrEnum):
     FAILED = "failed"
     OPENING = "opening"
     OPEN = "open"
+    WITHDRAWING = "withdrawing"
     ABANDONING = "abandoning"
     ABANDONED = "abandoned"
 
@@ -41,6 +43,8 @@ class Event(StrEnum):
     FAIL = "fail"
     HAND_OVER = "hand over"
     OPEN = "open"
+    WITHDRAW = "withdraw"
+    KEEP = "keep"
     ABANDON = "abandon"
     STICK = "stick"
     CLEAR = "clear"
@@ -55,8 +59,9 @@ _PAUSING = "The procedure stops after the step in hand, or inside it at its next
 _PAUSED = "The procedure stands still, and BOTH SIDES STAY CLOSED until it is resumed or abandoned."
 _READY = "Everything is proven; a go is missing."
 _FAILED = "A step found an error; both sides stay closed."
-_OPENING = "The property is handed over: the target opens, and nothing can be abandoned any more."
+_OPENING = "The property is handed over: the target opens, and nothing can be abandoned before it is open."
 _OPEN = "The property lives at the target."
+_WITHDRAWING = "It is open at the target; it is given up if no user has written there."
 _ABANDONING = "It is given up: the source opens at once, then the target is cleared."
 _ABANDONED = "It is given up: the source is open, and the target holds no row of the property."
 
@@ -84,6 +89,10 @@ TRANSITIONS: dict[tuple[State, Event], tuple[State, str]] = {
     (_S.RUNNING, _E.HAND_OVER): (_S.OPENING, _OPENING),
     (_S.OPENING, _E.HAND_OVER): (_S.OPENING, _OPENING),
     (_S.OPENING, _E.OPEN): (_S.OPEN, _OPEN),
+    (_S.OPEN, _E.WITHDRAW): (_S.WITHDRAWING, _WITHDRAWING),
+    (_S.WITHDRAWING, _E.WITHDRAW): (_S.WITHDRAWING, _WITHDRAWING),
+    (_S.WITHDRAWING, _E.KEEP): (_S.OPEN, _OPEN),
+    (_S.WITHDRAWING, _E.ABANDON): (_S.ABANDONING, _ABANDONING),
     (_S.RUNNING, _E.ABANDON): (_S.ABANDONING, _ABANDONING),
     (_S.PAUSING, _E.ABANDON): (_S.ABANDONING, _ABANDONING),
     (_S.PAUSED, _E.ABANDON): (_S.ABANDONING, _ABANDONING),

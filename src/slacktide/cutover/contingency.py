@@ -214,7 +214,8 @@ def _give_out(
 
 def _write(pack: kind.Pack, *, move: Move, number: int, forms: list[tuple[int, str]], folder: Path) -> Path:
     """Write the pack beside its place, for its owner's eyes only, and give it its name when it is whole."""
-    place, beside = folder / pack.stem, folder / f".{pack.stem}-{number}"
+    name = f"{pack.stem}-{number}"  # two of one second are told apart
+    place, beside = folder / name, folder / f".{name}"
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         beside.mkdir(mode=0o700)

@@ -9,8 +9,8 @@ and the four processes bring over the rest. Then it has a down time of its own, 
    goes back to it where the way back is given up; *open* comes only from the hand over, behind its decision.
 3. The control database names the sides the other way round from the moment that the way back is written down, in that
    transaction: at no moment does the organization seem to live nowhere, or at both.
-4. Nobody has written at the target yet: it serves as well. Abandoning is over with the hand over (decision 0022), so
-   there is one way back, whatever has happened there.
+4. Nobody has written at the target yet: it serves as well, and so does abandoning. Both ask for an attempt that is
+   open, with its row locked, so that only one of them begins.
 5. The way back is abandoned in its down time: the target opens at once, the old source keeps its rows and is reference
    only again, and another try reads everything once more.
 6. It has come back: the way out again is the fallback of the way back, by the same code.
@@ -94,7 +94,9 @@ def begin(control: _Connection, *, move: Move, who: str, reason: str) -> Move:
 
 
 def _require_open(control: _Connection, move: Move) -> None:
-    last = Record(control, move_id=move.move_id, move=move.name).last()
+    record = Record(control, move_id=move.move_id, move=move.name)
+    record.lock_attempt()
+    last = record.last()
     if move.state == "clean":
         instead = "`clean` took away what the way back needs; it can move again as a new one: `slacktide move create`"
         raise NotOpen(move=move.name, state="clean", instead=instead)

@@ -118,7 +118,7 @@ def _transfer(control: psycopg.Connection[TupleRow], move: Move) -> list[Precond
         Precondition(2, "stopped", "All four processes are stopped", not running,
                      f"{', '.join(running)} runs" if running else "", f"slacktide move processes stop {move.name}"),
         Precondition(3, "messages", "No message is failed or waiting", problems == 0,
-                     f"{problems} messages" if problems else "", f"slacktide move error list {move.name}"),
+                     f"open errors: {problems}" if problems else "", f"slacktide move error list {move.name}"),
         Precondition(3, "verified", "Verification ahead found no difference", different == 0,
                      f"{different} objects differ" if different else "", f"slacktide move verify {move.name}"),
     ]  # fmt: skip

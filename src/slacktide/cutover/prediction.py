@@ -2,7 +2,8 @@
 
 Every step takes what it took at the rehearsal, but for the final synchronization, which grows with the objects that it
 has to bring, by what the rehearsal measured for one: those that are journalled, and those that come at the rate of the
-last minute of trade since Synchronization was stopped. Waiting for people (a writer, a go) is not predicted.
+last minute of trade since Synchronization was stopped. Waiting for people (a writer, a go) is not predicted. Where
+testers are let in, everything behind the barrier is done once more, and all is compared: that is predicted by itself.
 
 A prediction is kept beside what came of it: of each down time by its attempt, and of each rehearsal by what the one
 before would have said of it. So it has an error, which is shown with it.
@@ -31,11 +32,15 @@ _STATEMENTS = sql.load(__package__, "prediction.sql")
 
 LARGEST_AGE = timedelta(days=7)
 GROWING = "final_synchronization"
+_ONCE = ("closing", "quiet", "hand_over")  # the steps that testers do not have done again
 _SOON_SECONDS = 5.0  # between stopping the processes and Start, while they still run
 
 
 class Prediction(msgspec.Struct, kw_only=True):
-    """What is expected, in seconds of work; `elapsed_seconds` is from Start to open, if nobody is waited for."""
+    """What is expected, in seconds of work; `elapsed_seconds` is from Start to open, if nobody is waited for.
+
+    `round_seconds` come on top where testers are let in: the steps behind the barrier once more, everything compared.
+    """
 
     rehearsal: int
     rehearsed_at: datetime
@@ -45,11 +50,15 @@ class Prediction(msgspec.Struct, kw_only=True):
     objects: int
     source_open_seconds: float
     target_clear_seconds: float
+    round_seconds: float = 0.0
     error: str = ""
 
 
 class Measured(msgspec.Struct):
-    """What a rehearsal measured: the steps' work, how long a worker took to take them up, objects, giving it up."""
+    """What a rehearsal measured: the steps' work, how long a worker took to take them up, objects, giving it up.
+
+    `whole_seconds` is what it took to compare everything, before the steps.
+    """
 
     steps: dict[str, float]
     take_up_seconds: float
@@ -57,6 +66,7 @@ class Measured(msgspec.Struct):
     object_seconds: float
     source_open_seconds: float
     target_clear_seconds: float = 0.0
+    whole_seconds: float = 0.0
 
     @property
     def work_seconds(self) -> float:
@@ -65,8 +75,7 @@ class Measured(msgspec.Struct):
 
     def predict(self, rehearsal: Rehearsed, *, objects: int) -> Prediction:
         """Predict a down time that has so many objects to bring."""
-        more = (objects - self.objects) * self.object_seconds
-        steps = self.steps | {GROWING: max(0.0, self.steps.get(GROWING, 0.0) + more)}
+        steps = self.steps | {GROWING: self._synchronize(objects)}
         work = sum(steps.values())
         return Prediction(
             rehearsal=rehearsal.rehearsal,
@@ -77,7 +86,15 @@ class Measured(msgspec.Struct):
             objects=objects,
             source_open_seconds=round(self.source_open_seconds, 3),
             target_clear_seconds=round(self.target_clear_seconds, 3),
+            round_seconds=round(self._once_more(), 3),
         )
+
+    def _synchronize(self, objects: int) -> float:
+        return max(0.0, self.steps.get(GROWING, 0.0) + (objects - self.objects) * self.object_seconds)
+
+    def _once_more(self) -> float:
+        again = self.steps | {GROWING: self._synchronize(0)}
+        return self.whole_seconds + sum(seconds for name, seconds in again.items() if name not in _ONCE)
 
 
 class Rehearsed(msgspec.Struct, frozen=True):
@@ -96,7 +113,7 @@ class Rehearsed(msgspec.Struct, frozen=True):
 
 
 class Truth(msgspec.Struct, frozen=True):
-    """A prediction and what came of it."""
+    """A prediction and what came of it; `tested` tells that testers were let in."""
 
     what: str
     at: datetime
@@ -104,12 +121,18 @@ class Truth(msgspec.Struct, frozen=True):
     work_seconds: float
     elapsed_seconds: float
     steps: dict[str, float]
+    tested: bool = False
+
+    @property
+    def expected_seconds(self) -> float:
+        """The work that was predicted of it, with testers where there were some."""
+        return self.predicted.work_seconds + (self.predicted.round_seconds if self.tested else 0.0)
 
     @property
     def error(self) -> str:
         """Say how far the truth was from the prediction: in parts of the prediction, and in seconds."""
-        off = self.work_seconds - self.predicted.work_seconds
-        return f"{100 * off / max(self.predicted.work_seconds, 0.001):+.0f} % ({off:+.2f} s) at {self.what}"
+        off = self.work_seconds - self.expected_seconds
+        return f"{100 * off / max(self.expected_seconds, 0.001):+.0f} % ({off:+.2f} s) at {self.what}"
 
 
 class Verdict(msgspec.Struct, frozen=True):
@@ -139,9 +162,10 @@ def last(control: _Connection, *, move: Move) -> Rehearsed | None:
 def truths(control: _Connection, *, move: Move) -> list[Truth]:
     """List what was predicted and came to be, of rehearsals and of down times, the last one first."""
     found = []
-    for what, at, predicted, elapsed, steps in control.execute(_STATEMENTS["down_times"], {"move_id": move.move_id}):
-        work = sum(steps.values())
-        found.append(Truth(what, at, msgspec.convert(predicted, Prediction), work, elapsed.total_seconds(), steps))
+    rows = control.execute(_STATEMENTS["down_times"], {"move_id": move.move_id})
+    for what, at, predicted, elapsed, steps, tested in rows:
+        expected = msgspec.convert(predicted, Prediction)
+        found.append(Truth(what, at, expected, sum(steps.values()), elapsed.total_seconds(), steps, tested))
     for each in rehearsals(control, move=move):
         if each.measured and each.predicted:
             took = each.measured.work_seconds

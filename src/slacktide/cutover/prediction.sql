@@ -12,7 +12,8 @@ select predicted from slacktide.prediction where move_id = %(move_id)s and attem
 -- The down times that came to their end, each with what was predicted of it; the last one first.
 select 'down time ' || p.attempt, p.started_at, d.predicted, p.opened_at - p.started_at, (
     select json_object_agg(s.step, s.work_seconds order by s.ordinal) from slacktide.procedure_step s
-    where s.move_id = p.move_id and s.attempt = p.attempt)
+    where s.move_id = p.move_id and s.attempt = p.attempt),
+    exists (select from slacktide.verifying v where v.move_id = p.move_id and v.attempt = p.attempt)
 from slacktide.prediction d join slacktide.procedure p using (move_id, attempt)
 where p.move_id = %(move_id)s and p.opened_at is not null order by p.attempt desc
 

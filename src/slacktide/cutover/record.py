@@ -115,6 +115,10 @@ class Record:
         """Have everything from the barrier on be done again."""
         self._run("void_steps", attempt=self.current().attempt)
 
+    def lock_attempt(self) -> None:
+        """Let the last attempt, if there is one, stay as it is until the caller's transaction ends."""
+        self._run("state_for_update")
+
     def lock(self) -> State:
         """Give the state of the last attempt, which stays as it is until the caller's transaction ends."""
         row = self._run("state_for_update").fetchone()

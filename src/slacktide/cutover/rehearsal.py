@@ -79,6 +79,7 @@ class Rehearsal:
     def __init__(self, control: _Connection, *, move: Move, who: str, reason: str, say: Say) -> None:
         """Take the move that is rehearsed."""
         self._control, self._move, self._who, self._reason, self._say = control, move, who, reason, say
+        self._whole_seconds = 0.0
 
     def run(self, *, target: str | None) -> Measured:
         """Rehearse into a shadow at `target`, or into one that is made; give what was measured.
@@ -92,7 +93,7 @@ class Rehearsal:
             self._set_up()
             self._copy()
             measured = self._down_time()
-            measured.target_clear_seconds = self._clear()
+            measured.whole_seconds, measured.target_clear_seconds = self._whole_seconds, self._clear()
         except BaseException as error:
             self._note_failed(error)
             raise
@@ -169,11 +170,12 @@ class Rehearsal:
         problems = [p for p in panel.problems(self._control, move=self._shadow) if p.state in ("failed", "waiting")]
         if problems:
             listed = "; ".join(f"{p.entity} {p.key} {p.state}: {p.reason}" for p in problems[:3])
-            self._stop("copying", f"{len(problems)} messages failed or wait: {listed}")
+            self._stop("copying", f"messages failed or wait ({len(problems)}): {listed}")
         verified = load_move(self._control, name=self._shadow.name).facts.get(VERIFIED)
         if verified and verified["different"]:
             self._stop("copying", f"{verified['different']} objects differ: {'; '.join(verified['differences'][:3])}")
         if verified:
+            self._whole_seconds = float(verified["seconds"])
             self._say("copy", "Copy the property", "done", arrived, arrived)
         return bool(verified)
 

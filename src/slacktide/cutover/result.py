@@ -70,13 +70,16 @@ def of(connection: psycopg.Connection[TupleRow], *, move: Move) -> dict[str, Any
     kept = attempt.verification or {}
     begun = control_downtime.downtime_of(connection, id=attempt.downtime_id).start
     until = attempt.opened_at or control_now(connection)
+    steps = record.steps()
+    still = [one for step in steps for one in (step.detail or {}).get("still_down", [])]
     return {
         "result": attempt.state,
         "down_seconds": round((until - begun).total_seconds(), 3),
-        "work_seconds": round(sum(step.work_seconds for step in record.steps()), 3),
+        "work_seconds": round(sum(step.work_seconds for step in steps), 3),
         "objects_moved": record.moved(),
         "verified_objects": kept.get("read", 0) + kept.get("carried", 0),
         "differences": kept.get("different", 0),
+        "still_down": still,
         "accepted": kept.get("accepted", []),
         "totals": kept.get("totals", {}),
         "rows": _by_table(kept.get("rows", {})),

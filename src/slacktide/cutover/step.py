@@ -13,6 +13,7 @@ the monitoring window shows, or raises. The events:
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -20,12 +21,14 @@ import msgspec
 
 from slacktide.control import downtime as control_downtime
 from slacktide.control.organization import set_side
+from slacktide.control.schedule import state_of
 from slacktide.core import clock
 from slacktide.core.errors import InputError, OutsideError
 from slacktide.cutover import go, verifying
 from slacktide.cutover.attempt import Event, IllegalAttemptEvent
 from slacktide.cutover.night import Ended
 from slacktide.downtime.saving import AlreadyOver
+from slacktide.downtime.state import because
 from slacktide.guard import closing, presence
 from slacktide.guard.holders import holders
 from slacktide.guard.state import State
@@ -47,7 +50,7 @@ _NOTE_SECONDS = 0.2
 
 
 class ErrorsOpen(InputError):
-    """{count} messages failed or wait: {listed}. What can be done: `slacktide move error list {move}`. Then `slacktide move downtime resume {move}`."""  # noqa: E501 -- the message is one sentence
+    """Messages failed or wait ({count}): {listed}. What can be done: `slacktide move error list {move}`. Then `slacktide move downtime resume {move}`."""  # noqa: E501 -- the message is one sentence
 
 
 class NotEqual(OutsideError):
@@ -219,13 +222,11 @@ def _decide(night: Night) -> None:
 
 
 def _end_downtime(night: Night) -> list[Any]:
-    try:
-        answer = control_downtime.end_downtime(
-            night.control, id=night.attempt.downtime_id, who=night.attempt.who, reason=night.attempt.reason
-        )
-    except AlreadyOver:
-        return []
-    return list(answer["because"])
+    """End the downtime given at Start; give what still keeps the organization down."""
+    facts = {"who": night.attempt.who, "reason": night.attempt.reason}
+    with contextlib.suppress(AlreadyOver):
+        control_downtime.end_downtime(night.control, id=night.attempt.downtime_id, **facts)
+    return [because(one) for one in state_of(night.control, organization=night.move.organization).because]
 
 
 def _still_behind_barrier(night: Night) -> None:

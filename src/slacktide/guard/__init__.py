@@ -1,7 +1,7 @@
 """The database guard: who may write an organization's rows, and the measured fact that nobody does any more.
 
 Every guarded table has triggers that say whose rows a statement wrote, and one function,
-`slacktide.guard_judge`, that decides. It takes the shared locks (the site's, then those of the old and new
+`slacktide.guard_decide`, that decides. It takes the shared locks (the site's, then those of the old and new
 organizations in the order of their lock keys) and then, in a further statement, looks at the organization's
 durable state. A closer commits the state first and takes the exclusive lock afterwards. So whoever passed the
 look holds a lock that the closer has to wait for, and whoever gets the lock later sees the closing.

@@ -121,6 +121,17 @@ def prepare_target(connection: Connection[TupleRow], *, organization: str, reaso
     return _happen(connection, organization=organization, event=Event.PREPARE, reason=reason)
 
 
+def try_withdraw(
+    connection: Connection[TupleRow], *, organization: str, reason: str, epoch: int, lock_timeout_ms: int = 300
+) -> bool:
+    """Let only the mover write an open target again (`prepare`), if no user has written it and none is writing.
+
+    Tell whether it was closed. Raises IllegalEvent, Overtaken.
+    """
+    return _under_lock(connection, organization=organization, lock_timeout_ms=lock_timeout_ms, event=Event.PREPARE,
+                       reason=reason, epoch=epoch, unwritten=True)  # fmt: skip
+
+
 def begin_verifying(
     connection: Connection[TupleRow], *, organization: str, reason: str = "", epoch: int | None = None
 ) -> Closing:
@@ -190,9 +201,19 @@ def _change(
 
 
 def _under_lock(
-    connection: Connection[TupleRow], *, organization: str, lock_timeout_ms: int, event: Event | None
+    connection: Connection[TupleRow],
+    *,
+    organization: str,
+    lock_timeout_ms: int,
+    event: Event | None,
+    reason: str | None = None,
+    epoch: int | None = None,
+    unwritten: bool = False,
 ) -> bool:
-    """Tell whether the exclusive lock came and nobody is left; then the event, if any, has happened."""
+    """Tell whether the exclusive lock came and nobody is left; then the event, if any, has happened.
+
+    With `unwritten` nobody may have written before, either, since it was opened as a target.
+    """
     needs_autocommit(connection)
     _publish(connection)
     names = {"organization": organization}
@@ -201,9 +222,9 @@ def _under_lock(
         with connection.transaction():
             _take_exclusive(connection, organization=organization, lock_timeout_ms=lock_timeout_ms)
             others = [other for (other,) in connection.execute(_STATEMENTS["unsettled"], names)]
-            held = connection.execute(_STATEMENTS["held"], names).fetchone() == (True,)
+            held = connection.execute(_STATEMENTS["held"], names | {"written": unwritten}).fetchone() == (True,)
             if not others and not held and event is not None:
-                _change(connection, organization=organization, event=event)
+                _change(connection, organization=organization, event=event, reason=reason, epoch=epoch)
     except (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected):
         return False
     _publish(connection)

@@ -55,8 +55,9 @@ select organization, state, since, lives_at, reason, epoch
 from slacktide.guard_closing where organization <> '*' order by organization
 
 -- name: held
--- Tell whether anybody is still to be waited for, though the exclusive lock is ours.
+-- Tell whether anybody is still to be waited for, though the exclusive lock is ours; or, if that is asked, has written.
 select exists (select from slacktide.guard_held(%(organization)s))
+    or %(written)s and exists (select from slacktide.guard_first_write where organization = %(organization)s)
 
 -- name: unsettled
 -- The organizations with which the closed one may have exchanged rows since the last closing.

@@ -4,14 +4,15 @@ create or replace function {function}() returns trigger language plpgsql volatil
 set search_path = pg_catalog, pg_temp set row_security = off as {body}
 
 -- name: body
--- Says whose rows were written; `guard_judge` decides. A statement that wrote no row is not judged.
+-- Says whose rows were written; `guard_decide` decides. A statement that wrote no row is not judged. One row is asked by
+-- itself: to make several distinct costs it half as much again as all the rest.
 #variable_conflict use_column
 declare
     guard_organizations text[] := '{{}}';
     guard_count bigint := 1;
 begin
     if tg_op = 'TRUNCATE' then
-        perform slacktide.guard_judge(null, {interface}, {relation});
+        perform slacktide.guard_decide(null, {interface}, {relation});
         return null;
     end if;
     if tg_level = 'ROW' and tg_op = 'INSERT' then
@@ -22,15 +23,27 @@ begin
         guard_organizations := array(select ({organization})::text from (select new.*) as r
                                      union select ({organization})::text from (select old.*) as r);
     elsif tg_op = 'INSERT' then
-        guard_organizations := array(select distinct ({organization})::text from {new_rows} as r);
+        guard_organizations := array(select ({organization})::text from (select * from new_rows limit 2) as r);
+        if cardinality(guard_organizations) > 1 then
+            guard_organizations := array(select distinct ({organization})::text from {new_rows} as r);
+        end if;
     elsif tg_op = 'DELETE' then
-        guard_organizations := array(select distinct ({organization})::text from {old_rows} as r);
+        guard_organizations := array(select ({organization})::text from (select * from old_rows limit 2) as r);
+        if cardinality(guard_organizations) > 1 then
+            guard_organizations := array(select distinct ({organization})::text from {old_rows} as r);
+        end if;
     else
-        guard_organizations := array(select ({organization})::text from {new_rows} as r
-                                     union select ({organization})::text from {old_rows} as r);
+        guard_organizations := array(select ({organization})::text from (select * from new_rows limit 2) as r)
+                               || array(select ({organization})::text from (select * from old_rows limit 2) as r);
+        if cardinality(guard_organizations) <> 2 then
+            guard_organizations := array(select ({organization})::text from {new_rows} as r
+                                         union select ({organization})::text from {old_rows} as r);
+        elsif guard_organizations[1] is not distinct from guard_organizations[2] then
+            guard_organizations := guard_organizations[1:1];
+        end if;
     end if;
     if cardinality(guard_organizations) = 0
-       or not slacktide.guard_judge(guard_organizations, {interface}, {relation}, tg_op = 'UPDATE') then
+       or not slacktide.guard_decide(guard_organizations, {interface}, {relation}, tg_op = 'UPDATE') then
         return null;
     end if;
     if tg_level = 'STATEMENT' and tg_op = 'DELETE' then
