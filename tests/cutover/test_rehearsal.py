@@ -15,7 +15,7 @@ from slacktide.guard import closing
 from slacktide.guard.state import State
 from slacktide.hotel import schema
 from slacktide.postgres.connection import connect
-from slacktide.transfer.journal import LOCK_CLASS
+from slacktide.transfer.journal import LOCK_CLASS, PROCESSES
 from tests.cutover import proof
 from tests.cutover.holding import at_step, until_held
 from tests.cutover.house import a_steady_move
@@ -28,6 +28,10 @@ HIDDEN = "select name from slacktide.move where rehearses is not null"
 MADE = "select datname from pg_database where datname like 'slacktide_rehearsal%%'"
 MOVERS = "select name from slacktide.mover_move"
 EPOCH = "select state, epoch from slacktide.guard_closing where organization = 'RESORT'"
+HELD = """
+select process from slacktide.move_process join slacktide.move using (move_id)
+where name = %s and held_until is not null
+"""
 STRANGERS = "select application_name from pg_stat_activity where application_name like 'slacktide ~%%'"
 
 
@@ -99,6 +103,17 @@ def test_the_move_goes_on(moving):
     assert [move["name"] for move in moving.run("move", "list").json] == [NAME]
     assert "down_time" not in found
     assert "move rehearsed" in [line["what"] for line in moving.run("audit").json]
+
+
+@pytest.mark.usefixtures("rehearsed")
+def test_the_processes_stood_still(moving):
+    """While the steps are done the move's own processes are held; that ends by itself, as it must after a kill."""
+    assert {*PROCESSES} <= {process for (process,) in moving.ask("control", HELD, NAME)}
+    moving.ask("control", "update slacktide.move_process set held_until = clock_timestamp() + interval '3 s'")
+    waits = "the steps of a rehearsal"
+    until(lambda: all(moving.status()["processes"][p]["waits_for"] == waits for p in PROCESSES), what="standing still")
+    until(lambda: waits not in {moving.status()["processes"][p]["waits_for"] for p in PROCESSES}, what="going on")
+    moving.until_steady()
 
 
 def test_unknown_steps_are_left_out(moving):

@@ -10,8 +10,10 @@ At the source it uses the publication and the identities of the move, and adds o
    waited for; only one that does not end is cut off, and then the slots are dropped twice.
 3. It is cleared away by two at once: only who has the lock does it; each step can be done twice.
 4. The down time of the move itself begins: the rehearsal gives way.
-5. An object cannot be moved, or differs: the rehearsal stops there and says so, as the night would have.
-6. The source is lost meanwhile: what is left there is dropped when it is back, by a worker.
+5. The move's own processes, which stand still in the night, would slow the steps down: they are held meanwhile, for two
+   seconds from each look on, so that they go on by themselves when the command is killed.
+6. An object cannot be moved, or differs: the rehearsal stops there and says so, as the night would have.
+7. The source is lost meanwhile: what is left there is dropped when it is back, by a worker.
 """
 
 from __future__ import annotations
@@ -58,6 +60,7 @@ _ORDINAL = 5  # of its lock, behind those of the five processes
 _LOOK_SECONDS = 0.1
 _END_SECONDS = 20.0
 _GAP_SECONDS = 3.0
+_HOLD_SECONDS = 2.0
 _SHARE = {"class": LOCK_CLASS, "ordinal": _ORDINAL}
 
 
@@ -80,6 +83,7 @@ class Rehearsal:
         """Take the move that is rehearsed."""
         self._control, self._move, self._who, self._reason, self._say = control, move, who, reason, say
         self._whole_seconds = 0.0
+        self._standing = False  # the move's own processes, while the steps are done
 
     def run(self, *, target: str | None) -> Measured:
         """Rehearse into a shadow at `target`, or into one that is made; give what was measured.
@@ -156,6 +160,7 @@ class Rehearsal:
         for process in PROCESSES:
             journal.want(process, running=False)
             self._until(partial(self._has_ended, process))
+        self._standing = True
         begun = clock.monotonic_seconds()
         self._until(lambda: clock.monotonic_seconds() - begun > _GAP_SECONDS)  # so that there is something to bring
 
@@ -196,6 +201,8 @@ class Rehearsal:
         )  # fmt: skip
         Journal(self._control, move_id=self._id).want(DOWN_TIME, running=True)
         self._until(lambda: self._stepped(record))
+        self._standing = False
+        self._run("hold", move_id=self._move.move_id, seconds=0.0)
         attempt = record.current()
         if attempt.state != State.OPEN or attempt.opened_at is None:
             step = next((s.title for s in record.steps() if s.state != "done"), "its end")
@@ -237,6 +244,8 @@ class Rehearsal:
     def _until(self, condition: Callable[[], bool]) -> None:
         while not condition():
             self._give_way()
+            if self._standing:
+                self._run("hold", move_id=self._move.move_id, seconds=_HOLD_SECONDS)
             clock.sleep(_LOOK_SECONDS)
 
     def _give_way(self) -> None:

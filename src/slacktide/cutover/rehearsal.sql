@@ -23,6 +23,11 @@ select pg_try_advisory_lock(%(class)s, %(shadow_id)s * 8 + %(ordinal)s)
 -- Let it go again.
 select pg_advisory_unlock(%(class)s, %(shadow_id)s * 8 + %(ordinal)s)
 
+-- name: hold
+-- Have the processes of a move stand still for so many seconds from now; they go on by themselves afterwards.
+update slacktide.move_process set held_until = clock_timestamp() + make_interval(secs => %(seconds)s)
+where move_id = %(move_id)s
+
 -- name: stop
 -- No process of a rehearsal is wanted any more.
 update slacktide.move_process set wanted = 'stopped' where move_id = %(shadow_id)s

@@ -156,12 +156,13 @@ def decide(
     if schedule is not None and not stale and action in FREE:
         calm = schedule.calm(now, organization=organization, side=side)
         if calm is not None:
+            until, end = now + MAXIMUM_AGE, calm.end
             return Decision(
                 decision="allow",
                 organization=organization,
                 reasons=(),
                 now=now,
-                valid_until=min(calm.end, now + MAXIMUM_AGE),
+                valid_until=until if until < end else end,  # noqa: FURB136 -- `min` costs a tenth of all of it
                 recheck=calm.recheck,
             )
     action = Action(action)

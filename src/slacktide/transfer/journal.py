@@ -110,6 +110,10 @@ class Journal:
         """Tell whether this process is wanted to run."""
         return bool(self._one("wanted", process=self.process) == "running")
 
+    def held(self) -> bool:
+        """Tell whether this process is to stand still."""
+        return bool(self._one("held", process=self.process))
+
     def wake(self, process: str) -> None:
         """Tell another process that there may be work for it."""
         self.connection.execute("select pg_notify(%s, %s)", [f"slacktide_move_{self.move_id}", process])

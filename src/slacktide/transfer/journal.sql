@@ -313,6 +313,11 @@ select exists (select from slacktide.pass_range p join slacktide.move m using (m
         where p.move_id = %(move_id)s and p.batch is null)
     or exists (select from slacktide.journal where move_id = %(move_id)s and batch is null and xid is null)
 
+-- name: held
+-- Whether a process is to stand still.
+select coalesce(held_until > clock_timestamp(), false) from slacktide.move_process
+where move_id = %(move_id)s and process = %(process)s
+
 -- name: wanted
 -- Whether a process is wanted to run.
 select wanted from slacktide.move_process where move_id = %(move_id)s and process = %(process)s

@@ -35,6 +35,7 @@ _PASSING = (
 _BEAT_SECONDS = 0.5
 _IDLE_SECONDS = 0.5
 _RETRY_SECONDS = 0.5
+_LOOK_SECONDS = 0.1
 
 
 class Beat:
@@ -95,6 +96,14 @@ def run(*, move: Move, journal: Journal, ended: Callable[[], bool]) -> None:
     )
 
 
+def _stand_still(journal: Journal, ended: Callable[[], bool]) -> None:
+    """Wait while this process is held; what it is to wait for is over within seconds."""
+    if journal.held():
+        journal.say("waiting", waits_for="the steps of a rehearsal")
+        while not ended() and journal.wanted() and journal.held():
+            clock.sleep(_LOOK_SECONDS)
+
+
 def _once(work: Work, journal: Journal, beat: Beat, ended: Callable[[], bool]) -> None:
     """Open the work and step it until it is no longer wanted, or something passing stops it."""
     try:
@@ -106,6 +115,7 @@ def _once(work: Work, journal: Journal, beat: Beat, ended: Callable[[], bool]) -
                 beat.write(lag_seconds=work.lag_seconds(), waits_for=None if done else journal.earlier_ended())
                 if not journal.wanted():
                     return
+                _stand_still(journal, ended)
             if not done:
                 work.idle(_IDLE_SECONDS)
     except _PASSING as error:
