@@ -1,17 +1,20 @@
 """A whole night on RESORT of the published bookings while it trades, by the commands that an operator types.
 
-    python -m bench.night
+    python -m bench.night [--output FOLDER]
 
 Two rehearsals, partners, the contingency pack; a mandatory code without a mapping and an object that the target refuses
 are met and mended while it trades; then the closing, a tester in the verifying phase, two gos, open; what can wait,
 forms, End of Day at the target, the report, clean. It prints what was predicted beside what it took, and ends with 1
-where anything differs, is missing, or was left behind.
+where anything differs, is missing, or was left behind. The pack and the report go to FOLDER, to be looked at.
 """
 
 from __future__ import annotations
 
+import argparse
+import shutil
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -187,6 +190,9 @@ class Night:
 
 def main() -> int:
     """Play the night; give 1 where anything is not as it must be."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--output", type=Path, help="the folder that the pack and the report are copied to")
+    output = parser.parse_args().output
     with Stage(lambda line: print(line, flush=True)) as stage:
         night = Night(stage)
         trader = stage.start("hotel", "trade", night.source, "--property", PROPERTY, "--rate", "30", "--promises",
@@ -205,6 +211,10 @@ def main() -> int:
         for name, seconds in took["steps"].items():
             print(f"  {name:<24} {bound['steps'].get(name, 0):7.3f} s predicted  {seconds:7.3f} s in all")
         night.after()
+        if output is not None:
+            shutil.copytree(stage.folder / "pack", output / "pack", dirs_exist_ok=True)
+            for report in stage.folder.glob("report.*"):
+                shutil.copy(report, output)
         return 1 if night.wrong else 0
 
 

@@ -215,8 +215,7 @@ class Run:
     def _down_time(self) -> None:
         moving, dice = self.moving, self.dice
         moving.schedule()
-        moving.run("move", "processes", "stop", NAME)
-        until(lambda: moving.run(*self._check(), accept=(0, 1)).json["ok"], what="the preconditions")
+        until(self._stopped_steady, seconds=STEADY_SECONDS, what="the preconditions")
         moving.start(*moving.start_arguments("--json"))
         until(lambda: moving.procedure()[0] != "not started", what="the start")
         steps = sorted(dice.sample(range(len(moving.steps())), dice.randint(1, 3)))
@@ -225,6 +224,15 @@ class Run:
             time.sleep(dice.uniform(0.0, 0.1))
             self._kill(kind, self.outcome.down_kills)
         until(self._over, seconds=OPEN_SECONDS, what="the end of the down time")
+
+    def _stopped_steady(self) -> bool:
+        """Stop the processes; where it was not steady at that moment, go on as an operator would."""
+        self.moving.run("move", "processes", "stop", NAME)
+        found = self.moving.run(*self._check(), accept=(0, 1)).json
+        if any(check["name"] == "steady" and not check["ok"] for check in found["checks"]):
+            self.moving.run("move", "processes", "start", NAME)
+            self.moving.until_steady(seconds=STEADY_SECONDS)
+        return bool(found["ok"])
 
     @staticmethod
     def _check() -> list[str]:

@@ -326,6 +326,8 @@ def test_the_second_try_opens(moving):
 
 def test_a_user_has_written(moving):
     """Whoever writes while it is to be given up comes first: it stays open; he is named, and the way back."""
+    if moving.procedure()[0] != "open":
+        go_open(moving)
     with connect(moving.target, name="clerk", role=CLERK, autocommit=False) as clerk:
         clerk.execute(WRITE)
         command = moving.start(*ABANDON)
