@@ -58,11 +58,18 @@ def abandon(
 
 def _open_source(connection: psycopg.Connection[TupleRow], move: Move, options: Acting) -> None:
     """Open the source at once; where it cannot be reached, workers go on trying."""
-    try:
-        if abandoning.open_source(connection, move=move):
-            options.note(f"{move.organization} is open at the source; the target is being cleared")
-    except (Unreachable, Overtaken) as error:
-        options.note(f"{move.organization} is NOT OPEN yet at the source; it is tried again: {error}")
+    begun = clock.monotonic_seconds()
+    while True:
+        try:
+            if abandoning.open_source(connection, move=move):
+                options.note(f"{move.organization} is open at the source; the target is being cleared")
+        except (Unreachable, Overtaken) as error:
+            late = clock.monotonic_seconds() - begun > _WAITS_SECONDS
+            if isinstance(error, Overtaken) and not late:  # by a worker, who does the same
+                clock.sleep(_LOOK_SECONDS)
+                continue
+            options.note(f"{move.organization} is NOT OPEN yet at the source; it is tried again: {error}")
+        return
 
 
 def _clear(connection: psycopg.Connection[TupleRow], move: Move, record: Record) -> None:

@@ -10,9 +10,10 @@ The events:
    looks again, finds the target prepared, which nothing else makes of it, and goes on.
 3. Somebody who is held up closes the target of a later attempt: he names the epoch that he read before he looked at the
    attempt, and writes down only what is of that attempt.
-4. The target cannot be reached: nobody knows whether a user has written there. It is tried again until it is judged.
-5. The property is taken back at this moment: that asks for an attempt that is open, and locks its row, as this does.
-6. What is miscellaneous comes at this moment, or has come: it is no user's write. Whoever carries it is cut off when
+4. Two judge it at once: the second one finds another epoch, does nothing, and looks again at the attempt.
+5. The target cannot be reached: nobody knows whether a user has written there. It is tried again until it is judged.
+6. The property is taken back at this moment: that asks for an attempt that is open, and locks its row, as this does.
+7. What is miscellaneous comes at this moment, or has come: it is no user's write. Whoever carries it is cut off when
    withdrawing is decided, and what came is cleared away with the rest (`abandon`).
 
 What users write into tables that properties share is guarded nowhere, and counts nowhere as a write of the property.
