@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 _KEY = 205_001
 _HOLD = f"""
 create schema if not exists held_up;
-create table if not exists held_up.step (step text);
+create table if not exists held_up.step (step text, state text);
 delete from held_up.step;
 create or replace function held_up.wait() returns trigger language plpgsql as $$ begin
-    if new.state = 'running' and old.state <> 'running' and exists (select from held_up.step where step = new.step) then
+    if new.state <> old.state and exists (select from held_up.step where (step, state) = (new.step, new.state)) then
         perform pg_advisory_xact_lock_shared({_KEY});
     end if;
     return new;
@@ -37,11 +37,11 @@ _END = "select pg_terminate_backend(pid) from pg_stat_activity where datname = %
 
 
 @contextmanager
-def at_step(moving: Moving, step: str) -> Iterator[psycopg.Connection]:
-    """Hold whoever begins a step, from the control database, for as long as this lasts or the connection is closed."""
+def at_step(moving: Moving, step: str, *, state: str = "running") -> Iterator[psycopg.Connection]:
+    """Hold whoever notes that a step is so, from the control database, while this lasts or the connection is open."""
     with connect(moving.control, name="held up") as connection:
         connection.execute(_HOLD)
-        connection.execute("insert into held_up.step values (%s)", [step])
+        connection.execute("insert into held_up.step values (%s, %s)", [step, state])
         connection.execute("select pg_advisory_lock(%s)", [_KEY])
         try:
             yield connection

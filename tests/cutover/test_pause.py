@@ -20,12 +20,17 @@ update hotel.reservation set room_no = room_no
 where reservation_id = (select min(reservation_id) from hotel.reservation where property_code = 'RESORT')
 """
 
+ROLES = (
+    "update slacktide.move set plan_text = replace(plan_text, 'roles: [operations]', 'roles: [operations, finance]')"
+)
+
 
 @pytest.fixture(scope="module")
 def moving(server):
     """Give a move of a hotel with 50 bookings each that is steady and stopped, and whose downtime is in effect."""
     with a_steady_move(server, name="pause", bookings=50) as moving:
         moving.ask("source", proof.ROLE.format(role=CLERK))
+        moving.ask("control", ROLES)
         moving.run("move", "processes", "stop", NAME)
         moving.schedule()
         yield moving
@@ -104,8 +109,12 @@ def test_a_go_does_not_end_a_pause(moving):
 
 
 def test_start_goes_on(moving):
-    """Start goes on with what is paused, as resume does, and it opens; then there is nothing to pause or resume."""
-    assert moving.start(*moving.start_arguments("--json", go=False)).wait(60) == 0
+    """Start goes on with what is paused, as resume does; a go that comes as it is about to wait opens it."""
+    with holding.at_step(moving, "ready_to_open", state="waiting"):
+        command = moving.start(*moving.start_arguments("--json", go=False))
+        holding.until_held(moving, step="ready_to_open")
+        moving.run("move", "go", NAME, "--role", "finance", "--name", "Finn Ledger")
+    assert command.wait(60) == 0
     assert guards(moving) == (State.REFERENCE_ONLY, State.OPEN)
     for word in ("pause", "resume"):
         assert "is open" in moving.run("move", "downtime", word, NAME, accept=(2,)).err

@@ -5,7 +5,9 @@ The events:
 1. A go is given before there are totals ("if verified"): it stands for whatever totals verification passes.
 2. The totals change after a go was given with them, for the barrier was void: that go stands no longer. It is kept and
    marked, once, with a line in the audit trail, and has to be given again by somebody who sees the new totals.
-3. A go is given while the barrier is made anew: it signs the totals that were shown, so 2 holds for it.
+3. A go is given at the moment at which the procedure has found it missing and is about to wait for it: that is looked at
+   once more, with the attempt's row locked, which every go has to pass.
+4. A go is given while the barrier is made anew: it signs the totals that were shown, so 2 holds for it.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from slacktide.core.errors import InputError
 if TYPE_CHECKING:
     from slacktide.cutover.night import Night
     from slacktide.cutover.record import Attempt
+    from slacktide.transfer.move import Move
 
 
 class GoMissing(InputError):
@@ -43,18 +46,23 @@ def checksum(totals: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(totals, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
+def lacking(attempt: Attempt, *, move: Move) -> tuple[list[str], list[str]]:
+    """Give the roles whose go stands no longer, and those whose go is missing."""
+    signed, roles = checksum(totals_of(attempt)), move.plan.roles
+    void = [role for role in roles if attempt.gos.get(role, {}).get("checksum", "") not in ("", signed)]
+    return void, [role for role in roles if role not in attempt.gos]
+
+
 def require(night: Night) -> dict[str, Any]:
     """Give the gos, one of each role that the plan lists, each for the totals as they are. Raises GoMissing, GoVoid."""
     attempt, move = night.record.current(), night.move
-    signed = checksum(totals_of(attempt))
-    void = [role for role in move.plan.roles if attempt.gos.get(role, {}).get("checksum", "") not in ("", signed)]
+    void, missing = lacking(attempt, move=move)
     for role in void:
         if "void" not in attempt.gos[role]:
             _take(night, role, attempt.gos[role])
     if void:
         listed = ", ".join(f"{role}, by {attempt.gos[role]['name']}" for role in void)
         raise GoVoid(listed=listed, role=void[0], move=move.name)
-    missing = [role for role in move.plan.roles if role not in attempt.gos]
     if missing:
         raise GoMissing(roles=", ".join(missing), role=missing[0], move=move.name)
     return dict(attempt.gos)

@@ -17,7 +17,7 @@ import psycopg
 
 from slacktide.core import clock
 from slacktide.core.errors import SlacktideError
-from slacktide.cutover import abandon
+from slacktide.cutover import abandon, go
 from slacktide.cutover.attempt import Event, IllegalAttemptEvent, State
 from slacktide.cutover.engine import BatchLost
 from slacktide.cutover.go import GoMissing
@@ -126,7 +126,7 @@ def _did(night: Night, step: Step) -> bool:
         detail = step.do(night)
     except GoMissing as missing:
         night.record.set_step(step.name, state="waiting", seconds=_work(night, begun))
-        _quietly(night.record, Event.WAIT, error=str(missing))
+        _wait_for_gos(night, str(missing))
         return False
     except BarrierVoid:
         raise
@@ -147,6 +147,14 @@ def _did(night: Night, step: Step) -> bool:
         detail=detail,
     )
     return True
+
+
+def _wait_for_gos(night: Night, missing: str) -> None:
+    """Wait for a go, unless the last one that was missing has come meanwhile: then it goes on."""
+    with night.control.transaction():
+        night.record.lock()
+        if any(go.lacking(night.record.current(), move=night.move)):
+            _quietly(night.record, Event.WAIT, error=missing)
 
 
 def _work(night: Night, begun: float) -> float:
