@@ -5,8 +5,8 @@ The events:
 1. A go is given before there are totals ("if verified"): it stands for whatever totals verification passes.
 2. The totals change after a go was given with them, for the barrier was void: that go stands no longer. It is kept and
    marked, once, with a line in the audit trail, and has to be given again by somebody who sees the new totals.
-3. A go is given at the moment at which the procedure has found it missing and is about to wait for it: that is looked at
-   once more, with the attempt's row locked, which every go has to pass.
+3. A go is given at the moment at which the procedure has found it missing and is about to wait for it: it looks once
+   more, with the attempt's row locked, which every go has to pass.
 4. A go is given while the barrier is made anew: it signs the totals that were shown, so 2 holds for it.
 """
 
