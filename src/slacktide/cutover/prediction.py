@@ -57,7 +57,7 @@ class Prediction(msgspec.Struct, kw_only=True):
 class Measured(msgspec.Struct):
     """What a rehearsal measured: the steps' work, how long a worker took to take them up, objects, giving it up.
 
-    `whole_seconds` is what it took to compare everything, before the steps.
+    `whole_seconds` is what it took to compare everything, beside the steps.
     """
 
     steps: dict[str, float]

@@ -82,7 +82,6 @@ class Rehearsal:
     def __init__(self, control: _Connection, *, move: Move, who: str, reason: str, say: Say) -> None:
         """Take the move that is rehearsed."""
         self._control, self._move, self._who, self._reason, self._say = control, move, who, reason, say
-        self._whole_seconds = 0.0
         self._standing = False  # the move's own processes, while the steps are done
 
     def run(self, *, target: str | None) -> Measured:
@@ -97,7 +96,7 @@ class Rehearsal:
             self._set_up()
             self._copy()
             measured = self._down_time()
-            measured.whole_seconds, measured.target_clear_seconds = self._whole_seconds, self._clear()
+            measured.target_clear_seconds = self._clear()
         except BaseException as error:
             self._note_failed(error)
             raise
@@ -180,7 +179,6 @@ class Rehearsal:
         if verified and verified["different"]:
             self._stop("copying", f"{verified['different']} objects differ: {'; '.join(verified['differences'][:3])}")
         if verified:
-            self._whole_seconds = float(verified["seconds"])
             self._say("copy", "Copy the property", "done", arrived, arrived)
         return bool(verified)
 
@@ -277,6 +275,7 @@ def _measured(attempt: Attempt, steps: list[StepRecord]) -> Measured:
         take_up_seconds=max(0.0, waited),
         objects=details[GROWING]["objects"],
         object_seconds=details[GROWING]["object_seconds"],
+        whole_seconds=details[GROWING]["whole_seconds"],
     )
 
 

@@ -77,7 +77,7 @@ def _wait_until_quiet(night: Night) -> Any:
 
 
 def _synchronize(night: Night) -> Any:
-    """Synchronize finally; then measure, beside it, what each object more would take.
+    """Synchronize finally; then measure, beside it, what each object more and comparing everything would take.
 
     The batch that is compared holds what was traded since the round before. In the night it is empty: it is left out.
     """
@@ -87,13 +87,15 @@ def _synchronize(night: Night) -> Any:
     took = clock.monotonic_seconds() - begun - night.engine.batch_seconds
     objects = _moved_before(night, detail["batch"])
     beside = clock.monotonic_seconds()
+    night.verified_batch(whole=True)
+    whole = clock.monotonic_seconds() - beside - night.engine.batch_seconds
     few = _synchronize_again(night)
     _make_differ(night)
     many = _synchronize_again(night)
     night.leave_out(clock.monotonic_seconds() - beside)
     each = (many.seconds - few.seconds) / max(many.objects - few.objects, 1)
     each = min(max(each, 0.0), took / max(objects, 1))
-    return detail | {"objects": objects, "object_seconds": each}
+    return detail | {"objects": objects, "object_seconds": each, "whole_seconds": whole}
 
 
 def _synchronize_again(night: Night) -> _Took:
