@@ -24,7 +24,7 @@ from slacktide.hotel import day, loading, schema
 from slacktide.hotel.promise_check import check_promises
 from slacktide.postgres.server import Server
 from tests.cutover import planted
-from tests.cutover.moving import NAME, PROPERTY, Moving, Trading
+from tests.cutover.moving import NAME, PROPERTY, CommandFailedError, Moving, Trading
 
 _SIDES = ("control", "source", "target")
 _STEADY_SECONDS = 1800.0
@@ -78,7 +78,10 @@ def _legs(moving: Moving, *, seconds: float, rate: float) -> int:
             time.sleep(seconds)
             changes = trader.stop().changes
         carried = time.monotonic() - begun
-        wrong += _down(leg, before)
+        refused = _down(leg, before)
+        if refused:
+            wrong += refused
+            break
         wrong += _prove(leg, promises, carried=carried, changes=changes)
     for line in wrong:
         print(f"DIFFERS: {line}", flush=True)
@@ -95,10 +98,19 @@ def _down(leg: Moving, before: Moving | None) -> list[str]:
     leg.schedule()
     if before is None:
         leg.run("move", "processes", "stop", leg.name)
-    result = leg.run(*_start(leg, before)).json
+    try:
+        result = leg.run(*_start(leg, before)).json
+    except CommandFailedError as error:
+        return [str(error.args[2]), *_situation(leg)]
     facts = {name: result[name] for name in ("result", "down_seconds", "work_seconds", "objects_moved", "differences")}
     print(f"{leg.name}: {facts}", flush=True)
     return [] if result["result"] == "open" else [f"{leg.name} is {result['result']}: {result['error']}"]
+
+
+def _situation(leg: Moving) -> list[str]:
+    """Say what does not fit, where a leg is refused."""
+    errors = leg.run("move", "error", "list", leg.name).json["errors"]
+    return [f"{one['entity']} {one['key']} {one['state']}: {one['reason']}" for one in errors]
 
 
 def _prove(leg: Moving, promises: Path, *, carried: float, changes: int) -> list[str]:

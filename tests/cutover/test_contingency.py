@@ -42,10 +42,10 @@ def settle(moving, *numbers, state="entered"):
 
 
 def test_whole_and_for_its_owner_alone(moving, tmp_path):
-    """A pack is an HTML page and a PDF in a folder named by property and instant, that only its owner can read."""
+    """A pack is an HTML page and a PDF in a folder named by property, instant and number, for its owner alone."""
     made = make(moving, folder=tmp_path / "packs")
     folder = Path(made.folder)
-    assert re.fullmatch(r"RESORT-\d{8}T\d{6}Z", folder.name)
+    assert re.fullmatch(r"RESORT-\d{8}T\d{6}Z-\d+", folder.name)
     assert [path.name for path in sorted(folder.iterdir())] == ["contingency.html", "contingency.pdf"]
     assert {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()} == {0o600}
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700

@@ -36,6 +36,10 @@ NEW_CODE = "insert into hotel.rate_code (property_code, code, name) values ('RES
 THERE = """
 select source_key::bigint, target_key::bigint from slacktide.key_map where name = 'profile' and source_key = any (%s)
 """
+TAKEN = """
+select g.reason from slacktide.message g join slacktide.move m using (move_id)
+where m.name = %s and g.entity = 'reservation' and g.reason like 'it went%%'
+"""
 OLD_STAY = """
 select min(k.target_key::bigint) from slacktide.key_map k join slacktide.mover_move m using (move_no)
 join hotel.reservation r on r.reservation_id = k.target_key::bigint
@@ -72,6 +76,7 @@ def moving(server):
         moving.ask("source", planted.FOREIGN_SHARER)
         moving.ask("source", planted.FOREIGN_POSTING)
         moving.ask("source", planted.COMPANIES)
+        moving.ask("source", planted.ATTACHED)
         ((country,),) = moving.ask("source", planted.CODES)
         (one,), (other,) = moving.ask("source", planted.MARKETS)
         mappings = moving.folder / "mappings.csv"
@@ -176,6 +181,7 @@ def changed(moving):
     ((stay,),) = moving.ask("target", OLD_STAY, keys)
     moving.ask("target", "update hotel.reservation set note = 'changed at the target' where reservation_id = %s", stay)
     moving.ask("target", NEW_CODE)
+    moving.ask("target", "delete from hotel.reservation where note = 'planted'")
     return {"others": planted.others(moving.source), "here": here, "both": both, "later": later, "there": there}
 
 
@@ -220,6 +226,16 @@ def test_where_it_lives_meanwhile(moving):
         pytest.raises(psycopg.Error, match="fallback_target"),
     ):
         connection.execute(WRITE)
+
+
+@pytest.mark.usefixtures("changed")
+def test_what_was_deleted_takes_along_what_had_not_moved(moving, back):
+    """A booking deleted at the target goes with its attachment, which only the old source had; that is named."""
+    assert moving.ask("source", "select 1 from hotel.reservation where note = 'planted'") == []
+    assert moving.ask("source", "select 1 from hotel.attachment where name = 'planted'") == []
+    reasons = [reason for (reason,) in moving.ask("control", TAKEN, back.name)]
+    assert all("with it what was not moved: attachment" in reason for reason in reasons)
+    assert reasons
 
 
 def test_abandoned_on_its_way(moving, back):

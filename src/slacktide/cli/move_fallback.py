@@ -119,7 +119,7 @@ def _verify(connection: _Connection, back: Move, options: Acting) -> None:
     """Have both sides compared; what differs because others have changed it since stays, and is named."""
     found = move_verify.verified(connection, back)
     acting = {"who": options.who, "reason": options.reason or ""}
-    if found["different"] and falling_back.let_settled_stay(connection, back=back, **acting):
+    if found["different"] and falling_back.settle(connection, back=back, **acting):
         found = move_verify.verified(connection, back)
     for entity, keys in falling_back.staying(load_move(connection, name=back.name)).items():
         listed = ", ".join(keys[:_LISTED]) + (" ..." if len(keys) > _LISTED else "")

@@ -140,11 +140,10 @@ def let_changed_stay(control: _Connection, *, back: Move, forward: Move, who: st
     )
 
 
-def let_settled_stay(control: _Connection, *, back: Move, who: str, reason: str) -> bool:
-    """Of what the last verification found different, let stay what others have changed since; tell whether any does."""
-    different = returning.different_ahead(control, back=back)
-    found = returning.let_settled_stay(control, back=back, different=different)
-    _note_staying(control, found, back, who=who, reason=reason)
+def settle(control: _Connection, *, back: Move, who: str, reason: str) -> bool:
+    """Of what the last verification found different, let be what is not the property's to change; tell if any is."""
+    found = returning.settle(control, back=back, different=returning.different_ahead(control, back=back))
+    _note_staying(control, found.stay, back, who=who, reason=reason)
     return bool(found)
 
 

@@ -116,7 +116,7 @@ class Night:
         found = self._verify(facts, whole=whole)
         if self.move.back_of is not None and found.different:
             different = [(difference.entity, difference.key) for difference in found.differences]
-            if returning.let_settled_stay(self.control, back=self.move, different=different):
+            if returning.settle(self.control, back=self.move, different=different):
                 found = self._verify(facts, whole=whole)
         return found
 

@@ -32,6 +32,7 @@ from slacktide.transfer.entry import Problem
 from slacktide.transfer.message import Head, check_head
 from slacktide.transfer.source_sql import qualified
 from slacktide.transfer.sweep import Sweep
+from slacktide.transfer.taking_along import take_along
 from slacktide.transfer.translation import Name, Translation
 from slacktide.transfer.writing import Refused, Writing
 
@@ -137,8 +138,10 @@ class Applier:
             )  # fmt: skip
             work = self._sort(content, translation, applied)
             self._draw(work, translation)
+            along = self._take_along(work)
             self._write(work, translation, batch.number, applied)
             applied.arrived += set(content.gone) - {(p.entity, p.key) for p in applied.problems}
+            applied.problems += along
         return applied
 
     def _check(self, batch: Batch, content: BatchContent) -> None:
@@ -175,7 +178,7 @@ class Applier:
             writing += self._differing(some, translation, applied, staying)
         for names in pieces(content.gone if self._prove is None else (), size=_ASKED_TOGETHER):
             if self._kept is not None:
-                self._let_go(names)
+                let_go(self._connection, plan=self._plan, move_no=self._move_no, names=names)
             for (name, key), (target_key, _, _) in self._known(set(names) - asked).items():
                 translation.keys[name][key] = work.gone[name][key] = target_key
         self._require_meant(work)
@@ -203,19 +206,6 @@ class Applier:
                 continue
             applied.arrived.append((item.entity.name, item.key))
             applied.problems += [warning(item)] if item.unmapped else []
-
-    def _let_go(self, names: Sequence[Name]) -> None:
-        """Forget what goes and is not the property's own, where it stood at the target before: there it stays."""
-        rows = self._run("let_go", names=[name for name, _ in names], keys=[key for _, key in names]).fetchall()
-        roots: dict[str, list[str]] = defaultdict(list)
-        for name, _, target_key in rows:
-            roots[name].append(target_key)
-        for name, keys in roots.items():
-            for part in self._plan.entity[name].parts:
-                if part.mapped:
-                    self._connection.execute(
-                        target_sql.let_go_parts(self._plan, part), {"move_no": self._move_no, "keys": keys}
-                    )
 
     def _known(self, names: Iterable[Name]) -> dict[Name, tuple[str, str | None, bool]]:
         """Ask the key map: target key, content hash, kept by reference."""
@@ -316,6 +306,13 @@ class Applier:
 
     # -- writing -----------------------------------------------------------------------------------------------------
 
+    def _take_along(self, work: Work) -> list[Problem]:
+        """On the way back, take away what only stands here and refers to what goes; name it."""
+        if self._kept is None:
+            return []
+        own = {name: keys for name, keys in work.gone.items() if not self._plan.entity[name].shared}
+        return take_along(self._connection, plan=self._plan, move_no=self._move_no, gone=own)
+
     def _write(self, work: Work, translation: Translation, number: int, applied: Applied) -> None:
         sweep = Sweep(self._connection, plan=self._plan, move_no=self._move_no, translation=translation)
         writing = Writing(
@@ -355,3 +352,19 @@ def warning(item: BusinessObject) -> Problem:
     """Say which codes of an object were left out."""
     codes = item.unmapped.replace(";", ", ")
     return Problem(item.entity.name, item.key, "warning", f"left out, for want of a mapping: {codes}")
+
+
+def let_go(
+    connection: psycopg.Connection[TupleRow], *, plan: Plan, move_no: int, names: Sequence[Name]
+) -> set[Name]:  # fmt: skip
+    """Forget what is not the property's own and stood at the target before the mover came: there it stays; name it."""
+    facts = {"move_no": move_no, "names": [name for name, _ in names], "keys": [key for _, key in names]}
+    rows = connection.execute(_STATEMENTS["let_go"], facts).fetchall()
+    roots: dict[str, list[str]] = defaultdict(list)
+    for name, _, target_key in rows:
+        roots[name].append(target_key)
+    for name, keys in roots.items():
+        for part in plan.entity[name].parts:
+            if part.mapped:
+                connection.execute(target_sql.let_go_parts(plan, part), {"move_no": move_no, "keys": keys})
+    return {(name, key) for name, key, _ in rows}

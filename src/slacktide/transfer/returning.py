@@ -11,9 +11,11 @@ knows the content, so that the pass finds nothing to write. The events, and what
 4. A code stands for several: it has no way back by itself, and is listed before anything is sent (`require_inverted`).
 5. An object never arrived, as its failure was accepted: it stays here, is known by name, and is not compared.
 6. Another property's object was kept by reference there: here is the original, so it is not written, nor deleted.
-7. A shared profile is deleted there, or nothing refers to it any more: it was here before, so it stays.
+7. A shared profile is deleted there, or nothing refers to it any more: it was here before, so it stays. Where that was
+   between the look at what is equal and the beginning of the stream, nobody is told of it: the comparison finds it.
+   What took over a unique value of it is refused by name: whoever mends that frees the value here.
 8. Another property changes a shared profile here meanwhile: what it is here stays, and is named; whether it was changed
-   before it would be written (`let_changed_stay`) or afterwards (`let_settled_stay`).
+   before it would be written (`let_changed_stay`) or afterwards (`settle`).
 9. The command is killed: everything here can be done again, and nothing is open meanwhile.
 """
 
@@ -34,6 +36,7 @@ from slacktide.postgres import sql
 from slacktide.postgres.connection import connect
 from slacktide.transfer import prepare
 from slacktide.transfer import returning_sql as statement
+from slacktide.transfer.apply import let_go
 from slacktide.transfer.message import unescape
 from slacktide.transfer.slot import RANGE_OBJECTS
 from slacktide.transfer.source import Source
@@ -69,6 +72,17 @@ class Seeded(msgspec.Struct, frozen=True):
     known: int
     equal: int
     stay: int
+
+
+class Settled(msgspec.Struct, frozen=True):
+    """What is let be at the old source: the shared objects that stay as others have changed them; how many went."""
+
+    stay: Names
+    gone: int
+
+    def __bool__(self) -> bool:
+        """Tell whether there is anything."""
+        return bool(self.stay) or self.gone > 0
 
 
 # -- codes -------------------------------------------------------------------------------------------------------------
@@ -248,8 +262,8 @@ def let_changed_stay(control: _Connection, *, back: Move, forward: Move) -> Name
     return found
 
 
-def let_settled_stay(control: _Connection, *, back: Move, different: Iterable[tuple[str, str]]) -> Names:
-    """Of objects that differ let the shared ones stay of which everything was applied; give them.
+def settle(control: _Connection, *, back: Move, different: Iterable[tuple[str, str]]) -> Settled:
+    """Of objects that differ let the shared ones be that are not the property's to change here.
 
     If what was written last is what they are where the property lives, somebody else has changed them here since.
     """
@@ -257,7 +271,8 @@ def let_settled_stay(control: _Connection, *, back: Move, different: Iterable[tu
     for name, key in different:
         if back.plan.entity[name].shared:
             by_entity[name].append(key)
-    found: Names = {}
+    stay: Names = {}
+    gone = 0
     codes = _codes(control, back)
     source = Source(back.source, plan=back.plan, property_code=back.property_code, name=f"{back.name} way back")
     with (
@@ -266,11 +281,16 @@ def let_settled_stay(control: _Connection, *, back: Move, different: Iterable[tu
         source.connection.transaction(),
     ):
         for name, keys in by_entity.items():
-            sent = _sent(here, back, name, keys)
-            settled = [key for now in contents(source, back.plan.entity[name], [*sent], codes=codes) for key in now
-                       if now[key] == sent[key]]  # fmt: skip
-            found |= _let_stay(here, {"move_no": _move_no(here, back), "name": name}, settled)
-    return found
+            sent, move_no = _sent(here, back, name, keys), _move_no(here, back)
+            now: dict[str, str] = {}
+            for some in contents(source, back.plan.entity[name], [*sent], codes=codes):
+                now |= some
+            unchanged = [key for key in now if now[key] == sent[key]]
+            stay |= _let_stay(here, {"move_no": move_no, "name": name}, unchanged)
+            absent = [(name, key) for key in sent if key not in now]
+            with here.transaction():
+                gone += len(let_go(here, plan=back.plan, move_no=move_no, names=absent))
+    return Settled(stay, gone)
 
 
 def different_ahead(control: _Connection, *, back: Move) -> list[tuple[str, str]]:
