@@ -45,14 +45,15 @@ with p as (
 insert into hotel.ar_account (property_code, account_no, profile_id)
 select 'RESORT', 99900 - profile_id, profile_id from p
 """
-# A booking with something that only moves after the opening.
+# A booking that nobody touches, with something that only moves after the opening.
 ATTACHED = """
 with r as (
     insert into hotel.reservation overriding system value select n.* from hotel.reservation r,
         jsonb_populate_record(r, jsonb_build_object(
             'reservation_id', nextval(pg_get_serial_sequence('hotel.reservation', 'reservation_id')),
             'confirmation_no', 990001, 'note', 'planted')) n
-    where r.property_code = 'RESORT' order by r.reservation_id limit 1 returning reservation_id)
+    where r.property_code = 'RESORT' and r.status = 'cancelled' order by r.reservation_id limit 1
+    returning reservation_id)
 insert into hotel.attachment (property_code, reservation_id, name, media_type, content)
 select 'RESORT', reservation_id, 'planted', 'text/plain', 'x' from r
 """

@@ -21,7 +21,7 @@ CLERK = "abandon_clerk"
 WRITE = proof.ROUTES["update"]
 OPEN_SECONDS = 5.0
 ABANDON = ("move", "downtime", "abandon", NAME, "--yes", PROPERTY, "--reason", "we go back")
-ALWAYS = ("closing", "counters", "hand_over")  # the others are left to `make acceptance`
+ALWAYS = ("closing", "hand_over")  # the others are left to `make acceptance`
 STEPS = ["closing", "quiet", "final_synchronization", "counters", "verify", "resync_inventory", "hand_over"]
 TABLES = """
 select format('%%I.%%I', table_schema, table_name) from information_schema.columns
@@ -170,6 +170,7 @@ def test_killed_when_it_was_decided(moving):
     until_abandoned(moving)
 
 
+@pytest.mark.long
 def test_two_abandon_at_once(moving):
     """Two who abandon at once both see it abandoned, and it was decided once."""
     start_ready(moving)
