@@ -179,7 +179,6 @@ def test_two_abandon_at_once(moving):
     assert_given_up(moving)
 
 
-@pytest.mark.long
 def test_the_target_is_gone(moving, server):
     """With the target unreachable the source opens in time; clearing is shown, and done when the target is back."""
     start_ready(moving)

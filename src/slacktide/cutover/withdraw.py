@@ -79,6 +79,8 @@ def withdraw(control: _Connection, *, move: Move) -> None:
     Anybody may do so, at any time; where nothing is withdrawing, nothing is done.
     """
     record = Record(control, move_id=move.move_id, move=move.name)
+    if record.current().state != State.WITHDRAWING:
+        return  # the target may be out of reach, and nobody needs it for anything else
     with connect(move.target, name=f"{move.name} withdraw", timeout_seconds=_TIMEOUT_SECONDS) as target:
         seen = closing.state(target, organization=move.target_property)
         attempt = record.current()  # after the epoch was read
