@@ -1,7 +1,8 @@
 """A worker's notices, in a process that kills itself with -9 at a named moment.
 
 `python killed.py ADDRESS MAIL-PORT HOOK MOMENT`: it plans, and sends mails and the webhook; without a moment it goes on
-until it is killed from outside.
+until it is killed from outside. With a moment it sends by that moment's channel only: what the other one's thread had
+sent when the process died would be chance.
 """
 
 from __future__ import annotations
@@ -57,6 +58,9 @@ def main(address, port, hook, moment=""):
         MailWay(MailServer("127.0.0.1", int(port), False, "tide@example.com")),  # noqa: FBT003 -- not encrypted
         WebhookWay(Webhook(hook, SECRET)),
     ]
+    if moment:
+        channel = "webhook" if "webhook" in moment else "mail"
+        ways = [way for way in ways if way.channel == channel]
 
     def keep_on(loop):
         with connect(address, name="test") as connection:
