@@ -45,17 +45,23 @@ with p as (
 insert into hotel.ar_account (property_code, account_no, profile_id)
 select 'RESORT', 99900 - profile_id, profile_id from p
 """
-# A booking that nobody touches, with something that only moves after the opening.
+# A booking that nobody touches, of a guest and of a company, with attachments that only move after the opening.
 ATTACHED = """
-with r as (
+with p as (
+    insert into hotel.profile (kind, last_name, membership_no)
+    values ('guest', 'goes', 990001), ('company', 'needed', null) returning profile_id, last_name),
+r as (
     insert into hotel.reservation overriding system value select n.* from hotel.reservation r,
         jsonb_populate_record(r, jsonb_build_object(
             'reservation_id', nextval(pg_get_serial_sequence('hotel.reservation', 'reservation_id')),
-            'confirmation_no', 990001, 'note', 'planted')) n
+            'confirmation_no', 990001, 'note', 'planted',
+            'profile_id', (select profile_id from p where last_name = 'goes'),
+            'company_id', (select profile_id from p where last_name = 'needed'))) n
     where r.property_code = 'RESORT' and r.status = 'cancelled' order by r.reservation_id limit 1
     returning reservation_id)
-insert into hotel.attachment (property_code, reservation_id, name, media_type, content)
-select 'RESORT', reservation_id, 'planted', 'text/plain', 'x' from r
+insert into hotel.attachment (property_code, reservation_id, profile_id, name, media_type, content)
+select 'RESORT', reservation_id, null, 'planted', 'text/plain', 'x'::bytea from r union all
+select 'RESORT', null, profile_id, 'needed', 'text/plain', 'x'::bytea from p where last_name = 'needed'
 """
 CODES = """
 select country_code from hotel.reservation where property_code = 'RESORT' and country_code is not null

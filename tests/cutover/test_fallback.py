@@ -40,6 +40,14 @@ TAKEN = """
 select g.reason from slacktide.message g join slacktide.move m using (move_id)
 where m.name = %s and g.entity = 'reservation' and g.reason like 'it went%%'
 """
+TAKEN_OVER = """
+update hotel.profile set membership_no = 990001
+where profile_id = (select profile_id from hotel.reservation where reservation_id = %s)
+"""
+FAILED = """
+select g.entity, g.key, g.reason from slacktide.message g join slacktide.move m using (move_id)
+where m.name = %s and g.state = 'failed'
+"""
 OLD_STAY = """
 select min(k.target_key::bigint) from slacktide.key_map k join slacktide.mover_move m using (move_no)
 join hotel.reservation r on r.reservation_id = k.target_key::bigint
@@ -182,6 +190,8 @@ def changed(moving):
     moving.ask("target", "update hotel.reservation set note = 'changed at the target' where reservation_id = %s", stay)
     moving.ask("target", NEW_CODE)
     moving.ask("target", "delete from hotel.reservation where note = 'planted'")
+    moving.ask("target", "delete from hotel.profile where last_name in ('goes', 'needed')")
+    moving.ask("target", TAKEN_OVER, stay)
     return {"others": planted.others(moving.source), "here": here, "both": both, "later": later, "there": there}
 
 
@@ -230,7 +240,15 @@ def test_where_it_lives_meanwhile(moving):
 
 @pytest.mark.usefixtures("changed")
 def test_what_was_deleted_takes_along_what_had_not_moved(moving, back):
-    """A booking deleted at the target goes with its attachment, which only the old source had; that is named."""
+    """A booking deleted at the target goes with its attachment, which only the old source had; that is named.
+
+    Of two profiles deleted there that goes to which nothing refers any more, and its membership number is free for who
+    took it over; the other one stays.
+    """
+    assert moving.ask("control", FAILED, back.name) == []
+    left = "select last_name from hotel.profile where last_name in ('goes', 'needed')"
+    assert moving.ask("source", left) == [("needed",)]
+    assert len(moving.ask("source", "select 1 from hotel.profile where membership_no = 990001")) == 1
     assert moving.ask("source", "select 1 from hotel.reservation where note = 'planted'") == []
     assert moving.ask("source", "select 1 from hotel.attachment where name = 'planted'") == []
     reasons = [reason for (reason,) in moving.ask("control", TAKEN, back.name)]

@@ -61,7 +61,7 @@ def test_one_fails_and_a_worker_is_killed(steady):
     steady.workers[0].wait()
     until(lambda: steady.board("first")["H1"]["state"] == "open", seconds=SECONDS, what="the first to open")
     line = until(lambda: (one := steady.board("first")[FAILS])["state"] == "cannot start" and one, what="the reason")
-    assert "no message is failed or waiting: 1 messages" in line["error"]
+    assert "no message is failed or waiting: open errors: 1" in line["error"]
     assert line["next"] == "slacktide move downtime check h2"
     assert {each["state"] for each in steady.board("second").values()} == {"steady; waits for its window"}
 

@@ -16,7 +16,7 @@ BOOKING = (
     '<booking h="ff" booking_id="1" site_code="RESORT" number="7" profile_id="7" other_id="\\N" tariff_code="\\N" '
     'at="2026-11-23 18:00:00.123+00"><night booking_id="1" stay="2026-11-23" amount="-12.50"/></booking>'
 )
-GONE = '<gone entity="invoice" key="5"/>'
+GONE = '<gone entity="invoice" key="5"/><gone entity="profile" key="8" deleted="true"/>'
 PRESENT = '<present entity="profile" after="1" to="7"/><present entity="booking"/>'
 
 
@@ -39,6 +39,7 @@ def test_accepts(valid):
         PRESENT + GONE,
         GONE + PROFILE,
         '<gone entity="tariff" key="5"/>',  # does not move
+        '<gone entity="invoice" key="5" deleted="false"/>',
         '<tariff h="00" site_code="R" code="A"/>',
         "text",
         PROFILE.replace(' name="A"', ""),  # every attribute stands there

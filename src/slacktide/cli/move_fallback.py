@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 _LOOK_SECONDS = 0.2
 _NOTE_SECONDS = 2.0
 _LISTED = 10
+_ROUNDS = 4  # of comparing and settling while it trades
 
 
 class WayBackStands(OutsideError):
@@ -54,8 +55,7 @@ def carried(name: str, options: Acting) -> tuple[str, bool]:
             falling_back.let_changed_stay(connection, back=back, forward=move, **acting)
             _note_known(back, options)
             _run(connection, back, options)
-            _await_steady(connection, move, back, options)
-            _verify(connection, back, options)
+            _carry(connection, move, back, options)
         return back.name, False
 
 
@@ -80,8 +80,22 @@ def _run(connection: _Connection, back: Move, options: Acting) -> None:
                      after={"processes": list(PROCESSES)}, reason=options.reason or "")  # fmt: skip
 
 
-def _await_steady(connection: _Connection, move: Move, back: Move, options: Acting) -> None:
-    begun = noted = clock.monotonic_seconds()
+def _carry(connection: _Connection, move: Move, back: Move, options: Acting) -> None:
+    """Wait until it is steady, and have both sides compared; what is found to be settled is carried too."""
+    begun = clock.monotonic_seconds()
+    acting = {"who": options.who, "reason": options.reason or ""}
+    for left in reversed(range(_ROUNDS)):
+        done = _await_steady(connection, move, back, options, begun=begun)
+        found = move_verify.verified(connection, back)
+        if left and falling_back.settle(connection, back=back, **acting):
+            continue
+        _say(options, state="done", done=done, left=0, elapsed=clock.monotonic_seconds() - begun)
+        _note_found(connection, back, found, options)
+        return
+
+
+def _await_steady(connection: _Connection, move: Move, back: Move, options: Acting, *, begun: float) -> int:
+    noted = clock.monotonic_seconds()
     while not _is_carried(found := panel.status(connection, move=back)):
         for name, process in found.processes.items():
             if process.state == "failed":
@@ -98,8 +112,7 @@ def _await_steady(connection: _Connection, move: Move, back: Move, options: Acti
                 elapsed=now - begun,
             )
         clock.sleep(_LOOK_SECONDS)
-    done = found.processes["process"].done
-    _say(options, state="done", done=done, left=0, elapsed=clock.monotonic_seconds() - begun)
+    return found.processes["process"].done
 
 
 def _is_carried(found: panel.MoveStatus) -> bool:
@@ -115,12 +128,8 @@ def _say(options: Acting, *, state: str, done: int, left: int, elapsed: float) -
         options.note(f"{elapsed:7.2f} s  {'The way back':<45} {state:<8} {done or ''}")
 
 
-def _verify(connection: _Connection, back: Move, options: Acting) -> None:
-    """Have both sides compared; what differs because others have changed it since stays, and is named."""
-    found = move_verify.verified(connection, back)
-    acting = {"who": options.who, "reason": options.reason or ""}
-    if found["different"] and falling_back.settle(connection, back=back, **acting):
-        found = move_verify.verified(connection, back)
+def _note_found(connection: _Connection, back: Move, found: dict[str, Any], options: Acting) -> None:
+    """Name what stays because others have changed it since, and what differs all the same."""
     for entity, keys in falling_back.staying(load_move(connection, name=back.name)).items():
         listed = ", ".join(keys[:_LISTED]) + (" ..." if len(keys) > _LISTED else "")
         options.note(f"{len(keys):,} {entity} stay as another property has changed them at the old source: {listed}")

@@ -141,7 +141,7 @@ def let_changed_stay(control: _Connection, *, back: Move, forward: Move, who: st
 
 
 def settle(control: _Connection, *, back: Move, who: str, reason: str) -> bool:
-    """Of what the last verification found different, let be what is not the property's to change; tell if any is."""
+    """Of what the last verification found different, settle what is shared (see `returning.settle`); tell if any is."""
     found = returning.settle(control, back=back, different=returning.different_ahead(control, back=back))
     _note_staying(control, found.stay, back, who=who, reason=reason)
     return bool(found)

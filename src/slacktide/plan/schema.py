@@ -128,6 +128,7 @@ def _gone(parent: ET.Element, moving: Iterable[Entity]) -> None:
     shape = _add(_element(parent, "gone"), "complexType")
     _entity_name(shape, moving)
     _attribute(shape, "key", "text")
+    _add(shape, "attribute", name="deleted", type="xs:string", fixed="true")
 
 
 def _present(parent: ET.Element, moving: Iterable[Entity]) -> None:

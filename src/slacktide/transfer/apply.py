@@ -121,8 +121,11 @@ class Applier:
             _STATEMENTS[statement], {"move_no": self._move_no, "move": self._move, **values}
         )
 
-    def apply(self, batch: Batch, content: BatchContent) -> Applied:
-        """Apply a batch exactly once. Raises NotTheOwner, ForeignBatch, ManyAbsent; then nothing of it is applied."""
+    def apply(self, batch: Batch, content: BatchContent, *, passing: bool = False) -> Applied:
+        """Apply a batch exactly once; `passing` says that some of the pass is yet to come.
+
+        Raises NotTheOwner, ForeignBatch, ManyAbsent; then nothing of it is applied.
+        """
         self._check(batch, content)
         with self._connection.transaction():
             claimed = self._run(
@@ -140,6 +143,8 @@ class Applier:
             self._draw(work, translation)
             along = self._take_along(work)
             self._write(work, translation, batch.number, applied)
+            if self._kept is not None and not passing:
+                self._let_be(work, applied)
             applied.arrived += set(content.gone) - {(p.entity, p.key) for p in applied.problems}
             applied.problems += along
         return applied
@@ -178,7 +183,7 @@ class Applier:
             writing += self._differing(some, translation, applied, staying)
         for names in pieces(content.gone if self._prove is None else (), size=_ASKED_TOGETHER):
             if self._kept is not None:
-                let_go(self._connection, plan=self._plan, move_no=self._move_no, names=names)
+                self._let_go([name for name in names if name in staying or name not in content.deleted])
             for (name, key), (target_key, _, _) in self._known(set(names) - asked).items():
                 translation.keys[name][key] = work.gone[name][key] = target_key
         self._require_meant(work)
@@ -305,6 +310,18 @@ class Applier:
         return found
 
     # -- writing -----------------------------------------------------------------------------------------------------
+
+    def _let_go(self, names: Sequence[Name]) -> set[Name]:
+        return let_go(self._connection, plan=self._plan, move_no=self._move_no, names=names)
+
+    def _let_be(self, work: Work, applied: Applied) -> None:
+        """On the way back, let what is not the property's own stay where something here still refers to it.
+
+        While the pass goes on that may be the property's own, which comes with its change.
+        """
+        refused = [(p.entity, p.key) for p in applied.problems if p.key in work.gone.get(p.entity, {})]
+        needed = self._let_go(refused)
+        applied.problems = [p for p in applied.problems if (p.entity, p.key) not in needed]
 
     def _take_along(self, work: Work) -> list[Problem]:
         """On the way back, take away what only stands here and refers to what goes; name it."""

@@ -22,10 +22,11 @@ if TYPE_CHECKING:
 
 
 class Selection(msgspec.Struct):
-    """The objects of a batch, by entity: those to be read, and those that are gone."""
+    """The objects of a batch, by entity: those to be read, and those that are gone; of these some only left it."""
 
     include: dict[str, set[str]]
     gone: dict[str, set[str]]
+    left: dict[str, set[str]]
 
 
 class Closure:
@@ -44,6 +45,7 @@ class Closure:
         self._complete = self._passed >= {entity.name for entity in plan.moving}
         self.include: dict[str, set[str]] = defaultdict(set)
         self.gone: dict[str, set[str]] = defaultdict(set)
+        self._left: dict[str, set[str]] = defaultdict(set)
 
     def changed(self, touched: Mapping[str, tuple[Iterable[str], Iterable[str]]]) -> None:
         """Judge changed objects; `touched` gives, by entity, all keys, and those that may have changed hands."""
@@ -70,7 +72,8 @@ class Closure:
                 self.include[name] |= keys
                 self.gone[name] -= keys
             frontier = {name: keys for name, keys in found.items() if keys}
-        return Selection({n: k for n, k in self.include.items() if k}, {n: k for n, k in self.gone.items() if k})
+        gone = {n: k for n, k in self.gone.items() if k}
+        return Selection({n: k for n, k in self.include.items() if k}, gone, self._left)
 
     def _missing(self, name: str, keys: set[str]) -> Iterable[tuple[str, str]]:
         """Give what these objects refer to, but for what the target has already."""
@@ -108,6 +111,7 @@ class Closure:
         kept = self._referred(name, foreign) if foreign else set()
         self.include[name] |= kept
         self.gone[name] |= foreign - kept
+        self._left[name] |= foreign - kept
 
     def _referred(self, name: str, keys: set[str]) -> set[str]:
         """Give those of some foreign objects to which something refers that the target has.

@@ -27,7 +27,7 @@ from slacktide.postgres.position import Snapshot, widen
 from slacktide.transfer.closure import Closure, Selection
 from slacktide.transfer.entry import Batch, Pending, Problem, Range
 from slacktide.transfer.journal import Journal
-from slacktide.transfer.message import Head, Present, head_xml, tail_xml
+from slacktide.transfer.message import Gone, Head, Present, head_xml, tail_xml
 from slacktide.transfer.slot import RANGE_OBJECTS, plan_pass
 from slacktide.transfer.source import ChangesUnseen, Instant, SchemaChanged, Source, await_stream, changed_tables
 
@@ -199,7 +199,8 @@ class Generator:
 
     def _store(self, reading: Reading, incarnation: Incarnation) -> Batch:
         number = self._journal.last_batch() + 1
-        gone = [(name, key) for name, keys in reading.selection.gone.items() for key in sorted(keys)]
+        left = reading.selection.left
+        gone = [Gone(n, key, key not in left[n]) for n, keys in reading.selection.gone.items() for key in sorted(keys)]
         present = [Present(span.entity, span.after, span.upto) for span in reading.ranges if span.absence]
         head = Head(
             plan=self._plan.name, version=str(self._plan.version), move=self._names.move, property=self._names.property,

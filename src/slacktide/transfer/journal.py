@@ -246,6 +246,10 @@ class Journal:
         """List the ranges that belong to no batch yet."""
         return [Range(*row) for row in self._run("ranges_left", incarnation=incarnation)]
 
+    def passing(self, number: int) -> bool:
+        """Tell whether this batch belongs to the pass, or comes before some of it."""
+        return bool(self._one("passing", number=number))
+
     def last_batch(self) -> int:
         """Give the number of the last stored batch; 0 before the first."""
         return int(self._one("last_batch"))
@@ -255,15 +259,9 @@ class Journal:
         return dict(self._run("outside").fetchall())
 
     def store(
-        self,
-        batch: Batch,
-        *,
-        sequences: list[int],
-        ordinals: list[int],
-        problems: Iterable[Problem],
-        outside: list[tuple[str, str]],
-        own_objects: int,
-    ) -> None:
+        self, batch: Batch, *, sequences: list[int], ordinals: list[int], problems: Iterable[Problem],
+        outside: list[tuple[str, str]], own_objects: int,
+    ) -> None:  # fmt: skip
         """Store a batch together with what went into it, durably."""
         with self.together():
             self._run("store_batch", number=batch.number, incarnation=batch.incarnation, snapshot=batch.snapshot,
@@ -372,10 +370,15 @@ class Journal:
         names, keys = [entity for entity, _ in arrived], [key for _, key in arrived]
         stirred = self._one("settle_messages", entities=names, keys=keys, number=number)
         stirred = stirred or self._one("pass_ended", number=number)
-        waiting = self._run("waiting_for", entities=names, keys=keys, stirred=stirred).fetchall()
+        waiting = self.waiting_for(names, keys, stirred=stirred)
         if waiting:
             now = self.connection.execute("select clock_timestamp()").fetchone()[0]  # type: ignore[index] # a select without from gives a row
-            self.enqueue([Touched(entity, key) for entity, key in waiting], now=now)
+            self.enqueue(waiting, now=now)
+
+    def waiting_for(self, entities: list[str], keys: list[str], *, stirred: bool) -> list[Touched]:
+        """Give what waits for objects; with `stirred` also what failed by a conflict with another one."""
+        rows = self._run("waiting_for", entities=entities, keys=keys, stirred=stirred)
+        return [Touched(entity, key) for entity, key in rows]
 
     def _put(self, problems: Iterable[Problem], *, batch: int) -> None:
         for problem in problems:

@@ -122,6 +122,12 @@ from unnest(%(ordinals)s::int[], %(entities)s::text[], %(afters)s::text[], %(upt
 select coalesce(max(ordinal), 0) from slacktide.pass_range
 where move_id = %(move_id)s and incarnation = %(incarnation)s
 
+-- name: passing
+-- Whether a batch belongs to the pass, or comes before some of it.
+select exists (
+    select from slacktide.move m join slacktide.pass_range r using (move_id, incarnation)
+    where m.move_id = %(move_id)s and (r.batch is null or r.batch >= %(number)s))
+
 -- name: last_batch
 -- The number of the last batch that is stored.
 select greatest(m.number_floor, (select max(number) from slacktide.batch b where b.move_id = m.move_id))

@@ -78,13 +78,22 @@ class Present(msgspec.Struct, frozen=True):
     upto: str | None
 
 
+class Gone(msgspec.Struct, frozen=True):
+    """An object that is no more of the property; `deleted` says that it is no more at all."""
+
+    entity: str
+    key: str
+    deleted: bool
+
+
 class BatchContent(msgspec.Struct):
-    """A whole batch, read."""
+    """A whole batch, read; of what is `gone`, some is `deleted`, the other only left the property."""
 
     head: Head
     objects: list[BusinessObject]
     gone: list[tuple[str, str]]
     present: list[Present]
+    deleted: set[tuple[str, str]]
 
 
 def check_head(head: Head, *, expected: Head) -> None:
@@ -102,9 +111,12 @@ def head_xml(head: Head) -> str:
     return "<batch " + " ".join(f"{names.get(k, k)}={quoteattr(str(v))}" for k, v in values.items()) + ">\n"
 
 
-def tail_xml(*, gone: Iterable[tuple[str, str]], present: Iterable[Present]) -> str:
+def tail_xml(*, gone: Iterable[Gone], present: Iterable[Present]) -> str:
     """Write what closes a batch: the objects that are no more, and the ranges that are whole."""
-    lines = [f"<gone entity={quoteattr(e)} key={quoteattr(escape(k))}/>\n" for e, k in gone]
+    lines = []
+    for one in gone:
+        deleted = ' deleted="true"' if one.deleted else ""
+        lines.append(f"<gone entity={quoteattr(one.entity)} key={quoteattr(escape(one.key))}{deleted}/>\n")
     for span in present:
         bounds = (("after", span.after), ("to", span.upto))
         limits = "".join(f" {name}={quoteattr(escape(value))}" for name, value in bounds if value is not None)
@@ -146,6 +158,7 @@ class _Reader:
         self.head: Head | None = None
         self.objects: list[BusinessObject] = []
         self.gone: list[tuple[str, str]] = []
+        self.deleted: set[tuple[str, str]] = set()
         self.present: list[Present] = []
         self._depth = 0
         self._same: dict[str, str] = {}
@@ -224,7 +237,10 @@ class _Reader:
         if name == "gone" and "key" not in said:
             _malformed("an object that is gone has no key")
         if name == "gone":
-            self.gone.append((entity, unescape(said["key"]) or ""))
+            one = (entity, unescape(said["key"]) or "")
+            self.gone.append(one)
+            if said.get("deleted") == "true":
+                self.deleted.add(one)
         else:
             bounds = (unescape(said[name]) if name in said else None for name in ("after", "to"))
             self.present.append(Present(entity, *bounds))
@@ -261,4 +277,4 @@ def read(chunks: Iterable[bytes], *, plan: Plan) -> BatchContent:
         raise MalformedBatch(reason=str(error)) from error
     if reader.head is None:
         _malformed("it has no head")
-    return BatchContent(reader.head, reader.objects, reader.gone, reader.present)
+    return BatchContent(reader.head, reader.objects, reader.gone, reader.present, reader.deleted)

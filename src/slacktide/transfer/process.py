@@ -300,7 +300,8 @@ class Process:
         except ForgedFile as error:  # its checksum holds, so that the source's spool has the same
             self._journal.lose(batch.number, reason=str(error))
             return 1
-        applied = self.applier.apply(batch, content)
+        passing = self._move.back_of is not None and self._journal.passing(batch.number)
+        applied = self.applier.apply(batch, content, passing=passing)
         self._journal.processed(
             batch.number, written=applied.written, arrived=applied.arrived, problems=applied.problems
         )

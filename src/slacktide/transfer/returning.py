@@ -11,9 +11,10 @@ knows the content, so that the pass finds nothing to write. The events, and what
 4. A code stands for several: it has no way back by itself, and is listed before anything is sent (`require_inverted`).
 5. An object never arrived, as its failure was accepted: it stays here, is known by name, and is not compared.
 6. Another property's object was kept by reference there: here is the original, so it is not written, nor deleted.
-7. A shared profile is deleted there, or nothing refers to it any more: it was here before, so it stays. Where that was
-   between the look at what is equal and the beginning of the stream, nobody is told of it: the comparison finds it.
-   What took over a unique value of it is refused by name: whoever mends that frees the value here.
+7. A shared profile is deleted there: it goes here too, and leaves its unique values to whoever took them over, unless
+   something here refers to it. Then it stays, as it was here before; so does one that is there still and to which
+   nothing of the property refers any more. Of one that went before the stream began nobody tells: it is looked for
+   when the pass is over, and asked for (`settle`).
 8. Another property changes a shared profile here meanwhile: what it is here stays, and is named; whether it was changed
    before it would be written (`let_changed_stay`) or afterwards (`settle`).
 9. The command is killed: everything here can be done again, and nothing is open meanwhile.
@@ -30,13 +31,15 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from slacktide.core import clock
 from slacktide.core.errors import InputError
 from slacktide.core.piece import pieces
 from slacktide.postgres import sql
 from slacktide.postgres.connection import connect
 from slacktide.transfer import prepare
 from slacktide.transfer import returning_sql as statement
-from slacktide.transfer.apply import let_go
+from slacktide.transfer.entry import Touched
+from slacktide.transfer.journal import Journal
 from slacktide.transfer.message import unescape
 from slacktide.transfer.slot import RANGE_OBJECTS
 from slacktide.transfer.source import Source
@@ -66,23 +69,15 @@ class NotInvertible(InputError):
     """These codes at the target stand for several at the source: {codes}. Say which one each becomes, in lines of list,source_code,target_code, by `slacktide move convert {move} --mappings FILE.csv`."""  # noqa: E501 -- the message is one sentence
 
 
-class Seeded(msgspec.Struct, frozen=True):
-    """What the old source holds already: objects known, and of these equal on both sides; those that stay by name."""
-
-    known: int
-    equal: int
-    stay: int
-
-
 class Settled(msgspec.Struct, frozen=True):
-    """What is let be at the old source: the shared objects that stay as others have changed them; how many went."""
+    """What was found of shared objects: those that stay as others have changed them; how many are to go."""
 
     stay: Names
-    gone: int
+    going: int
 
     def __bool__(self) -> bool:
         """Tell whether there is anything."""
-        return bool(self.stay) or self.gone > 0
+        return bool(self.stay) or self.going > 0
 
 
 # -- codes -------------------------------------------------------------------------------------------------------------
@@ -172,7 +167,7 @@ def _seed(
     counts = []
     for table in (table for table in entity.tables if table.mapped):
         with (
-            there.cursor().copy(statement.known(table, move=forward.name)) as rows,
+            there.cursor().copy(statement.known(entity, table, move=forward.name)) as rows,
             here.cursor().copy(statement.COPY_SEED) as into,
         ):
             for row in rows:
@@ -263,16 +258,16 @@ def let_changed_stay(control: _Connection, *, back: Move, forward: Move) -> Name
 
 
 def settle(control: _Connection, *, back: Move, different: Iterable[tuple[str, str]]) -> Settled:
-    """Of objects that differ let the shared ones be that are not the property's to change here.
+    """Of shared objects that differ let those be that are not the property's to change here; ask for what is gone.
 
-    If what was written last is what they are where the property lives, somebody else has changed them here since.
+    If what was written last is what they are where the property lives, somebody else has changed them here since. For
+    what is gone there see event 7: of what the way back has not met nothing is compared. To be asked after the pass.
     """
-    by_entity: Names = defaultdict(list)
+    differ: Names = defaultdict(list)
     for name, key in different:
-        if back.plan.entity[name].shared:
-            by_entity[name].append(key)
+        differ[name].append(key)
     stay: Names = {}
-    gone = 0
+    absent: list[Touched] = []
     codes = _codes(control, back)
     source = Source(back.source, plan=back.plan, property_code=back.property_code, name=f"{back.name} way back")
     with (
@@ -280,17 +275,20 @@ def settle(control: _Connection, *, back: Move, different: Iterable[tuple[str, s
         connect(back.target, name=f"{back.name} way back") as here,
         source.connection.transaction(),
     ):
-        for name, keys in by_entity.items():
-            sent, move_no = _sent(here, back, name, keys), _move_no(here, back)
+        for entity in (entity for entity in back.plan.moving if entity.shared):
+            facts = {"move_no": _move_no(here, back), "name": entity.name}
+            sent = _sent(here, back, entity.name, differ[entity.name])
             now: dict[str, str] = {}
-            for some in contents(source, back.plan.entity[name], [*sent], codes=codes):
+            for some in contents(source, entity, [*sent], codes=codes):
                 now |= some
-            unchanged = [key for key in now if now[key] == sent[key]]
-            stay |= _let_stay(here, {"move_no": move_no, "name": name}, unchanged)
-            absent = [(name, key) for key in sent if key not in now]
-            with here.transaction():
-                gone += len(let_go(here, plan=back.plan, move_no=move_no, names=absent))
-    return Settled(stay, gone)
+            stay |= _let_stay(here, facts, [key for key in now if now[key] == sent[key]])
+            unmet = [key for (key,) in here.execute(_STATEMENTS["unmet"], facts)]
+            standing = source.standing(entity, {*differ[entity.name], *unmet})
+            absent += [Touched(entity.name, key) for key, there, _ in standing if not there]
+    if absent:  # and what came into the way of one of them, in the same batch
+        journal = Journal(control, move_id=back.move_id)
+        journal.enqueue([*absent, *journal.waiting_for([], [], stirred=True)], now=clock.now())
+    return Settled(stay, len(absent))
 
 
 def different_ahead(control: _Connection, *, back: Move) -> list[tuple[str, str]]:

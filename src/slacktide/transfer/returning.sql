@@ -49,6 +49,11 @@ where k.move_no = %(move_no)s and k.name = %(name)s and k.source_key = o.key and
 select source_key, target_key from slacktide.key_map
 where move_no = %(move_no)s and name = %(name)s and outside and batch = 0 and not stays
 
+-- name: unmet
+-- The shared objects that were neither equal on both sides nor have come since: their keys where the property lives.
+select source_key from slacktide.key_map
+where move_no = %(move_no)s and name = %(name)s and native and outside and hash is null and not stays
+
 -- name: content_left
 -- What was last written of objects, by the source's key.
 select k.source_key, k.hash from slacktide.key_map k join slacktide.mover_move m using (move_no)

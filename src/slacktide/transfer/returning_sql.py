@@ -14,20 +14,20 @@ if TYPE_CHECKING:
 COPY_SEED = SQL("copy pg_temp.slacktide_seed from stdin").format()
 
 
-def known(table: Table, *, move: str) -> Composed:
+def known(entity: Entity, table: Table, *, move: str) -> Composed:
     """Copy out what the forward move knows of a table: the keys there and here, kept by reference, there before.
 
-    What is only kept by reference and not there any more is not known; what is the property's own and gone is, so that
-    it goes at the other side too. Keys that begin with a minus stand for what never arrived.
+    Another property's object that is not there any more is not known; what is the property's own or shared and gone
+    is, so that it goes at the other side too. Keys that begin with a minus stand for what never arrived.
     """
     return SQL(
         "copy (select k.target_key, k.source_key, k.outside, k.native from slacktide.key_map k "
         "join slacktide.mover_move m using (move_no) where m.name = {move} and k.name = {name} "
-        "and not starts_with(k.source_key, '-') "
-        "and (not k.outside or exists (select from {table} t where {key} = k.target_key::{kind}))) to stdout"
+        "and not starts_with(k.source_key, '-') and ({shared} or not k.outside "
+        "or exists (select from {table} t where {key} = k.target_key::{kind}))) to stdout"
     ).format(
-        move=Literal(move), name=Literal(table.name), table=qualified(table), key=Identifier("t", table.key[0]),
-        kind=type_of(table, table.key[0]),
+        move=Literal(move), name=Literal(table.name), shared=Literal(entity.shared), table=qualified(table),
+        key=Identifier("t", table.key[0]), kind=type_of(table, table.key[0]),
     )  # fmt: skip
 
 
