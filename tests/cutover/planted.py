@@ -86,14 +86,19 @@ def others(address: str) -> list[Any]:
         ).fetchall()
 
 
-def differing(back: Moving, *, stays: frozenset[tuple[str, str]] = frozenset()) -> list[str]:
+def differing(
+    back: Moving, *, stays: frozenset[tuple[str, str]] = frozenset(), code_there: str = PROPERTY
+) -> list[str]:  # fmt: skip
     """Name what of the property is not at the move's target as it is at its source, by the rules alone.
 
     It shares no code with the engine: the source's rows say what must be there, and the key map gives them their keys.
+    `code_there` is the property's code at the move's source.
     """
     plan = back.move().plan
     with connect(back.source, name="look") as source, connect(back.target, name="look") as target:
         rows = _blank(checker.rows_of(source, plan))
+        for row in (row for listed in rows.values() for row in listed if row.get("property_code") == code_there):
+            row["property_code"] = PROPERTY
         expected = checker.Expectation(rows, plan, PROPERTY)
         found, own = _found(target, plan, back.name)
         parked = checker.parked(target, plan)
