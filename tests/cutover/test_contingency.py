@@ -37,8 +37,8 @@ def missing(moving):
     return [form.number for form in contingency.forms(moving.control, move=moving.move) if form.missing]
 
 
-def settle(moving, *numbers, state="entered"):
-    contingency.settle(moving.control, move=moving.move, numbers=numbers, state=state, who="ada", reason="typed in")
+def settle(moving, *numbers, state="entered", reason="typed in"):
+    contingency.settle(moving.control, move=moving.move, numbers=numbers, state=state, who="ada", reason=reason)
 
 
 def test_whole_and_for_its_owner_alone(moving, tmp_path):
@@ -138,10 +138,25 @@ def test_a_form_is_settled_once(moving, state):
     make(moving)
     settle(moving, 1, state=state)
     with pytest.raises(contingency.FormSettled, match=rf"{state} by ada at .*the next that is missing is 2;"):
-        settle(moving, 5, 1)
+        settle(moving, 5, 1, state="voided")
     with pytest.raises(contingency.UnknownForm, match=r"99999.*move form resort list"):
         settle(moving, 5, 99999)
     assert 5 in missing(moving)
+
+
+def test_a_voided_form_turns_up(moving):
+    """A form that was voided by mistake is entered with a reason; one that was entered is not, whatever is said."""
+    make(moving)
+    settle(moving, 1, 2, state="voided")
+    with pytest.raises(contingency.FormSettled, match="one that turned up is entered with --reason TEXT"):
+        settle(moving, 1, reason="")
+    settle(moving, 1, reason="it lay under the desk")
+    found = {form.number: form for form in contingency.forms(moving.control, move=moving.move)}
+    assert [(found[number].state, found[number].reason) for number in (1, 2)] == [
+        ("entered", "it lay under the desk"), ("voided", "typed in"),
+    ]  # fmt: skip
+    with pytest.raises(contingency.FormSettled):
+        settle(moving, 1, reason="once more")
 
 
 def test_older_packs(moving):

@@ -158,25 +158,31 @@ def forms(connection: psycopg.Connection[TupleRow], *, move: Move) -> list[Form]
 def settle(
     connection: psycopg.Connection[TupleRow], *, move: Move, numbers: Sequence[int], state: str, who: str, reason: str
 ) -> None:
-    """Note that forms were `entered` or `voided`, all or none. Raises UnknownForm, FormSettled."""
+    """Note that forms were `entered` or `voided`, all or none. Raises UnknownForm, FormSettled.
+
+    A form that was voided and turns up is entered with a reason.
+    """
     with connection.transaction():
         _run(connection, move, "lock")
         known = {form.number: form for form in forms(connection, move=move)}
+        turned_up = state == "entered" and bool(reason)
         for number in numbers:
-            _refuse(move, known, number)
+            _refuse(move, known, number, turned_up=turned_up)
         _run(connection, move, "settle", numbers=list(numbers), state=state, who=who, reason=reason or None)
         record_audit(connection, who=who, what=f"move form {state}", object=move.name,
                      after={"numbers": list(numbers)}, reason=reason)  # fmt: skip
 
 
-def _refuse(move: Move, known: dict[int, Form], number: int) -> None:
+def _refuse(move: Move, known: dict[int, Form], number: int, *, turned_up: bool) -> None:
     missing = [str(form.number) for form in known.values() if form.missing]
     accepted = f"the next that is missing is {missing[0]}" if missing else "none is missing"
     told = f"{accepted}; see `slacktide move form {move.name} list`"
     form = known.get(number)
     if form is None:
         raise UnknownForm(move=move.name, number=number, missing=told)
-    if form.state != "printed" and form.at is not None:
+    if form.state == "voided" and not turned_up:
+        told = f"one that turned up is entered with --reason TEXT; {told}"
+    if form.state != "printed" and form.at is not None and not (form.state == "voided" and turned_up):
         raise FormSettled(move=move.name, number=number, state=form.state, who=form.who,
                           at=format_instant(form.at), missing=told)  # fmt: skip
 

@@ -53,10 +53,10 @@ from slacktide.contingency_form f join made using (move_id, pack)
 order by f.number
 
 -- name: settle
--- Note that a form was entered or voided.
+-- Note that a form was entered or voided; one that was voided may turn up.
 update slacktide.contingency_form
 set state = %(state)s, who = %(who)s, at = clock_timestamp(), reason = %(reason)s
-where move_id = %(move_id)s and number = any (%(numbers)s) and state = 'printed'
+where move_id = %(move_id)s and number = any (%(numbers)s) and (state = 'printed' or state = 'voided' and %(state)s::text = 'entered')
 
 -- name: due
 -- Moves that a pack is due for: their processes were started once, their down time was not, and the last pack is too old
