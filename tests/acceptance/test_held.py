@@ -46,7 +46,8 @@ def instant(text):
 def held(somebody):
     """Give what the page of held work shows, as rows of cells."""
     assert somebody.go("/held") == 200
-    return [row.locator("td").all_inner_texts() for row in somebody.page.locator("tbody tr").all()]
+    listed = somebody.page.get_by_role("region", name="Held work").locator("tbody tr")
+    return [row.locator("td").all_inner_texts() for row in listed.all()]
 
 
 @pytest.mark.parametrize("scope", ["site", "HOTEL"])

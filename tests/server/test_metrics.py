@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as strict
 from prometheus_client.parser import text_string_to_metric_families as plain
@@ -57,7 +59,8 @@ def test_everything(site, control, database, token, plan, soon):
     plan("OTHER")
     for organization in ("HOTEL", "OTHER", "OTHER"):
         number = str(len(store.list_items(control)))
-        store.arrive(control, sample.invoice(organization=organization, number=number))
+        arrival = sample.invoice(organization=organization, number=number, due_on=date.max, discount_until=date.min)
+        store.arrive(control, arrival)
     headers = {"X_Slacktide_Gate": GATE, "X_Slacktide_Gate_Offset": "-0.25"}
     fetch(site, "/api/schedule", **headers, **bearer(secret))
     soon(lambda: decision(site, secret, organization="OTHER").json["decision"] == "deny")
@@ -75,6 +78,8 @@ def test_everything(site, control, database, token, plan, soon):
     assert of(found, "sessions") == {("administrator",): 1, ("user",): 1}
     held = of(found, "held_items", state="waiting")
     assert held == {("turn", "HOTEL"): 1, ("organization_downtime", "OTHER"): 2}
+    risks = of(found, "held_dates_at_risk")
+    assert risks == {("due", "HOTEL"): 0, ("discount", "HOTEL"): 1, ("due", "OTHER"): 2, ("discount", "OTHER"): 2}
     assert all(0 <= age < 60 for age in of(found, "held_oldest_age_seconds").values())
     assert of(found, "gate_offset_seconds") == {(GATE, "watch"): -0.25}
     assert of(found, "workers") == {(): 1}

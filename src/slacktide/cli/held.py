@@ -10,7 +10,7 @@ from psycopg.rows import TupleRow
 
 from slacktide.cli.output import ACTING, SHOWN, Acting, Shown, table
 from slacktide.control.database import open_control
-from slacktide.holding.answer import text_of
+from slacktide.holding.answer import sums_of, text_of
 from slacktide.holding.listing import held_check, held_list, held_show
 from slacktide.holding.place import Place, place_answers, remove_place, set_place, without_place
 from slacktide.worker.presence import NoWorker, require_worker
@@ -20,6 +20,7 @@ app = App(name="held", help="Held work: what waits for a downtime to end.")
 place = App(name="place", help="The databases that held work goes to.")
 app.command(place)
 
+_RISKS = {"due_at_risk": "due dates", "discounts_at_risk": "discounts"}
 _Name = Annotated[str, Parameter(name="NAME", help="The place's name.")]
 _Id = Annotated[str, Parameter(name="ID", help="The item's ID, as `list` shows it.")]
 
@@ -107,7 +108,13 @@ def _note_worker(connection: psycopg.Connection[TupleRow], options: Shown) -> No
 
 def _table(found: list[dict[str, Any]]) -> str:
     rows = [[one["id"], one["organization"], one["step"], one["key"], one["since"], text_of(one)] for one in found]
-    return table(rows, head=["id", "organization", "step", "key", "since", "state"])
+    listed = table(rows, head=["id", "organization", "step", "key", "since", "state"])
+    return "\n".join([listed, *(_sum(one) for one in sums_of(found))])
+
+
+def _sum(one: dict[str, Any]) -> str:
+    risks = [f"{one[name]} {what}" for name, what in _RISKS.items() if one[name]]
+    return f"{one['organization']}: {one['count']} held" + (f"; at risk: {', '.join(risks)}" if risks else "")
 
 
 def _text(answer: dict[str, Any]) -> str:

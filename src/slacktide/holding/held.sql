@@ -9,24 +9,29 @@ select code from slacktide.organization where code = %(organization)s on conflic
 
 -- name: arrive
 -- Keep a write that is handed in, unless its key is there already.
-insert into slacktide.held_item (organization, step, work, key, payload)
-select code, %(step)s, %(work)s, %(key)s, %(payload)s::jsonb from slacktide.organization where code = %(organization)s
+insert into slacktide.held_item (organization, step, work, key, payload, due_on, discount_until)
+select code, %(step)s, %(work)s, %(key)s, %(payload)s::jsonb, %(due_on)s::date, %(discount_until)s::date
+from slacktide.organization where code = %(organization)s
 on conflict (key) do nothing
-returning id, organization, step, work, key, payload, state, since, because, attempts, next_check, sent_at, ended_at
+returning id, organization, step, work, key, payload, state, since, because, attempts, next_check, sent_at, ended_at,
+    due_on, discount_until
 
 -- name: by_key
 -- The item of a key.
-select id, organization, step, work, key, payload, state, since, because, attempts, next_check, sent_at, ended_at
+select id, organization, step, work, key, payload, state, since, because, attempts, next_check, sent_at, ended_at,
+    due_on, discount_until
 from slacktide.held_item where key = %(key)s
 
 -- name: one
 -- One item.
-select id, organization, step, work, key, payload, state, since, because, attempts, next_check, sent_at, ended_at
+select id, organization, step, work, key, payload, state, since, because, attempts, next_check, sent_at, ended_at,
+    due_on, discount_until
 from slacktide.held_item where id = %(id)s
 
 -- name: list
 -- What is not done, in the order of arrival.
-select id, organization, step, work, key, payload, state, since, because, attempts, next_check, sent_at, ended_at
+select id, organization, step, work, key, payload, state, since, because, attempts, next_check, sent_at, ended_at,
+    due_on, discount_until
 from slacktide.held_item
 where state <> 'done' and (%(organization)s::text is null or organization = %(organization)s)
 order by id
@@ -58,7 +63,8 @@ with next as (
     order by organization, id limit %(count)s for update
 )
 update slacktide.held_item i set state = 'running' from next where i.id = next.id
-returning i.id, organization, step, work, key, payload, state, since, because, attempts, next_check, sent_at, ended_at
+returning i.id, organization, step, work, key, payload, state, since, because, attempts, next_check, sent_at, ended_at,
+    due_on, discount_until
 
 -- name: put_back
 -- What was taken and not begun, or whose worker is gone, waits again.
@@ -66,7 +72,8 @@ update slacktide.held_item set state = 'waiting' where organization = %(organiza
 
 -- name: sent
 -- The items of an organization whose result is to be read, those sent first before.
-select id, organization, step, work, key, payload, state, since, because, attempts, next_check, sent_at, ended_at
+select id, organization, step, work, key, payload, state, since, because, attempts, next_check, sent_at, ended_at,
+    due_on, discount_until
 from slacktide.held_item
 where organization = %(organization)s and state = 'sent' and next_check <= clock_timestamp()
 order by id
@@ -189,6 +196,14 @@ from slacktide.held_item i left join slacktide.held_queue q on q.organization = 
 where i.state <> 'done'
 group by i.organization, i.state
 order by i.organization, i.state
+
+-- name: at_risk
+-- Count the dates of what waits that come no later than the first day on which its organization's work can go on.
+select i.organization, count(*) filter (where i.due_on <= f.day), count(*) filter (where i.discount_until <= f.day)
+from unnest(%(organizations)s::text[], %(days)s::date[]) f (organization, day)
+join slacktide.held_item i on i.organization = f.organization
+where i.state in ('waiting', 'running') and (i.due_on is not null or i.discount_until is not null)
+group by i.organization order by i.organization
 
 -- name: forget_jobs
 -- Forget the jobs of somebody's own queue that were held long ago.

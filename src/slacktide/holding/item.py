@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Literal
 
 import msgspec
@@ -16,7 +16,8 @@ class Arrival(msgspec.Struct, frozen=True, kw_only=True):
     """A write to an ERP that is handed in.
 
     `work` names the program that does it (an entry point of the group `slacktide.work`), `key` is its idempotency
-    key, and `payload` what the program needs: mostly a reference to what is to be written.
+    key, and `payload` what the program needs: mostly a reference to what is to be written. `due_on` is the day on which
+    a payment is due, `discount_until` the last day of its discount (see `risk`).
     """
 
     organization: str
@@ -24,6 +25,8 @@ class Arrival(msgspec.Struct, frozen=True, kw_only=True):
     work: str
     key: str
     payload: dict[str, Any] = {}
+    due_on: date | None = None
+    discount_until: date | None = None
 
 
 class Item(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,6 +45,8 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
     next_check: datetime | None
     sent_at: datetime | None
     ended_at: datetime | None
+    due_on: date | None
+    discount_until: date | None
 
 
 class Queue(msgspec.Struct, frozen=True, kw_only=True):

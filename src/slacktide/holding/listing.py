@@ -24,18 +24,24 @@ def held_list(connection: _Connection) -> list[dict[str, Any]]:
     """Give all held work that is not done, in the order of its arrival, as `held list` prints it."""
     schedule, queues = schedule_of(connection), store.queues(connection)
     return [
-        answer_of(item, queue=queues.get(item.organization), decision=_decision(connection, schedule, item))
+        answer_of(
+            item,
+            queue=queues.get(item.organization),
+            decision=_decision(connection, schedule, item),
+            zone=_zone(schedule, item),
+        )
         for item in store.list_items(connection)
     ]
 
 
 def held_show(connection: _Connection, *, id: str) -> dict[str, Any]:  # noqa: A002 -- the word of the interface
     """Give one item with its history, as `held show` prints it. Raises UnknownItem."""
-    item = store.item_of(connection, id=id)
+    item, schedule = store.item_of(connection, id=id), schedule_of(connection)
     return full_answer(
         item,
         queue=store.queue_of(connection, organization=item.organization),
-        decision=_decision(connection, schedule_of(connection), item),
+        decision=_decision(connection, schedule, item),
+        zone=_zone(schedule, item),
         history=store.history_of(connection, item),
     )
 
@@ -61,3 +67,7 @@ def _decision(connection: _Connection, schedule: Schedule, item: Item) -> Decisi
         return None
     now = control_now(connection)
     return decide(action=ACTIONS[item.step], schedule=schedule, now=now, organization=item.organization)
+
+
+def _zone(schedule: Schedule, item: Item) -> str:
+    return schedule.organizations[item.organization].organization.zone

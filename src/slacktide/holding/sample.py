@@ -7,6 +7,7 @@ insert is made in the passage's own transaction. The import is asked for, and do
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date
 from decimal import Decimal
 
 from psycopg import Connection
@@ -33,11 +34,14 @@ def create(connection: Connection[TupleRow]) -> None:
     install(connection, tables=TABLES)
 
 
-def invoice(*, organization: str, number: str, lines: Sequence[str] = ("1",), imported: bool = False) -> Arrival:
-    """Give the insert of an invoice; with `imported` its import follows."""
+def invoice(
+    *, organization: str, number: str, lines: Sequence[str] = ("1",), imported: bool = False, **dates: date | None
+) -> Arrival:
+    """Give the insert of an invoice; with `imported` its import follows. `dates` are `due_on` and `discount_until`."""
     amount = sum(map(Decimal, lines), Decimal())
     payload = {"number": number, "amount": str(amount), "lines": [*lines], "imported": imported}
-    return Arrival(organization=organization, step="insert", work=NAME, key=f"{organization}/{number}", payload=payload)
+    key = f"{organization}/{number}"
+    return Arrival(organization=organization, step="insert", work=NAME, key=key, payload=payload, **dates)
 
 
 def run_importer(connection: Connection[TupleRow]) -> int:
@@ -67,7 +71,8 @@ class InvoiceWork:
             return ()
         payload = {"header_key": item.key}
         key = f"{item.key}/import"
-        return [Arrival(organization=item.organization, step="import", work=NAME, key=key, payload=payload)]
+        dates = {"due_on": item.due_on, "discount_until": item.discount_until}
+        return [Arrival(organization=item.organization, step="import", work=NAME, key=key, payload=payload, **dates)]
 
     def send(self, connection: Connection[TupleRow], *, item: Item) -> None:
         """Ask the ERP to import it."""

@@ -32,6 +32,7 @@ _LARGEST_ID = 2**63
 SCHEDULE_CHANNEL = CHANNEL
 CHANNELS = (CHANNEL, "slacktide_held")
 _CONTINUE = "it goes on"
+_THE_WRITE = ("step", "work", "payload", "due_on", "discount_until")  # what the same key must mean
 LOCK_CLASS = 0x4E1D
 """The class of the locks on an organization's queue, each of a session on the control database."""
 
@@ -60,7 +61,7 @@ def arrive(connection: psycopg.Connection[Any], arrival: Arrival) -> Item:
         if row is None:
             raise UnknownOrganization(organization=arrival.organization)
     present = _item(row)
-    if (present.step, present.work, present.payload) != (arrival.step, arrival.work, arrival.payload):
+    if any(getattr(present, name) != getattr(arrival, name) for name in _THE_WRITE):
         raise KeyTaken(key=arrival.key, id=present.id)
     return present
 

@@ -1,4 +1,4 @@
-"""How much is held, by organization, state and cause, for whoever watches it from outside.
+"""How much is held, by organization, state and cause, and which dates are at risk, for whoever watches from outside.
 
 The cause is one of few words, so that a series stays one: the code of the decision that holds it, `retry` and `stopped`
 for failures of the ERP, `turn` for what may go on at once, and none for what does not wait.
@@ -6,6 +6,7 @@ for failures of the ERP, `turn` for what may go on at once, and none for what do
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -13,9 +14,11 @@ import psycopg
 
 from slacktide.control.schedule import schedule_of
 from slacktide.control.setting import control_now
-from slacktide.downtime.decision import decide
+from slacktide.downtime.decision import Decision, decide
+from slacktide.downtime.schedule import Schedule
 from slacktide.holding.item import Step
 from slacktide.holding.look import ACTIONS
+from slacktide.holding.risk import first_day
 from slacktide.postgres.sql import load
 
 _sql = load(__package__, "held.sql")
@@ -33,13 +36,36 @@ class Sum(msgspec.Struct, frozen=True):
     oldest_age_seconds: float
 
 
+class Risks(msgspec.Struct, frozen=True):
+    """How many dates of an organization's held work are at risk (see `risk`)."""
+
+    organization: str
+    due: int
+    discounts: int
+
+
 def held_sums(connection: psycopg.Connection[Any]) -> list[Sum]:
     """Count what is not done."""
     schedule, now = schedule_of(connection), control_now(connection)
     found = []
     for organization, state, kind, count, oldest in connection.execute(_sql["sums"]):
-        decision = decide(action=ACTIONS[_STEP], schedule=schedule, now=now, organization=organization)
+        decision = _decision(schedule, now, organization)
         waits = state in ("waiting", "running")
         because = (decision.code if decision.decision == "hold" else None) or (kind if kind in _FAILS else "turn")
         found.append(Sum(organization, state, because if waits else "", count, oldest))
     return found
+
+
+def held_risks(connection: psycopg.Connection[Any]) -> list[Risks]:
+    """Count the dates at risk of what waits, by organization; those without a dated item are left out."""
+    schedule, now = schedule_of(connection), control_now(connection)
+    first = {
+        code: first_day(_decision(schedule, now, code), zone=found.organization.zone)
+        for code, found in schedule.organizations.items()
+    }
+    facts = {"organizations": [*first], "days": [*first.values()]}
+    return [Risks(*row) for row in connection.execute(_sql["at_risk"], facts)]
+
+
+def _decision(schedule: Schedule, now: datetime, organization: str) -> Decision:
+    return decide(action=ACTIONS[_STEP], schedule=schedule, now=now, organization=organization)

@@ -37,7 +37,7 @@ from slacktide.downtime.state import EXIT_STATUS, State
 from slacktide.downtime.table import Action
 from slacktide.gates.keeper import Keeper
 from slacktide.gates.refusal import Reply
-from slacktide.holding.sums import held_sums
+from slacktide.holding.sums import held_risks, held_sums
 from slacktide.postgres.connection import connect
 from slacktide.server.exposition import Family, Sample, content_type, exposition
 from slacktide.transfer.move import list_moves
@@ -164,6 +164,13 @@ def _held(connection: psycopg.Connection[Any]) -> Iterator[Family]:
     yield Family("slacktide_held_items", "Held work that is not done.", tuple(items))
     oldest = [Sample(one.oldest_age_seconds, each) for one, each in zip(sums, labels, strict=True)]
     yield Family("slacktide_held_oldest_age_seconds", "How long ago the oldest of it arrived.", tuple(oldest))
+    risks = [
+        Sample(count, {"organization": one.organization, "date": date})
+        for one in held_risks(connection)
+        for date, count in (("due", one.due), ("discount", one.discounts))
+    ]
+    text = "Dates of held work that come no later than the day on which it can go on."
+    yield Family("slacktide_held_dates_at_risk", text, tuple(risks))
 
 
 def _gates(connection: psycopg.Connection[Any]) -> Iterator[Family]:

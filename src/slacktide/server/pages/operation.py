@@ -17,6 +17,7 @@ from slacktide.control.session import end_session
 from slacktide.control.setting import control_now
 from slacktide.core.errors import SlacktideError
 from slacktide.cutover.state import codes, measure, places, states
+from slacktide.holding.answer import sums_of
 from slacktide.holding.listing import held_check, held_list
 from slacktide.server.pages.gate import administers, page
 from slacktide.server.pages.house import Connection, connected
@@ -64,7 +65,8 @@ def held(request: HttpRequest) -> HttpResponse:
             held_check(connection, id=request.POST.get("id") or None, who=visitor_of(request).user, reason="")
             return redirect("/held")
         found = held_list(connection)
-    return render(request, "held.html", {"items": found[:_SHOWN], "hidden": max(0, len(found) - _SHOWN)})
+    facts = {"items": found[:_SHOWN], "hidden": max(0, len(found) - _SHOWN), "sums": sums_of(found)}
+    return render(request, "held.html", facts)
 
 
 @page(administers)
