@@ -13,6 +13,7 @@ import psycopg
 import pytest
 
 from slacktide.postgres.server import Server
+from tests.memory import in_memory, memory
 
 # Their assertions are to be explained; here, because whichever tests come first may import them.
 pytest.register_assert_rewrite("tests.transfer.line", "tests.transfer.checker")
@@ -23,17 +24,18 @@ _number = itertools.count(1)
 @pytest.fixture(scope="session")
 def server():
     """Give the attached embedded server of this test session."""
-    folder = Path(tempfile.mkdtemp(prefix="slacktide-test-"))
+    folder = Path(tempfile.mkdtemp(prefix="slacktide-test-", dir=memory()))
     server = Server(folder, settings={"fsync": "off"})
     with server:
         yield server
-        _stop_at_once(server)
+        if not in_memory(server.folder):
+            _stop_at_once(server)
     shutil.rmtree(server.cluster, ignore_errors=True)
     shutil.rmtree(folder, ignore_errors=True)
 
 
 def _stop_at_once(server):
-    """Stop the server without its last checkpoint, which takes half a minute: nobody reads its files any more."""
+    """Stop it without its last checkpoint, which takes half a minute on a disk: nobody reads its files any more."""
     postmaster = int((server.cluster / "postmaster.pid").read_text().split("\n", 1)[0])
     os.kill(postmaster, signal.SIGQUIT)
 

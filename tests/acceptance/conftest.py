@@ -15,6 +15,7 @@ from slacktide.holding.place import Place, set_place
 from slacktide.postgres.connection import connect
 from slacktide.worker.supervise import Worker
 from tests.acceptance.person import Person, until
+from tests.memory import drop
 from tests.server.pages.conftest import WHO, control, end, link, people, plan, site, tasks
 
 __all__ = ["control", "end", "link", "people", "plan", "site", "tasks"]
@@ -103,6 +104,7 @@ def erp(server, database, control):
         sample.create(connection)
         set_place(control, Place("erp", address), **WHO)
         yield Erp(address, connection)
+    drop(address)
 
 
 @pytest.fixture

@@ -34,7 +34,7 @@ def bare_line(databases, tmp_path):
     try:
         yield line
     finally:
-        line.stop()
+        line.drop()
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def kept(databases, tmp_path_factory):
     lines = []
     yield lines, lambda: Line(**databases.addresses(), folder=tmp_path_factory.mktemp("line"))
     for line in lines:
-        line.stop()
+        line.drop()
 
 
 @pytest.fixture
@@ -85,4 +85,4 @@ def line(kept, request):
         raise
     finally:
         if request.session.testsfailed != failures:
-            lines.pop().stop()
+            lines.pop().drop()

@@ -24,6 +24,7 @@ from slacktide.transfer.seal import Seal
 from slacktide.transfer.source import Source
 from slacktide.transfer.spool import SealedSpool
 from slacktide.transfer.synchronization import Synchronizer
+from tests.memory import drop
 from tests.transfer import checker
 
 HERE = Path(__file__).parent
@@ -105,6 +106,7 @@ class Line:
     def __init__(self, *, control, source, target, folder, plan=PLAN, move="m", property_code="P", watch=True):
         self.plan, self.addresses, self.move, self.property = plan, (source, target), move, property_code
         self.folder, self.watch = Path(folder), watch
+        self.control_address = control
         self.control = connect(control, name="control")
         self.checking = connect(target, name="check")
         self.native = checker.rows_of(self.checking, plan)
@@ -193,6 +195,11 @@ class Line:
         self.halt()
         for each in (self.control, self.checking, self.trading):
             each.close()
+
+    def drop(self):
+        """Close everything for good, and leave no database behind."""
+        self.stop()
+        drop(self.control_address, *self.addresses)
 
     def prepare_again(self):
         """Prepare the source once more, as the operator does after a change of its tables."""

@@ -39,7 +39,7 @@ def line(templates, tmp_path):
         line.drain()
         yield line
     finally:
-        line.stop()
+        line.drop()
 
 
 ORDER = [entity.name for entity in PLAN.moving]

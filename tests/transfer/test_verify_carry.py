@@ -42,7 +42,7 @@ def line(templates, tmp_path):
         line.drain()
         yield line
     finally:
-        line.stop()
+        line.drop()
 
 
 def same(one, other):
