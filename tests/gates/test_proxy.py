@@ -114,7 +114,7 @@ def envoy(tmp_path, start):
         facts = {name: endpoint(url) for name, url in places.items()}
         part = indent(snippet("yaml").replace("SECRET", SECRET), " " * 10)
         path.write_text(ENVOY_CONFIGURATION.format(port=port, snippet=part, **facts), encoding="utf-8")
-        return start(port, ENVOY, "-c", path, "--log-level", "error", "--base-id", str(port))
+        return start(port, ENVOY, "-c", path, "--log-level", "error", "--disable-hot-restart")
 
     return run
 
