@@ -100,7 +100,7 @@ def start(
     options: Acting = ACTING,
 ) -> int:
     """Say that processes are wanted; workers run them. Prepares both databases if that was not done."""
-    from slacktide.cli import move_task  # noqa: PLC0415 -- only a start needs the earlier tasks
+    from slacktide.transfer.preparation import ensure_prepared  # noqa: PLC0415 -- only a start needs the earlier tasks
 
     wanted = _named(process)
     with open_control() as control, control.connect(name="move processes start") as connection:
@@ -108,7 +108,7 @@ def start(
         require_worker(connection)
         refuse_in_down_time(connection, move)
         with reachable(move.source, move.target):
-            move_task.ensure_prepared(connection, move=move, who=options.who)
+            ensure_prepared(connection, move=move, who=options.who)
         set_fact(connection, move=move, name="allow_absent", value=allow_absent)
         journal = Journal(connection, move_id=move.move_id)
         for each in wanted:

@@ -33,7 +33,6 @@ from slacktide.transfer.connection_test import run_tests
 from slacktide.transfer.conversion import Changed, Conversion
 from slacktide.transfer.emptiness import require_empty
 from slacktide.transfer.move import Move, create_move, list_moves, load_move
-from slacktide.transfer.preparation import ensure_prepared
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,8 +45,6 @@ if TYPE_CHECKING:
     from slacktide.transfer.configuration_property import Property
 
     _Connection = psycopg.Connection[TupleRow]
-
-__all__ = ["configure", "connections", "convert", "create", "ensure_prepared", "list_", "prepare", "property_"]
 
 _Name = Annotated[str, Parameter(name="NAME", help="The move's name.")]
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,47}")

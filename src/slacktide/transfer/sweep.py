@@ -9,13 +9,14 @@ hold nobody; nor does what is about to go.
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from slacktide.postgres import sql
 from slacktide.transfer import target_sql
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator
 
     import psycopg
     from psycopg.rows import TupleRow
@@ -23,9 +24,10 @@ if TYPE_CHECKING:
     from slacktide.plan.model import Plan
     from slacktide.transfer.message import BusinessObject
     from slacktide.transfer.translation import Name, Translation
-    from slacktide.transfer.writing import Gone
 
 _STATEMENTS = sql.load(__package__, "target.sql")
+Going = Mapping[str, Mapping[str, str]]
+"""Objects that go: by entity, their keys at the source and at the target."""
 
 
 class Sweep:
@@ -38,7 +40,7 @@ class Sweep:
         self._connection, self._plan, self._move_no, self._translation = connection, plan, move_no, translation
         self._before: dict[str, set[str]] = defaultdict(set)
 
-    def remember(self, *, changed: list[BusinessObject], gone: Gone) -> None:
+    def remember(self, *, changed: list[BusinessObject], gone: Going) -> None:
         """Note, before anything is written, what the rows that change or go refer to now."""
         roots: dict[str, list[str]] = defaultdict(list)
         for item in changed:
@@ -49,7 +51,7 @@ class Sweep:
             self._before[name].add(key)
 
     def loose(
-        self, *, written: list[BusinessObject], gone: Gone, changed_roots: Mapping[str, list[str]]
+        self, *, written: list[BusinessObject], gone: Going, changed_roots: Mapping[str, list[str]]
     ) -> dict[str, dict[str, str]]:
         """Give, by entity, source key and target key, what the property does not reach any more.
 

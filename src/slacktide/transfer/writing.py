@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from slacktide.plan.model import Plan, Table
     from slacktide.plan.parking import Parking
     from slacktide.transfer.message import BusinessObject
-    from slacktide.transfer.sweep import Sweep
+    from slacktide.transfer.sweep import Going, Sweep
     from slacktide.transfer.translation import Layout, Name, Translation
 
 _STATEMENTS = sql.load(__package__, "target.sql")
@@ -45,10 +45,7 @@ _RENEW_FROM = 5000  # rows that were staged in a table and deleted again
 _COPIED_TOGETHER = 2000  # lines
 _ANALYZE_FROM = 500  # staged rows; below, a plan without statistics does as well
 _REFUSALS = (errors.IntegrityError, errors.DataError, errors.RaiseException, errors.CheckViolation)
-
-
 _CONFLICTS = (errors.UniqueViolation, errors.ForeignKeyViolation, errors.ExclusionViolation)
-Gone = Mapping[str, Mapping[str, str]]  # by entity: source keys and target keys of objects that go
 
 
 class Refused(OutsideError):
@@ -117,7 +114,7 @@ class Writing:
         *,
         new: list[BusinessObject],
         changed: list[BusinessObject],
-        gone: Gone,
+        gone: Going,
         left_out: Mapping[Name, Problem] | None = None,
     ) -> None:
         """Write all at once, and delete what goes and what has come loose, but for what is left out. Raises Refused.
@@ -139,7 +136,7 @@ class Writing:
     # -- in pieces ---------------------------------------------------------------------------------------------------
 
     def in_pieces(
-        self, *, new: list[BusinessObject], changed: list[BusinessObject], gone: Gone, problems: list[Problem]
+        self, *, new: list[BusinessObject], changed: list[BusinessObject], gone: Going, problems: list[Problem]
     ) -> list[BusinessObject]:
         """Write what the target takes and name what it refuses; give the objects that were written."""
         left_out: dict[Name, Problem] = {}
@@ -155,7 +152,7 @@ class Writing:
             left_out |= self._refused(new, changed, gone)
             self._add_waiting(items, left_out)
 
-    def _refused(self, new: list[BusinessObject], changed: list[BusinessObject], gone: Gone) -> dict[Name, Problem]:
+    def _refused(self, new: list[BusinessObject], changed: list[BusinessObject], gone: Going) -> dict[Name, Problem]:
         """Find what the target refuses, in a savepoint of which nothing stays."""
         refused: dict[Name, Problem] = {}
         with contextlib.suppress(_Undone), self._connection.transaction(), self._translation.cut_apart():
@@ -166,7 +163,7 @@ class Writing:
         return refused
 
     def _find_refused(
-        self, new: list[BusinessObject], changed: list[BusinessObject], gone: Gone, refused: dict[Name, Problem]
+        self, new: list[BusinessObject], changed: list[BusinessObject], gone: Going, refused: dict[Name, Problem]
     ) -> None:
         """Park all, then put, close and delete by halves, up to the first of these steps that refuses something."""
         self._stage(rows := self._gather([], changed))
@@ -297,7 +294,7 @@ class Writing:
             for some in pieces(lines, size=_COPIED_TOGETHER):
                 copy.write(("\n".join(some) + "\n").encode())
 
-    def _park(self, rows: _Gathered, gone: Gone) -> None:
+    def _park(self, rows: _Gathered, gone: Going) -> None:
         for table in self._tables:
             entity = self._plan.entity_of[table.name].name
             roots, leaving = rows.changed_roots.get(entity), list(gone.get(entity, {}).values())
@@ -325,7 +322,7 @@ class Writing:
             query = target_sql.close(table, table.columns[at].name, returning=self._returning)
             self._run(query, values=values, **keys, **self._facts)
 
-    def delete(self, gone: Gone, *, changed_roots: Mapping[str, list[str]] | None = None) -> None:
+    def delete(self, gone: Going, *, changed_roots: Mapping[str, list[str]] | None = None) -> None:
         """Delete the parts that are gone from written objects, and objects that go, and forget them.
 
         Each table once, in the reverse order of references: an invoice's line that goes names a posting that goes
@@ -383,11 +380,11 @@ def _without(items: list[BusinessObject], left_out: Mapping[Name, Problem]) -> l
     return [item for item in items if _name(item) not in left_out]
 
 
-def _left(objects: Gone, left_out: Mapping[Name, Problem]) -> Gone:
+def _left(objects: Going, left_out: Mapping[Name, Problem]) -> Going:
     return {n: {k: target for k, target in keys.items() if (n, k) not in left_out} for n, keys in objects.items()}
 
 
-def _both(one: Gone, other: Gone) -> Gone:
+def _both(one: Going, other: Going) -> Going:
     return {name: {**one.get(name, {}), **other.get(name, {})} for name in one.keys() | other.keys()}
 
 
