@@ -6,7 +6,9 @@ import os
 import signal
 from pathlib import Path
 
+import msgspec
 import pytest
+from psycopg.conninfo import make_conninfo
 
 from slacktide.cutover import rehearsal, rehearsal_step, shadow
 from slacktide.cutover.kind import Kind
@@ -232,6 +234,20 @@ def test_no_kind_makes_no_shadow(moving):
     with pytest.raises(shadow.NoShadow, match="--target URL"):
         shadow.require_kind(bare)
     assert hasattr(Kind, "make_schema")
+
+
+def test_who_may_make_no_database(moving):
+    """Who may not make a database at the target's server is told why, and to name a shadow; nothing was made."""
+    moving.ask("target", "create role rehearse_limited login password 'weak'")
+    try:
+        address = make_conninfo(moving.target, user="rehearse_limited", password="weak")
+        limited = msgspec.structs.replace(_hidden(moving.move()), target=address)
+        with pytest.raises(shadow.NoShadow, match=r"permission denied to create database.*--target URL"):
+            shadow.make(limited, database="rehearse_none")
+        assert moving.ask("target", "select 1 from pg_database where datname = 'rehearse_none'") == []
+    finally:
+        moving.ask("target", "drop database if exists rehearse_none")
+        moving.ask("target", "drop role rehearse_limited")
 
 
 @pytest.mark.long
