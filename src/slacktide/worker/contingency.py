@@ -25,7 +25,7 @@ from slacktide.transfer.move import load_move
 if TYPE_CHECKING:
     from datetime import timedelta
 
-_LOOK_SECONDS = 15.0
+_LOOK_SECONDS = 5.0
 _ENDED_SECONDS = 0.2
 _WHO = "worker"
 
