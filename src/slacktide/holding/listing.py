@@ -22,6 +22,7 @@ _Connection = psycopg.Connection[Any]
 
 def held_list(connection: _Connection) -> list[dict[str, Any]]:
     """Give all held work that is not done, in the order of its arrival, as `held list` prints it."""
+    items = store.list_items(connection)  # before the schedule, which then knows the organization of each
     schedule, queues = schedule_of(connection), store.queues(connection)
     return [
         answer_of(
@@ -30,7 +31,7 @@ def held_list(connection: _Connection) -> list[dict[str, Any]]:
             decision=_decision(connection, schedule, item),
             zone=_zone(schedule, item),
         )
-        for item in store.list_items(connection)
+        for item in items
     ]
 
 
