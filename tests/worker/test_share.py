@@ -7,6 +7,7 @@ import pytest
 from slacktide.postgres.connection import connect
 from slacktide.transfer.journal import DOWN_TIME, PROCESSES
 from slacktide.worker import presence, share
+from tests.cutover.moving import until
 from tests.transfer.moved import control_database
 
 WANTED = [(move, process) for move in ("one", "two") for process in PROCESSES]
@@ -15,6 +16,8 @@ insert into slacktide.move (name, plan, plan_text, property, target_property, so
 values (%s, '', '', 'P', 'P', '', '', '') returning move_id
 """
 WANT = "insert into slacktide.move_process (move_id, process, wanted) values (%s, %s, 'running')"
+
+LIVES = "select 1 from pg_stat_activity where pid = %s"
 
 
 @pytest.fixture
@@ -53,6 +56,9 @@ def test_the_dead_leave_theirs(address, workers):
     with connect(address, name="worker") as other:
         presence.live(other)
         assert not set(share.Share(other, most_moves=2).choose(WANTED, carried=0)) & set(mine)
+        number = other.info.backend_pid
+    with connect(address, name="look") as look:  # a session ends some time after its client has left
+        until(lambda: look.execute(LIVES, [number]).fetchone() is None, what="the end of the session")
     rest = workers[1].choose([key for key in WANTED if key not in mine], carried=0)
     assert sorted([*mine, *rest]) == sorted(WANTED)
 
