@@ -180,9 +180,11 @@ def _refuse(move: Move, known: dict[int, Form], number: int, *, turned_up: bool)
     form = known.get(number)
     if form is None:
         raise UnknownForm(move=move.name, number=number, missing=told)
-    if form.state == "voided" and not turned_up:
+    if form.state == "voided":
+        if turned_up:
+            return
         told = f"one that turned up is entered with --reason TEXT; {told}"
-    if form.state != "printed" and form.at is not None and not (form.state == "voided" and turned_up):
+    if form.state != "printed" and form.at is not None:
         raise FormSettled(move=move.name, number=number, state=form.state, who=form.who,
                           at=format_instant(form.at), missing=told)  # fmt: skip
 

@@ -12,8 +12,6 @@ from typing import Any
 import msgspec
 import psycopg
 
-from slacktide.control.schedule import schedule_of
-from slacktide.control.setting import control_now
 from slacktide.downtime.decision import Decision, decide
 from slacktide.downtime.schedule import Schedule
 from slacktide.holding.item import Step
@@ -44,9 +42,8 @@ class Risks(msgspec.Struct, frozen=True):
     discounts: int
 
 
-def held_sums(connection: psycopg.Connection[Any]) -> list[Sum]:
+def held_sums(connection: psycopg.Connection[Any], *, schedule: Schedule, now: datetime) -> list[Sum]:
     """Count what is not done."""
-    schedule, now = schedule_of(connection), control_now(connection)
     found = []
     for organization, state, kind, count, oldest in connection.execute(_sql["sums"]):
         decision = _decision(schedule, now, organization)
@@ -56,9 +53,8 @@ def held_sums(connection: psycopg.Connection[Any]) -> list[Sum]:
     return found
 
 
-def held_risks(connection: psycopg.Connection[Any]) -> list[Risks]:
+def held_risks(connection: psycopg.Connection[Any], *, schedule: Schedule, now: datetime) -> list[Risks]:
     """Count the dates at risk of what waits, by organization; those without a dated item are left out."""
-    schedule, now = schedule_of(connection), control_now(connection)
     first = {
         code: first_day(_decision(schedule, now, code), zone=found.organization.zone)
         for code, found in schedule.organizations.items()

@@ -25,7 +25,7 @@ import psycopg
 
 from slacktide.control.gate import list_gates
 from slacktide.control.lease import list_leases
-from slacktide.control.schedule import known_of
+from slacktide.control.schedule import Known, known_of
 from slacktide.control.session import list_sessions
 from slacktide.control.setting import control_now
 from slacktide.control.token import Token
@@ -33,6 +33,7 @@ from slacktide.core import clock
 from slacktide.core.errors import SlacktideError
 from slacktide.cutover.state import codes, measure, places, states
 from slacktide.downtime.decision import Decision
+from slacktide.downtime.schedule import Schedule
 from slacktide.downtime.state import EXIT_STATUS, State
 from slacktide.downtime.table import Action
 from slacktide.gates.keeper import Keeper
@@ -124,8 +125,9 @@ def _families(connection: psycopg.Connection[Any]) -> Iterator[Family]:
     now = control_now(connection)
     found = states(connection, organizations=codes(connection), measured=measure(places(list_moves(connection))))
     yield from _scopes(found)
-    yield from _people(connection, now=now)
-    yield from _held(connection)
+    known = known_of(connection)
+    yield from _people(connection, known=known, now=now)
+    yield from _held(connection, schedule=known.schedule, now=now)
     yield from _gates(connection)
     workers = (Sample(count_workers(connection)),)
     yield Family("slacktide_workers", "Workers that live.", workers)
@@ -147,8 +149,8 @@ def _scopes(found: list[State]) -> Iterator[Family]:
     yield Family("slacktide_holders", "Who is waited for when it closes; administrators do not count.", tuple(holders))
 
 
-def _people(connection: psycopg.Connection[Any], *, now: datetime) -> Iterator[Family]:
-    judged = list_leases(connection, known=known_of(connection), now=now)
+def _people(connection: psycopg.Connection[Any], *, known: Known, now: datetime) -> Iterator[Family]:
+    judged = list_leases(connection, known=known, now=now)
     leases = Counter((one.lease.organization, one.standing.state) for one in judged)
     samples = [Sample(count, {"organization": code, "state": word}) for (code, word), count in sorted(leases.items())]
     yield Family("slacktide_leases", "Task leases that live, by organization.", tuple(samples))
@@ -157,8 +159,8 @@ def _people(connection: psycopg.Connection[Any], *, now: datetime) -> Iterator[F
     yield Family("slacktide_sessions", "Sessions that live.", tuple(roles))
 
 
-def _held(connection: psycopg.Connection[Any]) -> Iterator[Family]:
-    sums = held_sums(connection)
+def _held(connection: psycopg.Connection[Any], *, schedule: Schedule, now: datetime) -> Iterator[Family]:
+    sums = held_sums(connection, schedule=schedule, now=now)
     labels = [{"organization": one.organization, "state": one.state, "because": one.because} for one in sums]
     items = [Sample(one.count, each) for one, each in zip(sums, labels, strict=True)]
     yield Family("slacktide_held_items", "Held work that is not done.", tuple(items))
@@ -166,7 +168,7 @@ def _held(connection: psycopg.Connection[Any]) -> Iterator[Family]:
     yield Family("slacktide_held_oldest_age_seconds", "How long ago the oldest of it arrived.", tuple(oldest))
     risks = [
         Sample(count, {"organization": one.organization, "date": date})
-        for one in held_risks(connection)
+        for one in held_risks(connection, schedule=schedule, now=now)
         for date, count in (("due", one.due), ("discount", one.discounts))
     ]
     text = "Dates of held work that come no later than the day on which it can go on."

@@ -35,7 +35,7 @@ def overview(request: HttpRequest) -> HttpResponse:
         measured = measure(places(list_moves(connection)))
         found = states(connection, organizations=codes(connection), measured=measured)
         held = held_list(connection)
-    waiting = {code: sum(one["organization"] == code for one in held) for code in {one["organization"] for one in held}}
+    waiting = {one["organization"]: one["count"] for one in sums_of(held)}
     rows = [(one.answer(), waiting.get(one.organization or "", 0)) for one in found]
     return render(request, "overview.html", {"rows": rows})
 
