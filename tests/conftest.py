@@ -9,11 +9,10 @@ import signal
 import tempfile
 from pathlib import Path
 
-import psycopg
 import pytest
 
 from slacktide.postgres.server import Server
-from tests.memory import in_memory, memory
+from tests.memory import drop, in_memory, memory
 
 # Their assertions are to be explained; here, because whichever tests come first may import them.
 pytest.register_assert_rewrite("tests.transfer.line", "tests.transfer.checker")
@@ -46,10 +45,7 @@ def database(server):
     name = f"test_{os.getpid()}_{next(_number)}"
     server.create_database(name)
     yield server.address(name)
-    with psycopg.connect(server.address(), autocommit=True) as connection:
-        connection.execute(
-            psycopg.sql.SQL("drop database if exists {} with (force)").format(psycopg.sql.Identifier(name))
-        )
+    drop(server.address(name))
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -30,12 +30,14 @@ def in_memory(folder: object) -> bool:
 
 
 def drop(*addresses: str) -> None:
-    """Drop databases that are in memory, with their slots, whoever is connected to them."""
+    """Drop databases with their slots, whoever is connected to them."""
     for address in addresses:
-        parts = conninfo.conninfo_to_dict(address)
-        if not in_memory(parts.get("host")):
-            continue
+        name = str(conninfo.conninfo_to_dict(address)["dbname"])
         with psycopg.connect(conninfo.make_conninfo(address, dbname="postgres"), autocommit=True) as connection:
-            connection.execute(_DROP_SLOTS, [parts["dbname"]])
-            statement = sql.SQL("drop database if exists {} with (force)")
-            connection.execute(statement.format(sql.Identifier(str(parts["dbname"]))))
+            connection.execute(_DROP_SLOTS, [name])
+            connection.execute(sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name)))
+
+
+def drop_from_memory(*addresses: str) -> None:
+    """Drop those databases whose server is in memory."""
+    drop(*(address for address in addresses if in_memory(conninfo.conninfo_to_dict(address).get("host"))))

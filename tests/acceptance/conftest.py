@@ -15,7 +15,7 @@ from slacktide.holding.place import Place, set_place
 from slacktide.postgres.connection import connect
 from slacktide.worker.supervise import Worker
 from tests.acceptance.person import Person, until
-from tests.memory import drop
+from tests.memory import drop_from_memory
 from tests.server.pages.conftest import WHO, control, end, link, people, plan, site, tasks
 
 __all__ = ["control", "end", "link", "people", "plan", "site", "tasks"]
@@ -104,7 +104,7 @@ def erp(server, database, control):
         sample.create(connection)
         set_place(control, Place("erp", address), **WHO)
         yield Erp(address, connection)
-    drop(address)
+    drop_from_memory(address)
 
 
 @pytest.fixture

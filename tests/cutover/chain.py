@@ -12,8 +12,6 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import psycopg
-
 from slacktide.hotel import day, loading, schema
 from slacktide.postgres.connection import connect
 from slacktide.transfer.ahead import subject_of
@@ -23,6 +21,7 @@ from slacktide.transfer.source import Source
 from slacktide.transfer.verify import compare
 from tests.cutover import proof
 from tests.cutover.moving import BUSINESS_DATE, WAIVED, Moving, until
+from tests.memory import drop
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -153,8 +152,4 @@ def a_chain(server: Server, *, name: str, shared: list[str], alone: list[str], b
             yield Chain(moving, sources, addresses["target"])
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-        with psycopg.connect(server.address(), autocommit=True) as connection:
-            connection.execute("select pg_drop_replication_slot(slot_name) from pg_replication_slots "
-                               "where database = any (%s) and not active", [databases])  # fmt: skip
-            for database in databases:
-                connection.execute(f'drop database "{database}" with (force)'.encode())
+        drop(*map(server.address, databases))

@@ -9,10 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import psycopg
-
 from slacktide.hotel import day, loading, schema
 from tests.cutover.moving import NAME, PROPERTY, Moving
+from tests.memory import drop
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,10 +36,7 @@ def a_move(server: Server, *, name: str, bookings: int) -> Iterator[Moving]:
             yield moving
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-        with psycopg.connect(server.address(), autocommit=True) as connection:
-            connection.execute(_DROP_SLOTS, [names["source"]])
-            for database in names.values():
-                connection.execute(f'drop database "{database}" with (force)'.encode())
+        drop(*addresses.values())
 
 
 @contextmanager
@@ -52,8 +48,3 @@ def a_steady_move(server: Server, *, name: str, bookings: int) -> Iterator[Movin
         moving.run("move", "processes", "start", NAME)
         moving.until_steady()
         yield moving
-
-
-_DROP_SLOTS = """
-select pg_drop_replication_slot(slot_name) from pg_replication_slots where database = %s and not active
-"""

@@ -16,7 +16,7 @@ from slacktide.holding import sample, store
 from slacktide.holding.place import Place, set_place
 from slacktide.holding.release import Releaser
 from slacktide.postgres.connection import connect
-from tests.memory import drop
+from tests.memory import drop_from_memory
 from tests.migrated import migrate
 
 WHO = {"who": "tester", "reason": "a test"}
@@ -96,7 +96,7 @@ def site(server, database):
         sample.create(erp)
         set_place(control, Place("erp", server.address(name)), **WHO)
         yield Site(database, server.address(name), control, erp)
-    drop(server.address(name))
+    drop_from_memory(server.address(name))
 
 
 @pytest.fixture

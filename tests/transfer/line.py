@@ -24,7 +24,7 @@ from slacktide.transfer.seal import Seal
 from slacktide.transfer.source import Source
 from slacktide.transfer.spool import SealedSpool
 from slacktide.transfer.synchronization import Synchronizer
-from tests.memory import drop
+from tests.memory import drop_from_memory
 from tests.transfer import checker
 
 HERE = Path(__file__).parent
@@ -199,7 +199,7 @@ class Line:
     def drop(self):
         """Close everything for good, and leave no database behind."""
         self.stop()
-        drop(self.control_address, *self.addresses)
+        drop_from_memory(self.control_address, *self.addresses)
 
     def prepare_again(self):
         """Prepare the source once more, as the operator does after a change of its tables."""

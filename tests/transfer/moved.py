@@ -14,7 +14,7 @@ from slacktide.hotel.property_plan import PLAN_FILE
 from slacktide.hotel.schema import create
 from slacktide.postgres.connection import connect
 from slacktide.transfer.move import create_move, load_move
-from tests.memory import drop
+from tests.memory import drop_from_memory
 from tests.migrated import migrate
 
 _number = itertools.count(1)
@@ -83,7 +83,7 @@ class Moving:
     def close(self):
         for each in (self.control, self.source, self.target):
             each.close()
-        drop(self.control_address, self.source_address, self.target_address)
+        drop_from_memory(self.control_address, self.source_address, self.target_address)
 
 
 def moving(server, folder, *, target_property="RESORT"):
