@@ -113,7 +113,7 @@ def _table(found: list[dict[str, Any]]) -> str:
 
 
 def _sum(one: dict[str, Any]) -> str:
-    risks = [f"{one[name]} {what}" for name, what in _RISKS.items() if one[name]]
+    risks = [f"{what} {one[name]}" for name, what in _RISKS.items() if one[name]]
     return f"{one['organization']}: {one['count']} held" + (f"; at risk: {', '.join(risks)}" if risks else "")
 
 
