@@ -31,6 +31,7 @@ create or replace trigger held_up before update on slacktide.procedure_step
 """
 _WAITING = """
 select pid from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock' and query like %s
+    and application_name like %s
 order by query_start
 """
 _END = "select pg_terminate_backend(pid) from pg_stat_activity where datname = %s and pid <> pg_backend_pid()"
@@ -55,9 +56,9 @@ def until_held(moving: Moving, *, step: str) -> None:
     until(lambda: waiting(moving, "update slacktide.procedure_step"), seconds=90, what=f"the step {step}")
 
 
-def waiting(moving: Moving, query: str, *, side: str = "control") -> list[int]:
-    """Give the connections whose statement waits for a lock, the longest waiting first."""
-    return [pid for (pid,) in moving.ask(side, _WAITING, f"%{query}%")]
+def waiting(moving: Moving, query: str, *, name: str = "", side: str = "control") -> list[int]:
+    """Give the connections (of this name, if one is given) that wait for a lock, the longest waiting first."""
+    return [pid for (pid,) in moving.ask(side, _WAITING, f"%{query}%", f"%{name}%")]
 
 
 @contextmanager

@@ -60,7 +60,7 @@ def start_twice(moving):
     with connect(moving.control, name="row", autocommit=False) as row:
         row.execute("select from slacktide.move for no key update")
         both = [moving.start(*moving.start_arguments("--json", go=False)) for _ in range(2)]
-        until(lambda: len(holding.waiting(moving, "slacktide.move")) == 2, what="both")
+        until(lambda: len(holding.waiting(moving, "slacktide.move", name="move downtime start")) == 2, what="both")
         row.rollback()
     until(lambda: any(one.poll() is not None for one in both), what="the end of one of them")
     (refused,) = [one for one in both if one.poll() is not None]
