@@ -8,9 +8,11 @@ import pytest
 
 from slacktide.control.lease import take_lease
 from slacktide.control.session import start_session
+from slacktide.control.setting import control_now, setting_of
 from slacktide.postgres.connection import connect
 
 OWN = ("--organization", "HOTEL")
+SOON = 15  # seconds, of which a busy machine needs most to end a process; without a word it would look after a minute
 
 
 @pytest.fixture
@@ -53,20 +55,22 @@ def ends(process, within):
     return process.wait(timeout=within), time.monotonic() - start
 
 
-def test_started_by_the_clock(schedule, waiting):
+def test_started_by_the_clock(schedule, waiting, database):
     """It is woken by the boundary itself, without any message and without looking again and again."""
-    key = schedule("--start", "now+PT3S", "--for", "PT1H")
-    status, seconds = ends(waiting(key, "started"), within=4.5)
-    assert (status, seconds < 3.2) == (0, True)
+    key = schedule("--start", "now+PT10S", "--for", "PT1H")
+    process = waiting(key, "started")
+    with connect(database, name="test") as connection:
+        left = (setting_of(connection, id=key).start - control_now(connection)).total_seconds()
+    status, seconds = ends(process, within=left + SOON)
+    assert (status, seconds > left) == (0, True)
 
 
 def test_open_by_a_message(schedule, waiting, hotel):
-    """It is woken within a second when the downtime is ended."""
+    """It is woken when the downtime is ended."""
     key = schedule("--for", "PT1H")
     process = waiting(key, "open")
     assert hotel("downtime", "end", key, "--reason", "done").status == 0
-    status, seconds = ends(process, within=5)
-    assert (status, seconds < 1) == (0, True)
+    assert ends(process, within=SOON)[0] == 0
 
 
 def test_never(schedule, waiting, hotel):
@@ -74,7 +78,7 @@ def test_never(schedule, waiting, hotel):
     key = schedule("--start", "now+PT1H", "--for", "PT1H")
     process = waiting(key, "started")
     hotel("downtime", "cancel", key, "--reason", "not needed")
-    assert ends(process, within=5)[0] == 1
+    assert ends(process, within=SOON)[0] == 1
     said = hotel("downtime", "wait", key, "--for", "quiet", "--json")
     assert (said.status, said.json["outcome"]) == (1, "never")
 
@@ -88,8 +92,7 @@ def test_quiet_when_the_last_one_goes(schedule, waiting, hotel, database):
         take_lease(connection, session=session, task=task)
     process = waiting(schedule("--for", "PT1H", "--users", "out"), "quiet")
     hotel("session", "end", session, "--reason", "night")
-    status, seconds = ends(process, within=5)
-    assert (status, seconds < 1.5) == (0, True)
+    assert ends(process, within=SOON)[0] == 0
 
 
 def test_timeout(schedule, hotel):
@@ -97,7 +100,7 @@ def test_timeout(schedule, hotel):
     key = schedule("--start", "now+PT1H", "--for", "PT1H")
     start = time.monotonic()
     said = hotel("downtime", "wait", key, "--for", "started", "--timeout", "PT0.5S", "--json")
-    assert (said.status, said.json["outcome"], time.monotonic() - start < 3) == (75, "timed out", True)
+    assert (said.status, said.json["outcome"], time.monotonic() - start < SOON) == (75, "timed out", True)
     assert hotel("downtime", "wait", "99", "--for", "open").status == 2
     assert hotel("downtime", "wait", key, "--for", "lunch").status == 2
     assert hotel("downtime", "wait", key, "--for", "open", "--timeout", "soon").status == 2

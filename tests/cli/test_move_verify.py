@@ -60,7 +60,7 @@ def test_a_stop_gives_it_up(moving):
         until(lambda: waits(moving, "generate", "comparison"), what="the comparison")
         began = time.monotonic()
         moving.run("move", "processes", "stop", NAME)
-        assert time.monotonic() - began < 10
+        assert time.monotonic() - began < 60
         assert asking.wait(20) == 1
     assert moving.move().facts["verified"] == before
 

@@ -6,6 +6,7 @@ import socket
 
 import pytest
 
+from tests.cutover.moving import until
 from tests.gates.conftest import fetch
 
 
@@ -20,6 +21,7 @@ def test_up(slacktide, started, worker):
     assert fetch(ready["url"], "/readyz").json["ready"]
     secret = slacktide("token", "add", "web", "--scope", "schedule").out.strip()
     asked = f"GET /api/schedule/events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {secret}\r\n\r\n"
+    until(lambda: fetch(ready["url"], "/api/schedule", Authorization=f"Bearer {secret}").status == 200)
     with socket.create_connection(ready["url"].removeprefix("http://").split(":")) as connection:
         connection.sendall(asked.encode())
         assert connection.recv(15) == b"HTTP/1.1 200 OK"

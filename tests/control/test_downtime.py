@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import time
 from datetime import datetime, timedelta
 
 import pytest
@@ -10,7 +9,7 @@ from slacktide.control.audit import ReasonMissing, list_audit
 from slacktide.control.downtime import Wish
 from slacktide.control.organization import set_side
 from slacktide.control.schedule import CHANNEL, schedule_of, state_of, states_of
-from slacktide.control.setting import control_now
+from slacktide.control.setting import control_now, setting_of
 from slacktide.core.instant import SkippedTime
 from slacktide.downtime import Holders, decide
 from slacktide.downtime.recurrence import BadRule
@@ -18,6 +17,7 @@ from slacktide.downtime.saving import AlreadyBegun, AlreadyOver, EndNotAfterStar
 from slacktide.downtime.schedule import UnknownOrganization
 from slacktide.downtime.series import LengthRefused, SeriesOnly
 from slacktide.postgres.connection import connect
+from tests.clock import until_past
 
 
 def plan(control, who, *codes, **wish):
@@ -182,17 +182,17 @@ def test_each_change_is_told(control, database, who):
 
 def test_start_and_end_take_effect_by_the_clock(control, who):
     """A downtime begins and ends at its instants by the schedule alone, without any further change."""
-    now = control_now(control)
-    plan(control, who, "HOTEL", start="now+PT0.2S", end="start+PT0.2S")
+    (planned,) = plan(control, who, "HOTEL", start="now+PT1S", end="start+PT2S")
+    setting = setting_of(control, id=planned)
     schedule = schedule_of(control)
-    time.sleep(0.3)
-    words = [state_of(control, organization="HOTEL").state]
-    time.sleep(0.2)
-    words.append(state_of(control, organization="HOTEL").state)
+    words = []
+    for instant in (setting.start, setting.end):
+        until_past(control, instant)
+        words.append(state_of(control, organization="HOTEL").state)
     assert words == ["closing", "open"]
     asked = {"action": "open_task", "schedule": schedule, "organization": "HOTEL"}
-    assert decide(now=now, **asked).allowed
-    assert not decide(now=now + timedelta(seconds=0.3), **asked).allowed
+    assert decide(now=setting.start - timedelta(microseconds=1), **asked).allowed
+    assert not decide(now=setting.start, **asked).allowed
 
 
 # -- recurring ones ----------------------------------------------------------------------------------------------------

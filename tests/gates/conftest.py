@@ -8,7 +8,7 @@ import json
 import socket
 import threading
 import time
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -117,6 +117,15 @@ def fetch(url, path, *, method="GET", body=None, **headers):
         return Answer(response.status, response.headers, response.read())
     finally:
         connection.close()
+
+
+@contextmanager
+def streaming(url, path):
+    """Ask over HTTP, and give the response as it comes in."""
+    parts = urlsplit(url)
+    with closing(http.client.HTTPConnection(parts.hostname, parts.port, timeout=20)) as connection:
+        connection.request("GET", path)
+        yield connection.getresponse()
 
 
 @pytest.fixture

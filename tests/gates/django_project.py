@@ -21,6 +21,7 @@ from django.views.decorators.cache import never_cache
 
 EXEMPT = {"login", "health", "ran"}
 RAN = []
+PIECES = 400
 
 
 class ReadsPost:
@@ -130,7 +131,7 @@ def stream(request):
     del request
 
     def pieces():
-        for number in range(100):
+        for number in range(PIECES):
             yield b"%d\n" % number
             time.sleep(0.05)
 
@@ -140,7 +141,7 @@ def stream(request):
 async def async_stream(request):
     async def pieces():
         try:
-            for number in range(100):
+            for number in range(PIECES):
                 yield b"%d\n" % number
                 await asyncio.sleep(60 if "silent" in request.GET else 0.05)
         finally:

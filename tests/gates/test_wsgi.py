@@ -15,8 +15,9 @@ from slacktide.gates.ask import Ask
 from slacktide.gates.control_source import ControlSource
 from slacktide.gates.keeper import Keeper
 from slacktide.gates.wsgi import Gate
-from tests.gates.conftest import fetch
+from tests.gates.conftest import fetch, streaming
 
+PIECES = 400
 ASKED = Ask(action=Action.OPEN_TASK, organization="HOTEL")
 
 
@@ -59,7 +60,7 @@ class App:
 
     def pieces(self):
         try:
-            for number in range(100):
+            for number in range(PIECES):
                 yield b"%d\n" % number
                 time.sleep(0.05)
         finally:
@@ -129,10 +130,10 @@ def test_judged_when_the_body_is_complete(gated, app, plan, keeper, soon):
 
 def test_a_stream_ends(gated, app, plan, soon):
     """A stream ends at the first piece after a start, and the application's pieces are closed."""
-    plan("HOTEL", start="now+PT0.5S")
-    answer = fetch(gated, "/stream")
-    assert answer.body.startswith(b"0\n1\n")
-    assert len(answer.body.splitlines()) < 40
+    with streaming(gated, "/stream") as response:
+        assert (response.readline(), response.readline()) == (b"0\n", b"1\n")
+        plan("HOTEL", start="now+PT0.5S")
+        assert len(response.read().splitlines()) < PIECES - 2
     soon(lambda: app.closed == 1)
 
 

@@ -92,7 +92,9 @@ def test_after_quiet_not_one_row_changes(guarded, session):
     guarded.execute("alter table hotel.posting drop constraint posting_folio_id_fkey")
     guarded.execute("create index on hotel.posting (folio_id)")
     at_work = writers(session)
-    city = Writer(session(autocommit=False), seed=9, statements=CITY)
+    of_city = session(autocommit=False)
+    of_city.execute("set lock_timeout = '1s'; commit")
+    city = Writer(of_city, seed=9, statements=CITY)
     for writer in (*at_work, city):
         writer.start()
     try:
@@ -105,7 +107,6 @@ def test_after_quiet_not_one_row_changes(guarded, session):
     assert not any(changed)
     assert [writer.failures for writer in (*at_work, city)] == [[]] * 9
     assert all(writer.committed > TRIALS // 2 for writer in at_work)
-    assert city.slowest < 1.0
 
 
 def trial(connection, seed):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from datetime import UTC, datetime, timedelta
 
 import psycopg
@@ -14,6 +13,7 @@ from slacktide.guard import closing
 from slacktide.guard.install import install
 from slacktide.guard.table import GuardedTable, Mode
 from slacktide.guard.window import Window, set_windows, windows
+from tests.clock import until_past
 
 INSERT = "insert into hotel.invoice values (1, 'RESORT')"
 
@@ -59,10 +59,11 @@ def test_a_window_in_effect_refuses(interface, session, refusal, organization, s
 @pytest.mark.parametrize("isolation", ["read committed", "repeatable read"])
 def test_a_transaction_from_before_the_start(interface, session, isolation):
     """A transaction that began before the start is refused after it: `now()` is not asked."""
-    set_windows(interface, organization="RESORT", windows=[window("RESORT", start=0.3)])
+    given = window("RESORT", start=2)
+    set_windows(interface, organization="RESORT", windows=[given])
     writer = session(autocommit=False, isolation=isolation)
     writer.execute(INSERT)
-    time.sleep(0.4)
+    until_past(interface, given.period.start)
     with pytest.raises(psycopg.Error) as caught:
         writer.execute(INSERT)
     assert caught.value.sqlstate == SQLSTATE_CLOSED

@@ -8,7 +8,7 @@ import time
 import psycopg
 import pytest
 
-from slacktide.control.setting import control_now
+from slacktide.control.setting import control_now, setting_of
 from slacktide.core.duration import format_instant
 from slacktide.holding.look import HeldBack, Look, ScheduleInChange
 from slacktide.postgres.connection import connect
@@ -57,8 +57,8 @@ def test_an_uncommitted_change(site, look):
 
 def test_extended_just_before_its_end(site, look):
     """A downtime that is extended before its end holds behind that end, though the extension commits after it."""
-    end = control_now(site.control).timestamp() + 0.4
-    downtime = site.down(end="now+PT0.4S")
+    downtime = site.down(end="now+PT3S")
+    end = setting_of(site.control, id=downtime).end.timestamp()
     with pytest.raises(HeldBack):
         look.require(organization="SOUTH", step="insert")
     with psycopg.connect(site.address) as slow:
@@ -72,29 +72,30 @@ def test_extended_just_before_its_end(site, look):
 
 
 SLOW = """
-create function public.slow() returns trigger language plpgsql as $$ begin perform pg_sleep(0.5); return new; end $$;
+create function public.slow() returns trigger language plpgsql as $$ begin perform pg_sleep(2); return new; end $$;
 create trigger zz_slow before update on slacktide.setting for each row execute function public.slow();
 """
 
 
 def test_extended_and_not_counted_yet(site, look):
     """The same where the extension has been let through, and has not yet risen the count when its old end passes."""
-    end = control_now(site.control).timestamp() + 0.6
-    downtime = site.down(end="now+PT0.6S")
+    downtime = site.down(end="now+PT3S")
+    end = setting_of(site.control, id=downtime).end.timestamp()
     site.control.execute(SLOW)
     with pytest.raises(HeldBack):
         look.require(organization="SOUTH", step="insert")
-    time.sleep(max(0.0, end - time.time() - 0.2))
-    extending = threading.Thread(target=_extend, args=[site.address, downtime])
-    extending.start()
-    _look_behind(look, end, found := [])
-    extending.join()
+    with psycopg.connect(site.address) as slow:
+        extending = threading.Thread(target=_extend, args=[slow, downtime])
+        time.sleep(max(0.0, end - time.time() - 1))
+        extending.start()
+        _look_behind(look, end, found := [])
+        extending.join()
     assert found == ["held"]
 
 
-def _extend(address, downtime):
-    with psycopg.connect(address) as slow:
-        slow.execute("update slacktide.setting set ends_at = ends_at + interval '1 hour' where id = %s", [downtime])
+def _extend(slow, downtime):
+    slow.execute("update slacktide.setting set ends_at = ends_at + interval '1 hour' where id = %s", [downtime])
+    slow.commit()
 
 
 def _look_behind(look, end, found):

@@ -1,8 +1,8 @@
 """A worker's notices, in a process that kills itself with -9 at a named moment.
 
 `python killed.py ADDRESS MAIL-PORT HOOK MOMENT`: it plans, and sends mails and the webhook; without a moment it goes on
-until it is killed from outside. With a moment it sends by that moment's channel only: what the other one's thread had
-sent when the process died would be chance.
+until it is killed from outside. With a moment it sends by that moment's channel only, and by none where the planner
+dies behind its commit: what another thread had sent when the process died would be chance.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def main(address, port, hook, moment=""):
         WebhookWay(Webhook(hook, SECRET)),
     ]
     if moment:
-        channel = "webhook" if "webhook" in moment else "mail"
+        channel = "none" if moment == "planned" else "webhook" if "webhook" in moment else "mail"
         ways = [way for way in ways if way.channel == channel]
 
     def keep_on(loop):

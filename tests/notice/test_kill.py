@@ -78,10 +78,10 @@ def test_three_workers_killed_in_turn(site, mailbox, start):
     workers, kills = [start() for _ in range(3)], 0
     chance = random.Random(5)  # noqa: S311 -- moments, no secrets
     while not all_settled(site):
-        until(enough(site, mailbox, chance.randrange(5, 25)))
         if kills == EXTENDED_AFTER:
             for key in keys:
                 site.extend(key)
+        until(enough(site, mailbox, chance.randrange(5, 25)))
         workers[kills % 3].kill()
         workers[kills % 3].wait()
         workers[kills % 3] = start()
