@@ -10,12 +10,16 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from slacktide.postgres.server import Server
 from tests.memory import drop, in_memory, memory
 
 # Their assertions are to be explained; here, because whichever tests come first may import them.
 pytest.register_assert_rewrite("tests.transfer.line", "tests.transfer.checker")
+
+settings.register_profile("slacktide", deadline=None)  # how long an example takes is the machine's affair
+settings.load_profile("slacktide")
 
 _number = itertools.count(1)
 

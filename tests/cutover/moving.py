@@ -165,6 +165,15 @@ class Moving:
         """Wait until the transfer is steady."""
         until(lambda: self.status()["steady"], seconds=seconds, what="steadiness")
 
+    def stopped_steady(self) -> bool:
+        """Stop the processes, and tell whether it was steady then; else go on, as an operator would."""
+        self.run("move", "processes", "stop", self.name)
+        if self.status()["steady"]:
+            return True
+        self.run("move", "processes", "start", self.name)
+        self.until_steady()
+        return False
+
     def schedule(self, *, users: str = "out") -> str:
         """Schedule a downtime of the property, from now on; give its ID."""
         said = self.run("downtime", "schedule", "--organization", PROPERTY, "--for", "PT1H", "--users", users,
@@ -238,6 +247,14 @@ class Trading(threading.Thread):
             self.report = trade(**self._facts)  # type: ignore[arg-type] # the facts of `trade`
         except BaseException as error:  # noqa: BLE001 -- shown by `stop`
             self.failure = error
+
+    def until_promised(self, more: int) -> None:
+        """Wait until so many more changes have been promised, or it has failed."""
+        wanted = self._promised() + more
+        until(lambda: self.failure or self._promised() >= wanted, seconds=120, what=f"{more} promises")
+
+    def _promised(self) -> int:
+        return self.promises.read_bytes().count(b"\n") if self.promises.exists() else 0
 
     def stop(self) -> TradingReport:
         """Stop, and give the report."""

@@ -26,7 +26,7 @@ CHAIN = """
 insert into bare.booking (booking_id, property, number, person_id, amount, note, sharer_id) values
     (700, 'P', 'bad', 1, 1, 'bad', null), (701, 'P', 'waits', 1, 1, null, 700), (702, 'P', 'waits too', 1, 1, null, 701)
 """
-ENOUGH_SECONDS = 30.0
+ENOUGH_SECONDS = 120.0
 
 
 class Neighbour(threading.Thread):

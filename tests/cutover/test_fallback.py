@@ -6,7 +6,6 @@ import contextlib
 import os
 import signal
 import threading
-import time
 from dataclasses import replace
 
 import psycopg
@@ -70,8 +69,11 @@ class Watch(threading.Thread):
                 connect(self.moving.target, name="watch") as target,
             ):
                 while not self.enough.wait(0.01):
-                    seen = tuple(closing.state(each, organization=PROPERTY).state for each in (source, target))
-                    if not self.states or self.states[-1] != seen:
+                    here, there, again = (
+                        closing.state(each, organization=PROPERTY) for each in (source, target, source)
+                    )
+                    seen = (here.state, there.state)
+                    if here == again and (not self.states or self.states[-1] != seen):
                         self.states.append(seen)
         except psycopg.Error as error:
             self.failure = error
@@ -164,10 +166,10 @@ def until_held(moving, command):
     until(held, seconds=180, what="the step")
 
 
-def trade(address, promises, *, seconds=1.5, seed=1):
+def trade(address, promises, *, seed=1):
     with Trading(address, property_code=PROPERTY, promises=promises, rate=40, seed=seed) as trader:
-        time.sleep(seconds)
-        assert trader.stop().promises > 0
+        trader.until_promised(40)
+        trader.stop()
 
 
 def close_day(moving, address):
@@ -210,7 +212,7 @@ def test_killed_again_and_again(moving, back, changed, watch):
     said = moving.run(*fallback(NAME), accept=(1,))
     assert "a downtime of the property, users out, is in effect: none is" in said.err
     assert "objects differ" not in said.err
-    assert back.status()["steady"]
+    back.until_steady()
     assert proof.refusal(moving.target, WRITE, role=CLERK) is None
     trader.stop()
     after = dict(moving.ask("source", VERSIONS))

@@ -18,7 +18,7 @@ from slacktide.guard.state import State
 from slacktide.hotel.promise_check import check_promises
 from slacktide.postgres.connection import connect
 from slacktide.transfer.journal import DOWN_TIME
-from tests.cutover import proof
+from tests.cutover import holding, proof
 from tests.cutover.house import a_steady_move
 from tests.cutover.moving import NAME, PROPERTY, Trading, until
 
@@ -122,7 +122,7 @@ def old(moving):
 @pytest.fixture(scope="module")
 def command(moving):
     """Give the command that starts the night and watches it, once a property that trades has a downtime."""
-    moving.run("move", "processes", "stop", NAME)
+    until(moving.stopped_steady, seconds=120, what="processes that are steady and stopped")
     moving.schedule()
     return moving.start(*moving.start_arguments("--json", go=False))
 
@@ -149,8 +149,8 @@ def test_a_late_writer_is_waited_for(moving, watch, old, request):
         assert held[0][0][0]["age_seconds"] >= 0
         assert proof.refusal(moving.source, proof.ROUTES["delete"], role=CLERK) == CLOSED
         writer.commit()
-        assert until(lambda: trader.report, seconds=20, what="the end of trading").ended == "closed"
-    assert watch.states[-1][0] in (State.CLOSING, State.QUIET)
+        assert until(lambda: trader.report, what="the end of trading").ended == "closed"
+    until(lambda: watch.states[-1][0] in (State.CLOSING, State.QUIET), what="the look at it")
 
 
 def test_an_error_stops_the_night_closed(moving, watch, command):
@@ -161,7 +161,7 @@ def test_an_error_stops_the_night_closed(moving, watch, command):
     assert "'market ZZ'" in error
     assert f"resume {NAME}" in error
     assert moving.steps()["final_synchronization"] == "failed"
-    assert until(lambda: watch.states[-1] == (State.QUIET, State.PREPARED), seconds=5)
+    assert until(lambda: watch.states[-1] == (State.QUIET, State.PREPARED))
 
 
 def test_it_resumes_mended_and_killed(moving, watch):
@@ -171,10 +171,11 @@ def test_it_resumes_mended_and_killed(moving, watch):
     file.write_text(f"list,source_code,target_code\nmarket,ZZ,{code}\n")
     moving.run("move", "convert", NAME, "--mappings", str(file))
     quiet = done_at(moving, "quiet")
-    command = moving.start("move", "downtime", "resume", NAME, "--json")
-    until(lambda: moving.steps()["final_synchronization"] == "running", what="the final synchronization")
-    assert moving.kill_child(DOWN_TIME)
-    killed = datetime.now(UTC)
+    with holding.at_step(moving, "final_synchronization"):
+        command = moving.start("move", "downtime", "resume", NAME, "--json")
+        holding.until_held(moving, step="final_synchronization")
+        assert moving.kill_child(DOWN_TIME)
+        killed = datetime.now(UTC)
     assert command.wait(60) == 75
     assert moving.procedure()[0] == "ready"
     assert done_at(moving, "quiet") == quiet
@@ -229,7 +230,7 @@ def test_mended_it_opens(moving):
 
 def test_never_both_open(watch):
     """At no moment were both sides open, and the target opened after the source was reference only."""
-    until(lambda: watch.states[-1] == (State.REFERENCE_ONLY, State.OPEN), seconds=5)
+    until(lambda: watch.states[-1] == (State.REFERENCE_ONLY, State.OPEN))
     watch.stop()
     assert watch.states[0] == (State.OPEN, State.PREPARED)
     assert all(there is State.PREPARED for here, there in watch.states if here is not State.REFERENCE_ONLY)
@@ -305,7 +306,7 @@ def test_the_watch_period(moving):
     """After open it shows who wrote first and what was refused; nothing is cleaned before an End of Day balances."""
     found = moving.status()["down_time"]["watch"]
     slots = "select 1 from pg_replication_slots where database = current_database()"
-    until(lambda: not moving.ask("source", slots), seconds=10, what="the slot's end")  # nobody streams any more
+    until(lambda: not moving.ask("source", slots), what="the slot's end")  # nobody streams any more
     assert found["first_write"] is None
     assert found["refused_writes"] >= len(WRITES)
     assert [check["name"] for check in found["checks"] if not check["ok"]] == ["end_of_day"]

@@ -9,8 +9,10 @@ from slacktide.cutover.wave_move import advance
 from slacktide.postgres.connection import connect
 from slacktide.transfer.journal import PROCESSES, Journal
 from slacktide.transfer.prepare import drop_slots
+from tests.cutover.moving import until
 from tests.transfer.moved import moving as a_small_move
 
+LIVES = "select 1 from pg_stat_activity where pid = %s"
 AGAIN = "update slacktide.wave_move set looked_at = null"
 
 
@@ -54,6 +56,8 @@ def test_somebody_has_it_in_hand(moving):
         other.execute("select pg_advisory_lock(%s, %s)", key)
         assert advance(moving.control) == 0
         assert wanted(moving) == set()
+        number = other.info.backend_pid
+    until(lambda: moving.control.execute(LIVES, [number]).fetchone() is None, what="the end of its session")
     assert advance(moving.control) == 1
 
 

@@ -75,5 +75,5 @@ def test_bookings_go_on(hotel, connection):
         )
         thread = threading.Thread(target=end_of_day, kwargs={"address": hotel, "property_code": "CITY"})
         thread.start()
-        thread.join(timeout=10)
+        thread.join(timeout=60)
         assert not thread.is_alive()

@@ -155,6 +155,7 @@ class Line:
     def listen_anew(self, *, position=None):
         """Open the stream where the journal ends, or at another position."""
         journal = self.journal()
+        self.await_slot()
         self.stream = ReplicationStream(self.addresses[0], name="stream")
         self.stream.start(
             self.incarnation.slot,
@@ -175,8 +176,11 @@ class Line:
         for each in self.open:
             each.close()
         self.open.clear()
-        if self.checking.closed:
-            return
+        if not self.checking.closed:
+            self.await_slot()
+
+    def await_slot(self):
+        """Wait until the slot is free: its sender outlives the stream by a moment."""
         active = "select 1 from pg_replication_slots where active and database = %s"
         ends = time.monotonic() + 30
         while self.checking.execute(active, [self.trading.info.dbname]).fetchone():
@@ -221,7 +225,7 @@ class Line:
         """Read the stream up to where the source's log is now."""
         self.source.flush()
         (now,) = self.trading.execute("select pg_current_wal_lsn()::text").fetchone()
-        ends = time.monotonic() + 10
+        ends = time.monotonic() + 60
         while self.reached(0.01) < parse_lsn(now):
             assert time.monotonic() < ends, "the stream does not come to here"
 

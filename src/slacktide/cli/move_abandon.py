@@ -12,7 +12,7 @@ from slacktide.control.database import open_control
 from slacktide.core import clock
 from slacktide.core.errors import ExitStatus, UsageError
 from slacktide.cutover import abandon as abandoning
-from slacktide.cutover import procedure, result
+from slacktide.cutover import procedure, result, withdraw
 from slacktide.cutover.attempt import State
 from slacktide.cutover.record import Attempt, Record
 from slacktide.guard.closing import Overtaken
@@ -63,6 +63,8 @@ def _open_source(connection: psycopg.Connection[TupleRow], move: Move, options: 
         try:
             if abandoning.open_source(connection, move=move):
                 options.note(f"{move.organization} is open at the source; the target is being cleared")
+            else:
+                withdraw.require_withdrawn(connection, move=move)  # a worker may have judged it
         except (Unreachable, Overtaken) as error:
             late = clock.monotonic_seconds() - begun > _WAITS_SECONDS
             if isinstance(error, Overtaken) and not late:  # by a worker, who does the same

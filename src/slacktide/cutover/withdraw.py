@@ -9,8 +9,12 @@ The events:
 2. Killed after the target was closed and before that is written down: *withdrawing* was written down before. Any worker
    looks again, finds the target prepared, which nothing else makes of it, and goes on.
 3. Somebody who is held up closes the target of a later attempt: he names the epoch that he read before he looked at the
-   attempt, and writes down only what is of that attempt.
-4. Two judge it at once: the second one finds another epoch, does nothing, and looks again at the attempt.
+   attempt.
+4. Two judge it at once, and a user who is in the way of the first one is gone when the second one looks: the first one
+   has said that it stays open, and the second one closes it, so that nobody can write and nobody notices. One judges
+   after the other, under the attempt's lock. Who has lost that lock with its connection, and does not know it, is
+   overtaken at the target: the epoch rises there before it is written down that it stays open. (A user's transaction
+   with an old snapshot has to be repeated then, as after any change of the guard's state.)
 5. The target cannot be reached: nobody knows whether a user has written there. It is tried again until it is judged.
 6. The property is taken back at this moment: that asks for an attempt that is open, and locks its row, as this does.
 7. What is miscellaneous comes at this moment, or has come: it is no user's write. Whoever carries it is cut off when
@@ -74,25 +78,33 @@ def require_possible(control: _Connection, *, move: Move, state: State) -> None:
 
 
 def withdraw(control: _Connection, *, move: Move) -> None:
-    """Judge what is withdrawing: close the target for its abandoning, or leave it open. Raises TooLate, Unreachable.
+    """Judge what is withdrawing: close the target for its abandoning, or leave it open.
 
     Anybody may do so, at any time; where nothing is withdrawing, nothing is done.
+
+    Raises TooLate, Unreachable, Overtaken.
     """
     record = Record(control, move_id=move.move_id, move=move.name)
     if record.current().state != State.WITHDRAWING:
         return  # the target may be out of reach, and nobody needs it for anything else
     with connect(move.target, name=f"{move.name} withdraw", timeout_seconds=_TIMEOUT_SECONDS) as target:
         seen = closing.state(target, organization=move.target_property)
-        attempt = record.current()  # after the epoch was read
-        if attempt.state != State.WITHDRAWING:
-            return
-        reason = "" if seen.state is Guarded.PREPARED else _close(target, move, attempt, epoch=seen.epoch)
-    with control.transaction():
-        if record.lock() is not State.WITHDRAWING or record.current().attempt != attempt.attempt:
-            return
-        _note(control, move, record, reason=reason)
+        with control.transaction():
+            if record.lock() is not State.WITHDRAWING:  # looked at after the epoch was read, and stays so
+                return
+            reason = "" if seen.state is Guarded.PREPARED else _close(target, move, record.current(), epoch=seen.epoch)
+            if reason:
+                closing.overtake(target, organization=move.target_property, epoch=seen.epoch)
+            _note(control, move, record, reason=reason)
     if reason:
         raise TooLate(move=move.name, reason=reason)
+
+
+def require_withdrawn(control: _Connection, *, move: Move) -> None:
+    """See that it is not open again, whoever judged it. Raises TooLate with what stood in the way."""
+    if Record(control, move_id=move.move_id, move=move.name).current().state == State.OPEN:
+        row = control.execute(_STATEMENTS["because"], {"move": move.name}).fetchone()
+        raise TooLate(move=move.name, reason=row[0] if row else "it is open")
 
 
 def _close(target: _Connection, move: Move, attempt: Attempt, *, epoch: int) -> str:
