@@ -300,6 +300,9 @@ def test_the_target_is_open(moving):
     assert moving.run("status", "--organization", PROPERTY).json["state"] == "open"
     assert "is open" in moving.run(*moving.start_arguments(), accept=(1, 2)).err
     moving.run("move", "processes", "start", NAME, accept=(1, 2))
+    late = moving.run("move", "go", NAME, "--role", "operations", "--name", "Z", accept=(1, 2)).err
+    assert "no go is asked for any more" in late
+    assert moving.ask("control", "select gos #>> '{operations,name}' from slacktide.procedure") != [("Z",)]
 
 
 def test_the_watch_period(moving):

@@ -207,6 +207,18 @@ def test_something_refers_to_a_test(moving):
     assert {"move verifying", "move verifying end"} <= {*wrote(moving)}
 
 
+def test_paused_with_testers_in(moving):
+    """Told to leave while it is paused, testers are in until it goes on, and that is said; then they leave first."""
+    ready(moving)
+    moving.run(*ENTER)
+    moving.run("move", "downtime", "pause", NAME)
+    assert moving.run("move", "verifying", NAME, "--end").json["testers"]
+    assert guards(moving) == (State.QUIET, State.VERIFYING)
+    assert moving.start(*RESUME).wait(90) == 75
+    assert not moving.run("move", "verifying", NAME).json["is_in"]
+    assert guards(moving) == (State.QUIET, State.PREPARED)
+
+
 # -- the gos -----------------------------------------------------------------------------------------------------------
 
 

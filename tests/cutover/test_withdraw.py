@@ -19,9 +19,9 @@ from tests.transfer.moved import moving as a_small_move
 
 WITHDRAWING = """
 insert into slacktide.procedure (move_id, attempt, downtime_id, business_date, waived, gos, who, reason, first_batch,
-    state, abandoned_at, abandoned_by, abandoned_reason)
+    state, opened_at, abandoned_at, abandoned_by, abandoned_reason)
 select move_id, 1, '1', '2016-08-15', '{}', '{}', 'Ada', 'the night', 0,
-    'withdrawing', clock_timestamp(), 'Ada', 'we go back' from slacktide.move
+    'withdrawing', '2026-01-01T01:00Z', clock_timestamp(), 'Ada', 'we go back' from slacktide.move
 """
 TRYING = "select pid from pg_stat_activity where application_name like '%% withdraw' and wait_event_type = 'Lock'"
 
@@ -91,6 +91,8 @@ def test_two_judge_at_once(moving):
     assert found(moving) == ("open", State.OPEN)
     with pytest.raises(withdraw.TooLate, match="somebody writes"):
         withdraw.require_withdrawn(moving.control, move=moving.move)  # for who asked, and found it judged
+    opened = "select opened_at = '2026-01-01T01:00Z' from slacktide.procedure"
+    assert moving.control.execute(opened).fetchone() == (True,)  # when it opened is what it was
 
 
 def test_judged_by_one_who_is_cut_off(moving, monkeypatch):
@@ -108,3 +110,25 @@ def test_judged_by_one_who_is_cut_off(moving, monkeypatch):
     late.join()
     assert isinstance(late.error, closing.Overtaken)
     assert found(moving) == ("open", State.OPEN)
+
+
+def test_written_and_closed_by_somebody_else(moving):
+    """A target that a user has written, and that somebody closed all the same, is opened again: his rows are there."""
+    with a_writer(moving) as clerk:
+        clerk.commit()
+    closing.prepare_target(moving.target, organization="RESORT")
+    for _ in range(2):
+        with pytest.raises(withdraw.TooLate, match=r"wrote hotel\.note at the target"):
+            withdraw.withdraw(moving.control, move=moving.move)
+        assert found(moving) == ("open", State.OPEN)
+        moving.control.execute("update slacktide.procedure set state = 'withdrawing'")
+
+
+def test_gone_on_from_there(moving):
+    """A target from which the property has moved on is left as it is, and where it lives now is said."""
+    closing.begin_closing(moving.target, organization="RESORT")
+    assert closing.try_quiet(moving.target, organization="RESORT")
+    closing.make_reference_only(moving.target, organization="RESORT", lives_at="a third place")
+    with pytest.raises(withdraw.TooLate, match="lives at a third place"):
+        withdraw.withdraw(moving.control, move=moving.move)
+    assert found(moving) == ("open", State.REFERENCE_ONLY)

@@ -19,11 +19,11 @@ from slacktide.control.database import open_control
 from slacktide.control.organization import organization_of
 from slacktide.control.setting import control_now
 from slacktide.core import clock
-from slacktide.core.errors import ExitStatus, UsageError
+from slacktide.core.errors import ExitStatus, InputError, UsageError
 from slacktide.core.instant import parse_instant
 from slacktide.cutover import go as going
 from slacktide.cutover import precondition, result
-from slacktide.cutover.attempt import TRANSITIONS, WORKING, Event, IllegalAttemptEvent, State
+from slacktide.cutover.attempt import TAKES_GOS, TRANSITIONS, WORKING, Event, IllegalAttemptEvent, State
 from slacktide.cutover.decision_time import decision_time
 from slacktide.cutover.record import Record
 from slacktide.cutover.start import find, require, start_down_time
@@ -86,6 +86,10 @@ class NothingToResume(UsageError):
 
 class StillNeeded(UsageError):
     """The move {move} is {state}: `clean` takes everything away only when it is open, or before its down time."""
+
+
+class NoGoNow(InputError):
+    """The down time of {move} is {state}, and no go is asked for any more: `slacktide move status {move}`."""
 
 
 @app.command
@@ -200,9 +204,12 @@ def go(
         move = load_move(connection, name=name)
         gos_of((f"{role}={name_}",), move=move)
         record = Record(connection, move_id=move.move_id, move=move.name)
-        totals = going.totals_of(record.current())
-        signed = going.checksum(totals)
-        record.add_go(role=role, name=name_, who=options.who, checksum=signed)
+        with connection.transaction():
+            if (state := record.lock()) not in TAKES_GOS:
+                raise NoGoNow(move=name, state=state)
+            totals = going.totals_of(record.current())
+            signed = going.checksum(totals)
+            record.add_go(role=role, name=name_, who=options.who, checksum=signed)
         if record.current().state == State.READY:
             require_worker(connection)
             with contextlib.suppress(IllegalAttemptEvent):  # somebody paused or abandoned it at this moment

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from slacktide.cli import move_verify
 from slacktide.cli.address import reachable
+from slacktide.cli.move_process import not_in_down_time
 from slacktide.cli.output import Acting, write_json
 from slacktide.control.audit import record_audit
 from slacktide.control.database import open_control
@@ -72,7 +73,7 @@ def _note_known(back: Move, options: Acting) -> None:
 
 
 def _run(connection: _Connection, back: Move, options: Acting) -> None:
-    with connection.transaction():
+    with not_in_down_time(connection, back):
         journal = Journal(connection, move_id=back.move_id)
         for process in PROCESSES:
             journal.want(process, running=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections import Counter
 from typing import TYPE_CHECKING, Annotated, Any
@@ -27,6 +28,8 @@ from slacktide.transfer.move import Move, load_move, set_fact
 from slacktide.worker.presence import require_worker
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import psycopg
     from psycopg.rows import TupleRow
 
@@ -109,12 +112,13 @@ def start(
         refuse_in_down_time(connection, move)
         with reachable(move.source, move.target):
             ensure_prepared(connection, move=move, who=options.who)
-        set_fact(connection, move=move, name="allow_absent", value=allow_absent)
         journal = Journal(connection, move_id=move.move_id)
-        for each in wanted:
-            journal.want(each, running=True)
-        record_audit(connection, who=options.who, what="move processes start", object=name,
-                     after={"processes": list(wanted)}, reason=options.reason or "")  # fmt: skip
+        with not_in_down_time(connection, move):
+            set_fact(connection, move=move, name="allow_absent", value=allow_absent)
+            for each in wanted:
+                journal.want(each, running=True)
+            record_audit(connection, who=options.who, what="move processes start", object=name,
+                         after={"processes": list(wanted)}, reason=options.reason or "")  # fmt: skip
         return options.say(
             {"move": name, "wanted": list(wanted)},
             f"{name}: {', '.join(wanted)} wanted; watch with `slacktide move status {name} --watch`",
@@ -157,6 +161,17 @@ def refuse_in_down_time(connection: psycopg.Connection[TupleRow], move: Move) ->
     last = Record(connection, move_id=move.move_id, move=move.name).last()
     if last is not None and State(last.state) not in OVER:
         raise DownTimeRuns(move=move.name)
+
+
+@contextlib.contextmanager
+def not_in_down_time(connection: psycopg.Connection[TupleRow], move: Move) -> Iterator[None]:
+    """One transaction, during which no down time of the move begins. Raises DownTimeRuns."""
+    from slacktide.cutover.record import Record  # noqa: PLC0415 -- only a start needs it
+
+    with connection.transaction():
+        Record(connection, move_id=move.move_id, move=move.name).lock_move()
+        refuse_in_down_time(connection, move)
+        yield
 
 
 def status(

@@ -82,13 +82,22 @@ def _end(connection: psycopg.Connection[TupleRow], move: Move, options: Acting) 
         raise verifying.NobodyIn(move=move.name)
     require_worker(connection)
     with connection.transaction():
-        if record.lock() is State.READY:  # else it goes on already, and they leave
+        state = record.lock()
+        if state in (State.READY, State.PAUSED, State.FAILED):  # else it goes on already, and they leave
             record.void()
+        if state is State.READY:
             record.happen(Event.GO)
             Journal(connection, move_id=move.move_id).want(DOWN_TIME, running=True)
         record_audit(connection, who=options.who, what="move verifying leave", object=move.name,
                      reason=options.reason or "")  # fmt: skip
-    text = f"The testers leave; what they wrote is taken away: slacktide move downtime resume {move.name}"
+    resume = f"slacktide move downtime resume {move.name}"
+    if state in (State.PAUSED, State.FAILED):
+        still = verifying.current(connection, move=move)
+        text = (
+            f"The testers are in until it goes on; then they leave first, and what they wrote is taken away: {resume}"
+        )
+        return options.say({"move": move.name, "testers": still.testers if still else []}, text)
+    text = f"The testers leave; what they wrote is taken away: {resume}"
     return options.say({"move": move.name, "testers": []}, text)
 
 

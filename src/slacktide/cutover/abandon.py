@@ -89,6 +89,7 @@ def decide(control: _Connection, *, move: Move, who: str, reason: str) -> bool:
     with control.transaction():
         before = record.lock()
         if before in _OPENED:
+            record.require_alone(move.organization)
             withdraw.require_possible(control, move=move, state=before)
         record.happen(Event.WITHDRAW if before in _OPENED else Event.ABANDON)
         if before is State.ABANDONED:
@@ -207,9 +208,12 @@ def _clear_target(control: _Connection, move: Move) -> clearing.Cleared:
             return cleared
         if tested:
             verifying.end_for_abandon(control, target, move=move, who=tested.who)
-        was_open = Record(control, move_id=move.move_id, move=move.name).current().opened_at is not None
-        came = move.late if was_open else move  # what is miscellaneous comes after the opening
-        return clearing.clear(target, move=came, derived=derived, testers=tested is not None)
+        seen = closing.state(target, organization=move.target_property)
+        attempt = Record(control, move_id=move.move_id, move=move.name).current()  # after the epoch was read
+        if attempt.state != State.ABANDONING:
+            raise closing.Overtaken(organization=move.target_property)
+        came = move.late if attempt.opened_at is not None else move  # what is miscellaneous comes after the opening
+        return clearing.clear(target, move=came, derived=derived, epoch=seen.epoch, testers=tested is not None)
 
 
 def _begin_anew(control: _Connection, move: Move, cleared: clearing.Cleared) -> None:

@@ -110,6 +110,9 @@ STEPPING = frozenset({State.RUNNING, State.OPENING})
 WORKING = STEPPING | {State.PAUSING, State.ABANDONING}
 """The states in which a worker has something to do, unless an error is noted."""
 
+TAKES_GOS = STEPPING - {State.OPENING} | {State.PAUSING, State.PAUSED, State.READY, State.FAILED}
+"""The states in which a go is taken: from Start until the property is handed over."""
+
 OVER = frozenset({State.ABANDONED})
 """The states after which another attempt may begin."""
 

@@ -1,16 +1,18 @@
-"""What must hold before *Start Down Time Procedures* (migration specification, section 3): ten lines, and two of ours.
+"""What must hold before *Start Down Time Procedures* (migration specification, section 3): ten lines, and our own.
 
 Each is shown with its state, the reason and the way to mend it. Looking changes nothing.
 """
 
 from __future__ import annotations
 
+import contextlib
 import shlex
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import msgspec
+from psycopg import errors
 from psycopg.sql import SQL, Identifier
 
 from slacktide.control import downtime as control_downtime
@@ -20,7 +22,8 @@ from slacktide.core.duration import format_instant
 from slacktide.core.errors import InputError
 from slacktide.cutover import contingency, partner, prediction
 from slacktide.downtime.setting import Setting
-from slacktide.guard import presence
+from slacktide.guard import closing, presence
+from slacktide.guard.state import State
 from slacktide.postgres.connection import copyable
 from slacktide.transfer import acceptance, emptiness, panel
 from slacktide.transfer.journal import PROCESSES
@@ -102,6 +105,7 @@ def check(sides: Sides, *, move: Move, wish: Wish, now: datetime) -> Finding:
         _untouched(sides.target, move),
         _guarded(sides.source, move, "source"),
         _guarded(sides.target, move, "target"),
+        _lives_here(sides.source, move),
     ]
     return Finding(lines, downtime, named)
 
@@ -232,6 +236,17 @@ def _untouched(target: psycopg.Connection[TupleRow], move: Move) -> Precondition
         11, "target", "The target holds no row of the property that the mover did not write", not found, listed,
         "take these rows away at the target",
     )  # fmt: skip
+
+
+def _lives_here(source: psycopg.Connection[TupleRow], move: Move) -> Precondition:
+    """Judge that no other move has brought the property somewhere else, or is bringing it here."""
+    line = Precondition(13, "lives_here", "The property lives at the source", ok=True)
+    with contextlib.suppress(errors.UndefinedTable, errors.InvalidSchemaName):  # line 12 says that
+        seen = closing.state(source, organization=move.property_code)
+        line.ok = seen.state in (State.OPEN, State.CLOSING, State.QUIET)
+        where = f", and lives at {seen.lives_at}" if seen.lives_at else ""
+        line.reason, line.mend = ("", "") if line.ok else (f"it is {seen.state} there{where}", "slacktide move list")
+    return line
 
 
 def _guarded(connection: psycopg.Connection[TupleRow], move: Move, side: str) -> Precondition:

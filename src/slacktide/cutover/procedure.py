@@ -84,8 +84,8 @@ def _attempt(move: Move, journal: Journal, record: Record, ended: Callable[[], b
             raise
         journal.say("waiting", waits_for=" ".join(str(error).split()))
         clock.sleep(_RETRY_SECONDS)
-    except SlacktideError as error:
-        _quietly(record, Event.FAIL, error=str(error))
+    except (SlacktideError, psycopg.Error) as error:
+        _quietly(record, Event.FAIL, error=" ".join(str(error).split()))
 
 
 def abandon_once(*, move: Move, journal: Journal) -> None:
@@ -133,9 +133,10 @@ def _did(night: Night, step: Step) -> bool:
     except (*_PASSING, Ended):
         night.record.set_step(step.name, state="waiting", seconds=_work(night, begun))
         raise
-    except SlacktideError as error:
-        night.record.set_step(step.name, state="failed", seconds=_work(night, begun), detail={"error": str(error)})
-        _quietly(night.record, Event.FAIL, error=str(error))
+    except (SlacktideError, psycopg.Error) as error:
+        said = " ".join(str(error).split())
+        night.record.set_step(step.name, state="failed", seconds=_work(night, begun), detail={"error": said})
+        _quietly(night.record, Event.FAIL, error=said)
         return False
     seen = next(s for s in night.record.steps() if s.step == step.name)
     night.record.set_step(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from slacktide.core.errors import UsageError
+from slacktide.core.errors import InputError, UsageError
 from slacktide.cutover.attempt import Event, State, after
 from slacktide.postgres import sql
 
@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from psycopg.rows import TupleRow
 
 _STATEMENTS = sql.load(__package__, "record.sql")
+
+
+class AnotherUnderWay(InputError):
+    """The down time of the move {other}, of {organization} too, is {state}: two at once would open it at two places. See `slacktide move status {other}`."""  # noqa: E501 -- the message is one sentence
 
 
 class NotStarted(UsageError):
@@ -98,6 +102,20 @@ class Record:
     def lock_move(self) -> None:
         """Let nobody else begin an attempt of this move until the caller's transaction ends."""
         self._run("lock_move")
+
+    def require_alone(self, organization: str) -> None:
+        """Refuse while another move of an organization is under way; none begins until the caller's transaction ends.
+
+        Raises AnotherUnderWay.
+        """
+        self._run("lock_organization", organization=organization)
+        row = self._run("under_way", organization=organization).fetchone()
+        if row is not None:
+            raise AnotherUnderWay(organization=organization, other=row[0], state=row[1])
+
+    def stopped(self) -> bool:
+        """Tell whether none of the four processes is wanted."""
+        return self._run("stopped").fetchone() == (True,)
 
     def steps(self) -> list[StepRecord]:
         """Give the steps of the last attempt, in order."""

@@ -8,6 +8,22 @@ from slacktide.procedure where move_id = %(move_id)s order by attempt desc limit
 -- Let nobody else begin an attempt of this move until we commit.
 select 1 from slacktide.move where move_id = %(move_id)s for no key update
 
+-- name: lock_organization
+-- Let no attempt of any move of an organization begin until we commit.
+select pg_advisory_xact_lock(hashtextextended('slacktide down time of ' || %(organization)s, 0))
+
+-- name: under_way
+-- Another move of the organization that is neither at rest before its down time nor over.
+select m.name, p.state from slacktide.move m
+join lateral (select state from slacktide.procedure where move_id = m.move_id order by attempt desc limit 1) p on true
+where coalesce(m.organization, m.property) = %(organization)s and m.move_id <> %(move_id)s and m.rehearses is null
+    and p.state not in ('open', 'abandoned') limit 1
+
+-- name: stopped
+-- Tell whether none of the four processes is wanted or said to run.
+select not exists (select from slacktide.move_process where move_id = %(move_id)s
+    and process in ('synchronization', 'generate', 'transfer', 'process') and wanted = 'running')
+
 -- name: begin
 -- Write down a new attempt.
 insert into slacktide.procedure (move_id, attempt, downtime_id, business_date, open_by, waived, gos, who, reason, first_batch)
@@ -50,7 +66,7 @@ for update
 -- Note the state of an attempt.
 update slacktide.procedure set state = %(state)s, error = %(error)s,
     state_since = case when state = %(state)s then state_since else clock_timestamp() end,
-    opened_at = case when %(state)s = 'open' then clock_timestamp() else opened_at end
+    opened_at = case when %(state)s = 'open' then coalesce(opened_at, clock_timestamp()) else opened_at end
 where move_id = %(move_id)s and attempt = %(attempt)s
 
 -- name: rest

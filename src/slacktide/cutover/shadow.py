@@ -111,7 +111,7 @@ def clear(move: Move) -> None:
 
     with connect(move.target, name=f"{move.name} clear") as shadow:
         if shadow.execute("select to_regclass('slacktide.mover_move') is not null").fetchone() == (True,):
-            clearing.clear(shadow, move=move, derived=derived)
+            clearing.clear(shadow, move=move, derived=derived, epoch=None)  # nobody else enters a shadow
 
 
 def clean(move: Move, *, guarded_before: bool) -> None:

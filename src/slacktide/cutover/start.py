@@ -2,6 +2,10 @@
 
 1. It is killed half way: the attempt, the task, the trail and the wanted procedure are one transaction.
 2. An operator and a wave start the same move at once: the move's row is locked, and the second finds it started.
+3. Its processes are started while the preconditions are looked at: whoever starts them locks the row as well, and it
+   is seen under the lock that none is wanted. Else they would own what the down time waits for.
+4. Another move of the same property is under way, or has opened it elsewhere: it would be opened twice. One at a time
+   begins, and the source's own state says whether it lives there.
 """
 
 from __future__ import annotations
@@ -47,7 +51,10 @@ def require(found: precondition.Finding, *, move: Move) -> Setting:
 def start_down_time(
     control: _Connection, *, move: Move, wish: precondition.Wish, gos: dict[str, str], who: str, reason: str
 ) -> None:  # fmt: skip
-    """Begin an attempt, which a worker takes up. Raises AlreadyStarted, PreconditionsFail, Unreachable."""
+    """Begin an attempt, which a worker takes up.
+
+    Raises AlreadyStarted, AnotherUnderWay, PreconditionsFail, Unreachable.
+    """
     record = Record(control, move_id=move.move_id, move=move.name)
     _require_over(record, move)
     found = find(control, move=move, wish=wish)
@@ -55,6 +62,9 @@ def start_down_time(
     with control.transaction():
         record.lock_move()
         _require_over(record, move)
+        record.require_alone(move.organization)
+        if not record.stopped():
+            raise precondition.PreconditionsFail(move=move.name, reasons="its processes were started meanwhile")
         attempt = record.begin(
             steps=[(step.name, step.title) for step in steps_of(move.plan)], waived=wish.waived, gos=gos,
             downtime_id=str(downtime.id), business_date=found.business_date, open_by=wish.open_by,

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from slacktide.control import downtime as control_downtime
-from slacktide.control.organization import set_side
+from slacktide.control.organization import list_sides, set_side
 from slacktide.control.schedule import state_of
 from slacktide.core import clock
 from slacktide.core.errors import InputError, OutsideError
@@ -28,6 +28,7 @@ from slacktide.cutover import go, verifying
 from slacktide.cutover.attempt import Event, IllegalAttemptEvent
 from slacktide.cutover.night import Ended
 from slacktide.downtime.saving import AlreadyOver
+from slacktide.downtime.series import NoneInEffect
 from slacktide.downtime.state import because
 from slacktide.guard import closing, presence
 from slacktide.guard.holders import holders
@@ -74,13 +75,14 @@ def close_source(night: Night) -> Any:
     move = night.move
     closing.register(night.source, organization=move.property_code)
     seen = closing.state(night.source, organization=move.property_code)
-    if seen.state in (State.CLOSING, State.QUIET, State.REFERENCE_ONLY):
-        return {"state": str(seen.state)}
+    who, reason = night.attempt.who, night.attempt.reason
     night.require_stepping()  # after the epoch was read: whoever abandons it from here on raises that
-    closing.begin_closing(night.source, organization=move.property_code, reason=night.attempt.reason, epoch=seen.epoch)
-    set_side(night.control, organization=move.organization, side="source", state="closed",
-             who=night.attempt.who, reason=night.attempt.reason)  # fmt: skip
-    return {"state": "closing"}
+    if seen.state not in (State.CLOSING, State.QUIET):
+        closing.begin_closing(night.source, organization=move.property_code, reason=reason, epoch=seen.epoch)
+    sides = list_sides(night.control, organization=move.organization)
+    if not any(side.side == "source" and side.state == "closed" for side in sides):  # killed before it was noted
+        set_side(night.control, organization=move.organization, side="source", state="closed", who=who, reason=reason)
+    return {"state": str(closing.state(night.source, organization=move.property_code).state)}
 
 
 def wait_until_quiet(night: Night) -> Any:
@@ -88,12 +90,15 @@ def wait_until_quiet(night: Night) -> Any:
     organization = night.move.property_code
     if closing.state(night.source, organization=organization).state in (State.QUIET, State.REFERENCE_ONLY):
         return {"state": "quiet"}
-    while not closing.try_quiet(night.source, organization=organization):
+    while True:
+        begun = clock.monotonic_seconds()
+        if closing.try_quiet(night.source, organization=organization):
+            return {"state": "quiet"}
+        night.leave_out(clock.monotonic_seconds() - begun)  # it waited for who writes
         night.require_stepping()
         listed = [msgspec.to_builtins(holder) for holder in holders(night.source, organization=organization)]
         night.record.set_step("quiet", state="running", detail={"waits_for": listed})
         night.wait_for_people(_QUIET_PAUSE_SECONDS)
-    return {"state": "quiet"}
 
 
 def synchronize_finally(night: Night) -> Any:
@@ -198,6 +203,7 @@ def hand_over(night: Night) -> Any:
     move, who, reason = night.move, night.attempt.who, night.attempt.reason
     place = shown(move.target)
     seen = closing.state(night.source, organization=move.property_code)
+    there = closing.state(night.target, organization=move.target_property)  # before it is decided: see `open_target`
     if seen.state is not State.REFERENCE_ONLY:
         _still_behind_barrier(night)
         night.require_stepping()
@@ -207,7 +213,7 @@ def hand_over(night: Night) -> Any:
     _decide(night)
     set_side(night.control, organization=move.organization, side="source", state="reference only",
              lives_at=place, who=who, reason=reason)  # fmt: skip
-    closing.open_target(night.target, organization=move.target_property, reason=reason)
+    closing.open_target(night.target, organization=move.target_property, reason=reason, epoch=there.epoch)
     set_side(night.control, organization=move.organization, side="target", state="open", who=who, reason=reason)
     set_task(night.control, move=move, task=6, state="open")
     return {"lives_at": place, "still_down": _end_downtime(night)}
@@ -222,9 +228,9 @@ def _decide(night: Night) -> None:
 
 
 def _end_downtime(night: Night) -> list[Any]:
-    """End the downtime given at Start; give what still keeps the organization down."""
+    """End the downtime given at Start, unless it is over; give what still keeps the organization down."""
     facts = {"who": night.attempt.who, "reason": night.attempt.reason}
-    with contextlib.suppress(AlreadyOver):
+    with contextlib.suppress(AlreadyOver, NoneInEffect):
         control_downtime.end_downtime(night.control, id=night.attempt.downtime_id, **facts)
     return [because(one) for one in state_of(night.control, organization=night.move.organization).because]
 

@@ -192,7 +192,9 @@ def _name(left_out: str) -> tuple[str, str] | None:
 def turn_out(night: Night) -> None:
     """Let no tester write any more, and wait for those whose transaction is open. Raises Ended."""
     move, organization = night.move, night.move.target_property
-    _close(night.control, night.target, move, who=night.attempt.who)
+    seen = closing.state(night.target, organization=organization)
+    night.require_stepping()  # after the epoch was read: whoever opens it meanwhile raises that
+    _close(night.control, night.target, move, who=night.attempt.who, epoch=seen.epoch)
     while not closing.try_drained(night.target, organization=organization):
         night.require_stepping()
         listed = [msgspec.to_builtins(each) for each in holders(night.target, organization=organization)]
@@ -202,9 +204,9 @@ def turn_out(night: Night) -> None:
     _revoke(night.target, move.plan)
 
 
-def _close(control: _Connection, target: _Connection, move: Move, *, who: str) -> None:
+def _close(control: _Connection, target: _Connection, move: Move, *, who: str, epoch: int) -> None:
     reason = "testers leave"
-    closing.prepare_target(target, organization=move.target_property, reason=reason)
+    closing.prepare_target(target, organization=move.target_property, reason=reason, epoch=epoch)
     set_side(control, organization=move.organization, side="target", state="closed", who=who, reason=reason)
 
 
@@ -269,9 +271,15 @@ def note_gone(night: Night) -> None:
 
 
 def end_for_abandon(control: _Connection, target: _Connection, *, move: Move, who: str) -> None:
-    """Let no tester write any more, and end the transactions that they have open: their rows go in any case."""
+    """Let no tester write any more, and end the transactions that they have open: their rows go in any case.
+
+    Raises Overtaken.
+    """
     organization = move.target_property
-    _close(control, target, move, who=who)
+    seen = closing.state(target, organization=organization)
+    if Record(control, move_id=move.move_id, move=move.name).current().state != State.ABANDONING:
+        raise closing.Overtaken(organization=organization)
+    _close(control, target, move, who=who, epoch=seen.epoch)
     while not closing.try_drained(target, organization=organization):
         for holder in holders(target, organization=organization):
             try:

@@ -7,7 +7,8 @@ The events:
 1. A user writes at this very moment: who has the lock first is first. A write that is not committed counts as well:
    the lock does not come, and the target stays open.
 2. Killed after the target was closed and before that is written down: *withdrawing* was written down before. Any worker
-   looks again, finds the target prepared, which nothing else makes of it, and goes on.
+   looks again, finds the target prepared, and goes on. Where a user has written all the same, somebody else closed it:
+   it is opened again, for what he wrote is nowhere else.
 3. Somebody who is held up closes the target of a later attempt: he names the epoch that he read before he looked at the
    attempt.
 4. Two judge it at once, and a user who is in the way of the first one is gone when the second one looks: the first one
@@ -92,9 +93,8 @@ def withdraw(control: _Connection, *, move: Move) -> None:
         with control.transaction():
             if record.lock() is not State.WITHDRAWING:  # looked at after the epoch was read, and stays so
                 return
-            reason = "" if seen.state is Guarded.PREPARED else _close(target, move, record.current(), epoch=seen.epoch)
-            if reason:
-                closing.overtake(target, organization=move.target_property, epoch=seen.epoch)
+            close = _CLOSE.get(seen.state, _gone_on)
+            reason = close(target, move, record.current(), seen)
             _note(control, move, record, reason=reason)
     if reason:
         raise TooLate(move=move.name, reason=reason)
@@ -107,17 +107,42 @@ def require_withdrawn(control: _Connection, *, move: Move) -> None:
         raise TooLate(move=move.name, reason=row[0] if row else "it is open")
 
 
-def _close(target: _Connection, move: Move, attempt: Attempt, *, epoch: int) -> str:
+def _close(target: _Connection, move: Move, attempt: Attempt, seen: closing.Closing) -> str:
     """Close the target if no user has written there; else say who has. Raises Overtaken."""
-    organization, why = move.target_property, attempt.abandoned_reason or ""
-    clearing.end_connections(target, move=move.name, doing=("process",))
+    organization, why, epoch = move.target_property, attempt.abandoned_reason or "", seen.epoch
+    clearing.end_connections(target, move=move.name, doing=("process", "down time"))
+    written = ""
     for _ in range(_TRIES):
         if closing.try_withdraw(target, organization=organization, reason=why, epoch=epoch):
             return ""
-        if found := first_write(target, organization=organization):
-            return f"{found.login} wrote {found.relation} at the target at {format_instant(found.at)}"
+        if written := _written(target, organization):
+            break
+    closing.overtake(target, organization=organization, epoch=epoch)
     writing = ", ".join(f"{holder.user}, {holder.id}" for holder in holders(target, organization=organization))
-    return f"somebody writes at the target at this moment ({writing or 'it has just ended'})"
+    return written or f"somebody writes at the target at this moment ({writing or 'it has just ended'})"
+
+
+def _reopen_written(target: _Connection, move: Move, attempt: Attempt, seen: closing.Closing) -> str:
+    """Open the target again if a user wrote there before it was closed, and say who; else it was closed for us."""
+    written = _written(target, move.target_property)
+    if written:
+        why = attempt.abandoned_reason or ""
+        closing.release(target, organization=move.target_property, reason=why, epoch=seen.epoch)  # his note stays
+    return written
+
+
+def _gone_on(_target: _Connection, _move: Move, _attempt: Attempt, seen: closing.Closing) -> str:
+    """Say that the property is not open there any more: another move, or a downtime, has closed it."""
+    where = f", and lives at {seen.lives_at}" if seen.lives_at else ""
+    return f"it is {seen.state} at the target{where}"
+
+
+def _written(target: _Connection, organization: str) -> str:
+    found = first_write(target, organization=organization)
+    return f"{found.login} wrote {found.relation} at the target at {format_instant(found.at)}" if found else ""
+
+
+_CLOSE = {Guarded.OPEN: _close, Guarded.PREPARED: _reopen_written}
 
 
 def _note(control: _Connection, move: Move, record: Record, *, reason: str) -> None:

@@ -116,9 +116,14 @@ def make_reference_only(
     return _happen(connection, organization=organization, event=event, epoch=epoch, **facts)
 
 
-def prepare_target(connection: Connection[TupleRow], *, organization: str, reason: str = "") -> Closing:
-    """Let only the mover write (`prepare`); `try_drained` then tells when older writers have ended."""
-    return _happen(connection, organization=organization, event=Event.PREPARE, reason=reason)
+def prepare_target(
+    connection: Connection[TupleRow], *, organization: str, reason: str = "", epoch: int | None = None
+) -> Closing:
+    """Let only the mover write (`prepare`); `try_drained` then tells when older writers have ended.
+
+    Raises IllegalEvent, Overtaken.
+    """
+    return _happen(connection, organization=organization, event=Event.PREPARE, reason=reason, epoch=epoch)
 
 
 def try_withdraw(
@@ -132,15 +137,20 @@ def try_withdraw(
                        reason=reason, epoch=epoch, unwritten=True)  # fmt: skip
 
 
+def hold(connection: Connection[TupleRow], *, organization: str, epoch: int) -> None:
+    """Keep the state as it was at that epoch until the caller's transaction ends. Raises Overtaken."""
+    row = connection.execute(_STATEMENTS["state_for_update"], {"organization": organization}).fetchone()
+    if row is None or row[1] != epoch:
+        raise Overtaken(organization=organization)
+
+
 def overtake(connection: Connection[TupleRow], *, organization: str, epoch: int) -> None:
     """Raise the epoch and change nothing else: whoever goes by the one that was read before is overtaken.
 
     Raises Overtaken.
     """
     with connection.transaction():
-        row = connection.execute(_STATEMENTS["state_for_update"], {"organization": organization}).fetchone()
-        if row is None or row[1] != epoch:
-            raise Overtaken(organization=organization)
+        hold(connection, organization=organization, epoch=epoch)
         connection.execute(_STATEMENTS["raise"], {"organizations": [organization]})
     _publish(connection)
 
@@ -152,9 +162,11 @@ def begin_verifying(
     return _happen(connection, organization=organization, event=Event.VERIFY, reason=reason, epoch=epoch)
 
 
-def open_target(connection: Connection[TupleRow], *, organization: str, reason: str = "") -> Closing:
-    """Let everybody write the target (`open`). Raises IllegalEvent."""
-    return _happen(connection, organization=organization, event=Event.OPEN, reason=reason)
+def open_target(
+    connection: Connection[TupleRow], *, organization: str, reason: str = "", epoch: int | None = None
+) -> Closing:
+    """Let everybody write the target (`open`). Raises IllegalEvent, Overtaken."""
+    return _happen(connection, organization=organization, event=Event.OPEN, reason=reason, epoch=epoch)
 
 
 def release(

@@ -22,6 +22,7 @@ from psycopg import errors
 from psycopg.sql import SQL, Identifier
 
 from slacktide.core.errors import OutsideError
+from slacktide.guard import closing
 from slacktide.plan.order import closing_columns
 from slacktide.postgres import sql
 from slacktide.transfer import clearing_sql as statement
@@ -69,14 +70,20 @@ def clear(
     *,
     move: Move,
     derived: Callable[[psycopg.Connection[TupleRow]], int],
+    epoch: int | None,
     testers: bool = False,
 ) -> Cleared:
-    """Take everything away; `derived` takes away what the kind of property made of it. Raises TargetNotCleared.
+    """Take everything away; `derived` takes away what the kind of property made of it.
 
-    With `testers` the rows go, too, that the key map does not know.
+    With `testers` the rows go, too, that the key map does not know. The guard's epoch was read before it was seen that
+    the move is given up: whoever was held up since then must not clear a target that a second try has opened.
+
+    Raises TargetNotCleared, Overtaken.
     """
     try:
         with target.transaction():
+            if epoch is not None:
+                closing.hold(target, organization=move.target_property, epoch=epoch)
             return _Clearing(target, move, testers=testers).all(derived)
     except errors.IntegrityError as error:
         reason = " ".join(str(error).split())

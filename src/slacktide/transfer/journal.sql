@@ -267,9 +267,12 @@ where move_id = %(move_id)s and process = %(process)s
 select state from slacktide.move_process where wanted = 'stopped' and move_id = %(move_id)s and process = %(process)s
 
 -- name: want
--- Say whether a process is wanted to run.
+-- Say whether a process is wanted to run. One that gave no sign of life, or that no worker ran, was so far behind.
 insert into slacktide.move_process (move_id, process, wanted) values (%(move_id)s, %(process)s, %(wanted)s)
 on conflict (move_id, process) do update set wanted = excluded.wanted,
+    lag_seconds = case when move_process.wanted = 'running' and move_process.beat_at < clock_timestamp() - interval '2 s'
+        then greatest(move_process.lag_seconds, extract(epoch from clock_timestamp() - move_process.beat_at)::float8)
+        else move_process.lag_seconds end,
     error = case when excluded.wanted = 'running' then null else move_process.error end
 
 -- name: fetch_again

@@ -1,6 +1,8 @@
 -- name: processes
 -- The panel of each process; one whose lock nobody holds does not run, whatever stands there.
-select p.process, p.wanted, p.state, p.since, p.pid, p.host, p.waits_for, p.error, p.done, p.rate_per_second, p.lag_seconds,
+select p.process, p.wanted, p.state, p.since, p.pid, p.host, p.waits_for, p.error, p.done, p.rate_per_second,
+    case when p.wanted = 'running' and p.beat_at < clock_timestamp() - interval '2 s'
+        then greatest(p.lag_seconds, extract(epoch from clock_timestamp() - p.beat_at)::float8) else p.lag_seconds end,
     p.rates, p.uncounted,
     exists (select from pg_locks l where l.locktype = 'advisory' and l.classid = %(class)s and l.granted
         and l.objid = p.move_id * 8 + array_position(%(processes)s::text[], p.process) - 1

@@ -165,18 +165,18 @@ def apply(control: _Connection, *, move: Move, who: str, reason: str = "") -> Pr
 
     It can be run again: then the source's tables are taken as they are, and what had changed is read again.
 
-    Raises what the gates raise, PropertyElsewhere, TargetWritten.
+    Raises what the gates raise, PropertyElsewhere, Overtaken, TargetWritten.
     """
     with both(move, what="prepare") as (source, target):
         again = _FACT in move.facts
-        _require_here(source, target, move=move, again=again)
+        epoch = _require_here(source, target, move=move, again=again)
         require_property(control, source, target, move=move)
         require_converted(control, source, target, move=move, who=who, reason=reason)
         shown = describe(source, move=move)
         take_as_it_is(Journal(control, move_id=move.move_id, process=""), source, plan=move.plan)
         prepare.prepare_source(source, plan=move.plan, move=move.name)
         prepare.prepare_target(target, plan=move.plan, move=move.name, target_property=move.target_property)
-        _close_target(target, move=move, again=again)
+        _close_target(target, move=move, again=again, epoch=epoch)
     with control.transaction():
         _record(control, move=move, who=who, reason=reason, shown=shown, again=again)
     return shown
@@ -194,24 +194,28 @@ def take_as_it_is(journal: Journal, source: _Connection, *, plan: Plan) -> None:
         journal.forget_fingerprint([name for name, _ in defined])
 
 
-def _require_here(source: _Connection, target: _Connection, *, move: Move, again: bool) -> None:
-    """Refuse to prepare a property that has moved away already, or that lives at the target."""
-    here, there = _state(source, move.property_code), _state(target, move.target_property)
-    if here is State.REFERENCE_ONLY:
-        raise PropertyElsewhere(property=move.property_code, state=here.value, side="source", move=move.name)
-    if again and there is not State.PREPARED:
-        raise PropertyElsewhere(property=move.target_property, state=there.value, side="target", move=move.name)
+def _require_here(source: _Connection, target: _Connection, *, move: Move, again: bool) -> int | None:
+    """Refuse to prepare a property that has moved away already, or that lives at the target; give the target's epoch.
+
+    Until the target is closed a down time may open it: who was here then finds another epoch, and closes nothing.
+    """
+    here, there = _seen(source, move.property_code), _seen(target, move.target_property)
+    if here.state is State.REFERENCE_ONLY:
+        raise PropertyElsewhere(property=move.property_code, state=here.state.value, side="source", move=move.name)
+    if again and there.state is not State.PREPARED:
+        raise PropertyElsewhere(property=move.target_property, state=there.state.value, side="target", move=move.name)
+    return there.epoch or None  # none where the guard never heard of it
 
 
-def _state(connection: _Connection, organization: str) -> State:
+def _seen(connection: _Connection, organization: str) -> closing.Closing:
     if connection.execute("select to_regclass('slacktide.guard_closing') is not null").fetchone() != (True,):
-        return State.OPEN
-    return closing.state(connection, organization=organization).state
+        return closing.Closing(organization, State.OPEN)
+    return closing.state(connection, organization=organization)
 
 
-def _close_target(target: _Connection, *, move: Move, again: bool) -> None:
+def _close_target(target: _Connection, *, move: Move, again: bool, epoch: int | None) -> None:
     """Let only the mover write, wait for who wrote before, and look once more whether that left rows."""
-    closing.prepare_target(target, organization=move.target_property, reason=_why_closed(move))
+    closing.prepare_target(target, organization=move.target_property, reason=_why_closed(move), epoch=epoch)
     try:
         _await_writers(target, move=move)
         emptiness.require_empty(target, plan=move.plan, target_property=move.target_property, move=move.name)
