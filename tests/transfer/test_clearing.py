@@ -34,7 +34,7 @@ def native(line):
 
 def cleared(line):
     move = SimpleNamespace(name=line.move, plan=line.plan, property_code="P", target_property="P", facts={})
-    return clear(line.checking, move=move, derived=lambda _: 7)
+    return clear(line.checking, move=move, derived=lambda _: 7, epoch=None)
 
 
 def begin_anew(line, done):
