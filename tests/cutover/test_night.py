@@ -147,6 +147,8 @@ def test_a_late_writer_is_waited_for(moving, watch, old, request):
         request.getfixturevalue("command")
         held = until(lambda: moving.ask("control", HELD), what="the list of who is waited for")
         assert held[0][0][0]["age_seconds"] >= 0
+        assert any(f"slacktide transaction end {held[0][0][0]['id']} --reason" in line
+                   for line in moving.status()["down_time"]["waits_for"])  # fmt: skip
         assert proof.refusal(moving.source, proof.ROUTES["delete"], role=CLERK) == CLOSED
         writer.commit()
         assert until(lambda: trader.report, what="the end of trading").ended == "closed"

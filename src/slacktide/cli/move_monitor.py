@@ -15,7 +15,10 @@ from slacktide.control.setting import control_now
 from slacktide.core import clock
 from slacktide.core.duration import format_instant
 from slacktide.cutover import prediction, verifying
+from slacktide.cutover.attempt import WORKING, State
 from slacktide.cutover.decision_time import decision_time
+from slacktide.cutover.record import Record
+from slacktide.worker.presence import count_workers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -70,6 +73,30 @@ def text(found: dict[str, Any]) -> list[str]:
     return [*lines, *([found["decision"]] if found["decision"] else [])]
 
 
+def waits(connection: psycopg.Connection[TupleRow], *, move: Move) -> list[str]:
+    """Say for whom or for what the last attempt waits, with the command that ends it; nothing while it goes on."""
+    record = Record(connection, move_id=move.move_id, move=move.name)
+    if (state := State(record.current().state)) in (State.OPEN, State.ABANDONED):
+        return []
+    lines = []
+    if state in WORKING and count_workers(connection) == 0:
+        lines.append("NO WORKER LIVES, so nothing is done: slacktide worker")
+    elif waits_for := record.waits_for():
+        lines.append(f"waits for: {waits_for}")
+    for step in record.steps():
+        listed = (step.detail or {}).get("waits_for", []) if step.state == "running" else []
+        lines += [f"{step.title}: waits for {_holder(one)}" for one in listed]
+    found = verifying.current(connection, move=move)
+    if found is not None and found.ended_at is None:
+        lines.append(f"testers may write at the target: {', '.join(found.testers)}")
+    return lines
+
+
+def _holder(one: dict[str, Any]) -> str:
+    said = f"the transaction {one['id']} of {one['user']} ({one['state']}, {one['age_seconds']:.0f} s)"
+    return f"{said}: slacktide transaction end {one['id']} --reason TEXT"
+
+
 class Monitor:
     """Says each change of the steps of one attempt, and loudly when the latest decision time passes."""
 
@@ -77,7 +104,8 @@ class Monitor:
         self, connection: psycopg.Connection[TupleRow], *, move: Move, attempt: Attempt, options: Shown
     ) -> None:
         """Look at what was predicted, once."""
-        self._connection, self._options = connection, options
+        self._connection, self._move, self._options = connection, move, options
+        self._waited_for: list[str] = []
         self._begun = clock.monotonic_seconds()
         self._predicted = prediction.bound(connection, move=move, attempt=attempt.attempt)
         self._decision = decision_time(connection, move=move, open_by=attempt.open_by)
@@ -94,6 +122,11 @@ class Monitor:
             if step.state != "waiting" and self._said.get(step.step) != seen:
                 self._said[step.step] = seen
                 self._say_step(step, steps, now)
+        waiting = waits(self._connection, move=self._move)
+        if (stands := [line.partition(" (")[0] for line in waiting]) != self._waited_for:
+            self._waited_for = stands
+            for line in waiting:
+                self._options.note(line)
         if self._decision and self._decision.passed(now) and not self._loud:
             self._loud = True
             self._options.note(self._decision.sentence(now))

@@ -231,7 +231,9 @@ def _down_time(
     facts: dict[str, Any] = {"attempt": last.attempt, "state": last.state, "error": last.error, "steps": steps}
     expected = move_monitor.facts(connection, move=move, attempt=last, steps=steps)
     facts |= expected
-    text = "\n".join(["\n\n" + move_window.procedure(last, steps), *move_monitor.text(expected)])
+    if waits := move_monitor.waits(connection, move=move):
+        facts["waits_for"] = waits
+    text = "\n".join(["\n\n" + move_window.procedure(last, steps), *waits, *move_monitor.text(expected)])
     passed = milestone.overdue(connection, downtime=last.downtime_id, state=last.state, now=control_now(connection))
     if passed is not None and last.abandoned_at is None:
         facts["planned_end_passed"] = passed

@@ -121,6 +121,11 @@ class Record:
         """Give the steps of the last attempt, in order."""
         return [StepRecord(*row) for row in self._run("steps", attempt=self.current().attempt)]
 
+    def waits_for(self) -> str | None:
+        """Give what the procedure waits for outside of a step: a database, or another owner; None for nothing."""
+        row = self._run("waits_for").fetchone()
+        return row[0] if row else None
+
     def set_step(
         self, step: str, *, state: str, done: int = 0, total: int = 0, seconds: float = 0.0, detail: Any = None
     ) -> None:

@@ -37,6 +37,11 @@ returning attempt
 insert into slacktide.procedure_step (move_id, attempt, ordinal, step, title)
 values (%(move_id)s, %(attempt)s, %(ordinal)s, %(step)s, %(title)s)
 
+-- name: waits_for
+-- What the procedure's process said last that it waits for, while it is wanted.
+select waits_for from slacktide.move_process
+where move_id = %(move_id)s and process = 'down time' and wanted = 'running' and state = 'waiting'
+
 -- name: steps
 -- The steps of an attempt, in order.
 select step, title, state, done, total, work_seconds, detail, changed_at from slacktide.procedure_step
