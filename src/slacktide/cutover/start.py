@@ -2,6 +2,7 @@
 
 1. It is killed half way: the attempt, the task, the trail and the wanted procedure are one transaction.
 2. An operator and a wave start the same move at once: the move's row is locked, and the second finds it started.
+3. The wave is stopped while the preconditions are looked at: `still` asks in the transaction that begins the attempt.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from slacktide.transfer.journal import DOWN_TIME, Journal
 from slacktide.transfer.move import set_task
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import psycopg
     from psycopg.rows import TupleRow
 
@@ -45,14 +48,19 @@ def require(found: precondition.Finding, *, move: Move) -> Setting:
 
 
 def start_down_time(
-    control: _Connection, *, move: Move, wish: precondition.Wish, gos: dict[str, str], who: str, reason: str
+    control: _Connection, *, move: Move, wish: precondition.Wish, gos: dict[str, str], who: str, reason: str,
+    still: Callable[[], None] = lambda: None,
 ) -> None:  # fmt: skip
-    """Begin an attempt, which a worker takes up. Raises AlreadyStarted, PreconditionsFail, Unreachable."""
+    """Begin an attempt, which a worker takes up, unless `still` refuses.
+
+    Raises AlreadyStarted, PreconditionsFail, Unreachable.
+    """
     record = Record(control, move_id=move.move_id, move=move.name)
     _require_over(record, move)
     found = find(control, move=move, wish=wish)
     downtime = require(found, move=move)
     with control.transaction():
+        still()
         record.lock_move()
         _require_over(record, move)
         attempt = record.begin(

@@ -45,6 +45,10 @@ class InAnotherWave(InputError):
     """The move {move} is in the wave {wave} already: `slacktide wave show {wave}`."""
 
 
+class WaveStopped(InputError):
+    """The wave {wave} was stopped, and nothing more begins in it: go on with `slacktide wave start {wave}`."""
+
+
 class Wave(msgspec.Struct, frozen=True):
     """A wave: who made it, and who started it with which gos and waivers; `started_by` is null while it is not."""
 
@@ -144,6 +148,12 @@ def start(
         encoded = {"waived": json.dumps(waived), "gos": json.dumps(gos), "business_date": business_date}
         control.execute(STATEMENTS["start"], encoded | {"name": name, "who": who, "reason": reason})
         record_audit(control, who=who, what="wave start", object=f"wave {name}", after=given, reason=reason)
+
+
+def require_started(control: _Connection, *, name: str) -> None:
+    """See that a wave is started, and stays so until the caller's transaction ends. Raises WaveStopped."""
+    if _one(control, "still", name=name) is None:
+        raise WaveStopped(wave=name)
 
 
 def stop(control: _Connection, *, name: str, who: str, reason: str) -> None:

@@ -29,6 +29,10 @@ update slacktide.wave_move set error = null, note = null, stopped = false where 
 -- Have nothing more begin in a wave.
 update slacktide.wave set started_by = null where name = %(name)s
 
+-- name: still
+-- Tell whether a wave is started, and let nobody stop it until we commit.
+select name from slacktide.wave where name = %(name)s and started_by is not null for share
+
 -- name: members
 -- The moves of a wave, by name.
 select m.move_id, m.name, w.wave, w.begun, w.downtime_id, w.note, w.error, w.stopped

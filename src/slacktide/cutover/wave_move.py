@@ -11,7 +11,9 @@ The events:
 5. Two moves are prepared on one source at once: their definitions would get into each other's way, so one at a time.
 6. A source has no slot or connection left: the move waits, and says so, before anything is put there.
 7. An operator starts, stops, or takes the down time into his own hands: the wave leaves every attempt alone.
-8. The window opens and a precondition does not hold: the processes go on, so that it can be mended; they are stopped
+8. The wave is stopped while a move is prepared, or while its preconditions are looked at: whatever begins something
+   locks the wave's row first, and begins nothing where the wave is not started any more.
+9. The window opens and a precondition does not hold: the processes go on, so that it can be mended; they are stopped
    only when everything else holds.
 """
 
@@ -26,7 +28,7 @@ from slacktide.control.downtime import downtimes_in_effect
 from slacktide.core.errors import OutsideError, SlacktideError
 from slacktide.cutover.precondition import PreconditionsFail, Wish
 from slacktide.cutover.start import find, start_down_time
-from slacktide.cutover.wave import STATEMENTS, Member, Wave, wave_of
+from slacktide.cutover.wave import STATEMENTS, Member, Wave, WaveStopped, require_started, wave_of
 from slacktide.postgres.connection import Unreachable, connect
 from slacktide.transfer import connection_test, panel, preparation, slot
 from slacktide.transfer.ddl import TableBusy
@@ -81,6 +83,8 @@ def _look(control: _Connection, member: Member) -> None:
         found["note"] = (
             _go_down(control, move, wave, member.downtime_id) if member.begun else _begin(control, move, wave)
         )
+    except WaveStopped:
+        found["note"] = None  # the board says that it is not started
     except _PASSING as passing:
         if control.closed or control.broken:
             raise
@@ -94,7 +98,7 @@ def _look(control: _Connection, member: Member) -> None:
 
 
 def _begin(control: _Connection, move: Move, wave: Wave) -> str:
-    """Prepare a move and want its processes, if there is room for it."""
+    """Prepare a move and want its processes, if there is room for it. Raises WaveStopped."""
     if not _own(control, _PREPARING):
         return "waits for its turn to be prepared"
     try:
@@ -105,6 +109,7 @@ def _begin(control: _Connection, move: Move, wave: Wave) -> str:
         who = wave.started_by or wave.who
         move = preparation.ensure_prepared(control, move=move, who=who, reason=reason)
         with control.transaction():
+            require_started(control, name=wave.name)
             control.execute(STATEMENTS["begin"], {"move_id": move.move_id, "system": system})
             journal = Journal(control, move_id=move.move_id)
             for process in PROCESSES:
@@ -136,7 +141,10 @@ def _room(control: _Connection, move: Move) -> tuple[str, str | None]:
 
 
 def _go_down(control: _Connection, move: Move, wave: Wave, downtime: str | None) -> str:
-    """Start the down time of a move, when its window has begun and everything holds. Raises PreconditionsFail."""
+    """Start the down time of a move, when its window has begun and everything holds.
+
+    Raises PreconditionsFail, WaveStopped.
+    """
     status = panel.status(control, move=move)
     if any(panel_.state == "failed" for panel_ in status.processes.values()):
         raise ProcessFailed(reason="; ".join(status.errors), move=move.name, wave=wave.name)
@@ -145,9 +153,10 @@ def _go_down(control: _Connection, move: Move, wave: Wave, downtime: str | None)
         return f"{'steady' if status.steady else 'not steady yet'}; waits for its window"
     wish = Wish(downtime, wave.business_date, wave.waived)
     if _running(status):
-        return _stop_one(control, move, wish, status)
+        return _stop_one(control, move, wave, wish, status)
     start_down_time(control, move=move, wish=wish, gos=wave.gos, who=wave.started_by or wave.who,
-                    reason=f"wave {wave.name}: {wave.started_reason or wave.reason}")  # fmt: skip
+                    reason=f"wave {wave.name}: {wave.started_reason or wave.reason}",
+                    still=lambda: require_started(control, name=wave.name))  # fmt: skip
     return "the down time is started"
 
 
@@ -155,10 +164,10 @@ def _running(status: MoveStatus) -> list[str]:
     return [name for name in PROCESSES if status.processes[name].state != "stopped"]
 
 
-def _stop_one(control: _Connection, move: Move, wish: Wish, status: MoveStatus) -> str:
+def _stop_one(control: _Connection, move: Move, wave: Wave, wish: Wish, status: MoveStatus) -> str:
     """Stop the first process that runs, once everything else holds; the others follow, each after the one before.
 
-    Raises PreconditionsFail.
+    Raises PreconditionsFail, WaveStopped.
     """
     running = _running(status)
     if len(running) == len(PROCESSES):
@@ -167,5 +176,7 @@ def _stop_one(control: _Connection, move: Move, wish: Wish, status: MoveStatus) 
         if bad:
             reasons = "; ".join(f"{one.title.lower()}: {one.reason} ({one.mend})" for one in bad)
             raise PreconditionsFail(move=move.name, reasons=reasons)
-    Journal(control, move_id=move.move_id).want(running[0], running=False)
+    with control.transaction():
+        require_started(control, name=wave.name)
+        Journal(control, move_id=move.move_id).want(running[0], running=False)
     return f"stopping {running[0]}"
