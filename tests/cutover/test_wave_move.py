@@ -7,7 +7,7 @@ from datetime import date
 
 import pytest
 
-from slacktide.control.downtime import Wish, schedule_downtime
+from slacktide.control.downtime import Wish, downtimes_in_effect, end_downtime, schedule_downtime
 from slacktide.cutover import wave, wave_move
 from slacktide.cutover.precondition import WAIVABLE
 from slacktide.cutover.wave_move import advance
@@ -23,6 +23,7 @@ PASSED = """
 insert into slacktide.pass_range (move_id, incarnation, ordinal, entity, absence, objects, batch)
 select move_id, incarnation, 1, 'guest', false, 1, 1 from slacktide.move
 """
+CASHIER_OPENS = "update hotel.cashier set open_since = now() where property_code = 'RESORT' and cashier_no = 1"
 CASHIERS_CLOSE = """
 update hotel.cashier set open_since = null where property_code = 'RESORT';
 update hotel.card_batch set settled_at = now() where property_code = 'RESORT' and settled_at is null
@@ -184,5 +185,57 @@ def test_stopped_while_the_preconditions_are_looked_at(moving):
     look_while_it_stops(moving)
     assert begun(moving) == 0
     start(moving)
-    look(moving)
+    look(moving, len(PROCESSES) + 1)
     assert begun(moving) == 1
+
+
+@pytest.mark.parametrize("stopped", [2, len(PROCESSES)])
+def test_its_window_ends(moving, stopped):
+    """Where the window ends before the down time begins, the processes that the wave has stopped run again."""
+    in_its_window(moving)
+    look(moving, stopped)
+    assert wanted(moving) == {*PROCESSES[stopped:]}
+    (downtime,) = downtimes_in_effect(moving.control, organization="RESORT")
+    end_downtime(moving.control, id=downtime.id, who="test", reason="it was too short")
+    look(moving)
+    assert wanted(moving) == {*PROCESSES}
+    look(moving)
+    assert line(moving).state == "waits for a free place on a worker"
+    trail = "select after from slacktide.audit where what = 'move processes start' order by id desc limit 1"
+    (after,) = moving.control.execute(trail).fetchone()
+    assert after == {"processes": [*PROCESSES[:stopped]], "wave": "first"}
+
+
+def test_something_fails_when_they_are_stopped(moving):
+    """What does not hold any more once the processes are stopped has them run again; mended, it goes down."""
+    in_its_window(moving)
+    look(moving, 2)
+    moving.source.execute(CASHIER_OPENS)
+    look(moving, len(PROCESSES) - 1)
+    assert wanted(moving) == {*PROCESSES}
+    look(moving)
+    assert (line(moving).state, wanted(moving)) == ("cannot start", {*PROCESSES})
+    assert "cashiers" in line(moving).error
+    moving.source.execute(CASHIERS_CLOSE)
+    look(moving, len(PROCESSES) + 1)
+    assert (begun(moving), wanted(moving)) == (1, {"down time"})
+
+
+def test_the_wave_is_stopped_when_they_are_stopped(moving):
+    """A wave that is stopped in a window has the processes run again that it has stopped, in the name of who did it."""
+    in_its_window(moving)
+    look(moving, len(PROCESSES))
+    wave.stop(moving.control, name="first", who="Ada", reason="another night")
+    assert wanted(moving) == {*PROCESSES}
+    trail = "select who, reason from slacktide.audit where what = 'move processes start' order by id desc limit 1"
+    assert moving.control.execute(trail).fetchone() == ("Ada", "another night")
+
+
+def test_stopped_by_hand(moving):
+    """Processes that an operator has stopped stay so outside the window, and the board says it."""
+    look(moving)
+    moving.control.execute(PASSED)
+    for process in PROCESSES:
+        Journal(moving.control, move_id=moving.move.move_id).want(process, running=False)
+    look(moving)
+    assert (line(moving).state, wanted(moving)) == ("stopped; waits for its window", set())
