@@ -181,7 +181,7 @@ def carry_on(control: _Connection, *, move: Move) -> None:
     if any(cleared.rows.values()):
         _note(control, move, attempt, _shown(cleared))
     with connect(move.source, name=f"{move.name} abandon") as source:
-        prepare.drop_slots(source, move=move.name)
+        prepare.drop_slots(source, move=move.name, known=move.slots)
     for folder in (move.source_spool, move.target_spool):
         shutil.rmtree(folder, ignore_errors=True)
     with control.transaction():

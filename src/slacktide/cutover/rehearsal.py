@@ -333,9 +333,9 @@ def _take_away(control: _Connection, hidden: Move) -> None:
     with connect(hidden.source, name=f"{hidden.name} clear") as source:
         if cut:
             clearing.end_connections(source, move=hidden.name, doing=(*PROCESSES, "slot", "position", DOWN_TIME))
-            prepare.drop_slots(source, move=hidden.name)
+            prepare.drop_slots(source, move=hidden.name, known=hidden.slots)
             clock.sleep(1.0)
-        prepare.drop_slots(source, move=hidden.name)
+        prepare.drop_slots(source, move=hidden.name, known=hidden.slots)
     facts = hidden.facts["shadow"]
     if facts["made"]:
         original = load_move(control, name=hidden.rehearses or "")
