@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import threading
+from datetime import date
+
 import pytest
 
+from slacktide.control.downtime import Wish, downtimes_in_effect, end_downtime, schedule_downtime
 from slacktide.cutover import wave, wave_move
+from slacktide.cutover.precondition import WAIVABLE
 from slacktide.cutover.wave_move import advance
 from slacktide.postgres.connection import connect
 from slacktide.transfer.journal import PROCESSES, Journal
@@ -14,6 +19,19 @@ from tests.transfer.moved import moving as a_small_move
 
 LIVES = "select 1 from pg_stat_activity where pid = %s"
 AGAIN = "update slacktide.wave_move set looked_at = null"
+PASSED = """
+insert into slacktide.pass_range (move_id, incarnation, ordinal, entity, absence, objects, batch)
+select move_id, incarnation, 1, 'guest', false, 1, 1 from slacktide.move
+"""
+CASHIER_OPENS = "update hotel.cashier set open_since = now() where property_code = 'RESORT' and cashier_no = 1"
+CASHIERS_CLOSE = """
+update hotel.cashier set open_since = null where property_code = 'RESORT';
+update hotel.card_batch set settled_at = now() where property_code = 'RESORT' and settled_at is null
+"""
+WAITS = """
+select 1 from pg_stat_activity
+where datname = current_database() and application_name = 'slacktide worker' and wait_event_type = 'Lock'
+"""
 
 
 @pytest.fixture
@@ -28,7 +46,8 @@ def moving(server, tmp_path):
 
 
 def start(made):
-    wave.start(made.control, name="first", waived={}, gos={}, business_date=None, who="test", reason="")
+    wave.start(made.control, name="first", waived=dict.fromkeys(WAIVABLE, "Ada"), gos={}, who="test", reason="",
+               business_date=date(2016, 8, 15))  # fmt: skip
 
 
 def line(moving):
@@ -38,6 +57,40 @@ def line(moving):
 def wanted(moving):
     rows = moving.control.execute("select process from slacktide.move_process where wanted = 'running'")
     return {process for (process,) in rows.fetchall()}
+
+
+def look(moving, times=1):
+    """Have a worker look at the move so often."""
+    for _ in range(times):
+        moving.control.execute(AGAIN)
+        advance(moving.control)
+
+
+def in_its_window(moving):
+    """Have the move be steady, and in a window in which everything holds."""
+    look(moving)
+    moving.control.execute(PASSED)
+    moving.source.execute(CASHIERS_CLOSE)
+    schedule_downtime(moving.control, wish=Wish(duration="PT1H", users="out"), organizations=["RESORT"], who="test",
+                      reason="the window")  # fmt: skip
+
+
+def begun(moving):
+    """Count the down times that were started."""
+    return moving.control.execute("select count(*) from slacktide.procedure").fetchone()[0]
+
+
+def look_while_it_stops(moving):
+    """Have a worker look at the move, and stop the wave when it has read that the wave is started."""
+    moving.control.execute(AGAIN)
+    with connect(moving.control_address, name="worker") as worker:
+        looking = threading.Thread(target=advance, args=[worker])
+        with moving.control.transaction():
+            wave.stop(moving.control, name="first", who="test", reason="")
+            looking.start()
+            with connect(moving.control_address, name="test") as other:
+                until(lambda: not looking.is_alive() or other.execute(WAITS).fetchone(), what="the worker")
+        looking.join()
 
 
 def test_it_begins(moving):
@@ -115,3 +168,74 @@ def test_stopped(moving):
     wave.stop(moving.control, name="first", who="test", reason="")
     assert advance(moving.control) == 0
     assert line(moving).state == "not started"
+
+
+def test_stopped_while_it_is_prepared(moving):
+    """A wave that is stopped while a worker prepares a move: its processes are not started any more."""
+    look_while_it_stops(moving)
+    assert wanted(moving) == set()
+    assert (line(moving).state, line(moving).error) == ("not started", None)
+
+
+def test_stopped_while_the_preconditions_are_looked_at(moving):
+    """A wave that is stopped while a worker looks whether all holds: nothing goes down once that was said."""
+    in_its_window(moving)
+    look(moving, len(PROCESSES))
+    assert wanted(moving) == set()
+    look_while_it_stops(moving)
+    assert begun(moving) == 0
+    start(moving)
+    look(moving, len(PROCESSES) + 1)
+    assert begun(moving) == 1
+
+
+@pytest.mark.parametrize("stopped", [2, len(PROCESSES)])
+def test_its_window_ends(moving, stopped):
+    """Where the window ends before the down time begins, the processes that the wave has stopped run again."""
+    in_its_window(moving)
+    look(moving, stopped)
+    assert wanted(moving) == {*PROCESSES[stopped:]}
+    (downtime,) = downtimes_in_effect(moving.control, organization="RESORT")
+    end_downtime(moving.control, id=downtime.id, who="test", reason="it was too short")
+    look(moving)
+    assert wanted(moving) == {*PROCESSES}
+    look(moving)
+    assert line(moving).state == "waits for a free place on a worker"
+    trail = "select after from slacktide.audit where what = 'move processes start' order by id desc limit 1"
+    (after,) = moving.control.execute(trail).fetchone()
+    assert after == {"processes": [*PROCESSES[:stopped]], "wave": "first"}
+
+
+def test_something_fails_when_they_are_stopped(moving):
+    """What does not hold any more once the processes are stopped has them run again; mended, it goes down."""
+    in_its_window(moving)
+    look(moving, 2)
+    moving.source.execute(CASHIER_OPENS)
+    look(moving, len(PROCESSES) - 1)
+    assert wanted(moving) == {*PROCESSES}
+    look(moving)
+    assert (line(moving).state, wanted(moving)) == ("cannot start", {*PROCESSES})
+    assert "cashiers" in line(moving).error
+    moving.source.execute(CASHIERS_CLOSE)
+    look(moving, len(PROCESSES) + 1)
+    assert (begun(moving), wanted(moving)) == (1, {"down time"})
+
+
+def test_the_wave_is_stopped_when_they_are_stopped(moving):
+    """A wave that is stopped in a window has the processes run again that it has stopped, in the name of who did it."""
+    in_its_window(moving)
+    look(moving, len(PROCESSES))
+    wave.stop(moving.control, name="first", who="Ada", reason="another night")
+    assert wanted(moving) == {*PROCESSES}
+    trail = "select who, reason from slacktide.audit where what = 'move processes start' order by id desc limit 1"
+    assert moving.control.execute(trail).fetchone() == ("Ada", "another night")
+
+
+def test_stopped_by_hand(moving):
+    """Processes that an operator has stopped stay so outside the window, and the board says it."""
+    look(moving)
+    moving.control.execute(PASSED)
+    for process in PROCESSES:
+        Journal(moving.control, move_id=moving.move.move_id).want(process, running=False)
+    look(moving)
+    assert (line(moving).state, wanted(moving)) == ("stopped; waits for its window", set())

@@ -41,7 +41,7 @@ from slacktide.downtime.state import because
 from slacktide.guard import closing
 from slacktide.guard.state import State as Guarded
 from slacktide.postgres import sql
-from slacktide.postgres.connection import Unreachable, connect
+from slacktide.postgres.connection import connect
 from slacktide.transfer import clearing, preparation, prepare
 from slacktide.transfer.journal import DOWN_TIME, LOCK_CLASS, Journal
 from slacktide.transfer.move import load_move
@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     import psycopg
     from psycopg.rows import TupleRow
 
+    from slacktide.cutover.bulkhead import Bulkhead
     from slacktide.cutover.record import Attempt
     from slacktide.transfer.move import Move
 
@@ -156,11 +157,11 @@ def _in_effect(control: _Connection, organization: str | None) -> list[Any]:
     return [] if organization is None else control_downtime.downtimes_in_effect(control, organization=organization)
 
 
-def open_sources(control: _Connection) -> list[str]:
+def open_sources(control: _Connection, *, bulkhead: Bulkhead) -> list[str]:
     """Open every source whose down time was abandoned and that is not open yet; name those that are now."""
     opened: list[str] = []
     for (name,) in control.execute(_STATEMENTS["unopened"]).fetchall():
-        with contextlib.suppress(Unreachable, closing.Overtaken, withdraw.TooLate):
+        with bulkhead.around(name, control=control), contextlib.suppress(closing.Overtaken, withdraw.TooLate):
             opened += [name] if open_source(control, move=load_move(control, name=name)) else []
     return opened
 
@@ -181,7 +182,7 @@ def carry_on(control: _Connection, *, move: Move) -> None:
     if any(cleared.rows.values()):
         _note(control, move, attempt, _shown(cleared))
     with connect(move.source, name=f"{move.name} abandon") as source:
-        prepare.drop_slots(source, move=move.name)
+        prepare.drop_slots(source, move=move.name, known=move.slots)
     for folder in (move.source_spool, move.target_spool):
         shutil.rmtree(folder, ignore_errors=True)
     with control.transaction():

@@ -104,7 +104,7 @@ def clean(
     identities = _identities(move)
     for each in moves:
         with connect(each.source, name="clean") as source:
-            prepare.clean_source(source, move=each.name)
+            prepare.clean_source(source, move=each.name, known=each.slots)
         with connect(each.target, name="clean") as target:
             prepare.clean_target(target, plan=each.plan, move=each.name)
         shutil.rmtree(Path(each.spool), ignore_errors=True)
@@ -162,7 +162,8 @@ def remove_guard(connection: _Connection, tables: Any) -> None:
 def _left(move: Move) -> list[str]:
     """Name what of a move is still in one of its databases."""
     found = []
-    facts = {"publication": prepare.publication(move.name), "move": move.name, "slots": prepare.slots_of(move.name)}
+    facts = {"publication": prepare.publication(move.name), "move": move.name, "slots": prepare.slots_of(move.name),
+             "known": move.slots}  # fmt: skip
     for side, address in (("source", move.source), ("target", move.target)):
         with connect(address, name="clean") as connection:
             found += [f"{side}: {text}" for (text,) in connection.execute(_STATEMENTS["left"], facts)]

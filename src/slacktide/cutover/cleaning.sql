@@ -14,7 +14,7 @@ select exists (select from slacktide.guard_closing where organization <> '*' and
 -- What of a move is still here.
 select 'the publication ' || pubname from pg_publication where pubname = %(publication)s
 union all
-select 'the slot ' || slot_name from pg_replication_slots where database = current_database() and slot_name ~ %(slots)s
+select 'the slot ' || slot_name from pg_replication_slots where database = current_database() and (slot_name ~ %(slots)s or slot_name = any (%(known)s::text[]))
 
 -- name: has_key_map
 -- Whether there is a key map here, of whatever move.

@@ -69,7 +69,7 @@ def run(*, move: Move, journal: Journal, ended: Callable[[], bool]) -> None:
 def _spare_the_source(move: Move) -> None:
     """Drop the slot of a move that is open: nobody streams any more, and the source would keep its log for it."""
     with contextlib.suppress(Unreachable, psycopg.Error), connect(move.source, name=f"{move.name} open") as source:
-        prepare.drop_slots(source, move=move.name)
+        prepare.drop_slots(source, move=move.name, known=move.slots)
 
 
 def _attempt(move: Move, journal: Journal, record: Record, ended: Callable[[], bool]) -> None:

@@ -49,6 +49,7 @@ if TYPE_CHECKING:
 
     from psycopg.rows import TupleRow
 
+    from slacktide.cutover.bulkhead import Bulkhead
     from slacktide.cutover.record import Attempt
 
     _Connection = psycopg.Connection[TupleRow]
@@ -299,9 +300,13 @@ def left(control: _Connection, *, move: str | None = None) -> list[tuple[str, in
     return [(name, number, of) for name, number, of in control.execute(_STATEMENTS["left"], {"name": move})]
 
 
-def sweep(control: _Connection) -> list[str]:
+def sweep(control: _Connection, *, bulkhead: Bulkhead) -> list[str]:
     """Clear away the rehearsals whose command is gone; name their moves."""
-    return [move for _, number, move in left(control) if clear_away(control, shadow_id=number, move=move)]
+    swept: list[str] = []
+    for _, number, move in left(control):
+        with bulkhead.around(move, control=control):
+            swept += [move] if clear_away(control, shadow_id=number, move=move) else []
+    return swept
 
 
 def clear_away(control: _Connection, *, shadow_id: int, move: str) -> bool:
@@ -328,9 +333,9 @@ def _take_away(control: _Connection, hidden: Move) -> None:
     with connect(hidden.source, name=f"{hidden.name} clear") as source:
         if cut:
             clearing.end_connections(source, move=hidden.name, doing=(*PROCESSES, "slot", "position", DOWN_TIME))
-            prepare.drop_slots(source, move=hidden.name)
+            prepare.drop_slots(source, move=hidden.name, known=hidden.slots)
             clock.sleep(1.0)
-        prepare.drop_slots(source, move=hidden.name)
+        prepare.drop_slots(source, move=hidden.name, known=hidden.slots)
     facts = hidden.facts["shadow"]
     if facts["made"]:
         original = load_move(control, name=hidden.rehearses or "")

@@ -6,6 +6,7 @@
    is seen under the lock that none is wanted. Else they would own what the down time waits for.
 4. Another move of the same property is under way, or has opened it elsewhere: it would be opened twice. One at a time
    begins, and the source's own state says whether it lives there.
+5. The wave is stopped while the preconditions are looked at: `still` asks in the transaction that begins the attempt.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ from slacktide.transfer.journal import DOWN_TIME, Journal
 from slacktide.transfer.move import set_task
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import psycopg
     from psycopg.rows import TupleRow
 
@@ -49,9 +52,10 @@ def require(found: precondition.Finding, *, move: Move) -> Setting:
 
 
 def start_down_time(
-    control: _Connection, *, move: Move, wish: precondition.Wish, gos: dict[str, str], who: str, reason: str
+    control: _Connection, *, move: Move, wish: precondition.Wish, gos: dict[str, str], who: str, reason: str,
+    still: Callable[[], None] = lambda: None,
 ) -> None:  # fmt: skip
-    """Begin an attempt, which a worker takes up.
+    """Begin an attempt, which a worker takes up, unless `still` refuses.
 
     Raises AlreadyStarted, AnotherUnderWay, PreconditionsFail, Unreachable.
     """
@@ -60,6 +64,7 @@ def start_down_time(
     found = find(control, move=move, wish=wish)
     downtime = require(found, move=move)
     with control.transaction():
+        still()
         record.lock_move()
         _require_over(record, move)
         record.require_alone(move.organization)

@@ -19,6 +19,7 @@ from slacktide.cutover import prediction, result
 from slacktide.cutover.record import Record
 from slacktide.postgres import sql
 from slacktide.transfer import panel
+from slacktide.transfer.journal import Journal
 from slacktide.transfer.move import load_move
 
 if TYPE_CHECKING:
@@ -45,6 +46,10 @@ class InAnotherWave(InputError):
     """The move {move} is in the wave {wave} already: `slacktide wave show {wave}`."""
 
 
+class WaveStopped(InputError):
+    """The wave {wave} was stopped, and nothing more begins in it: go on with `slacktide wave start {wave}`."""
+
+
 class Wave(msgspec.Struct, frozen=True):
     """A wave: who made it, and who started it with which gos and waivers; `started_by` is null while it is not."""
 
@@ -60,7 +65,10 @@ class Wave(msgspec.Struct, frozen=True):
 
 
 class Member(msgspec.Struct, frozen=True):
-    """A move as its wave has it: whether its processes were wanted, its window, for what it waits, what stops it."""
+    """A move as its wave has it: whether its processes were wanted, its window, for what it waits, what stops it.
+
+    `halted` are the processes that the wave stopped for the window.
+    """
 
     move_id: int
     move: str
@@ -70,6 +78,7 @@ class Member(msgspec.Struct, frozen=True):
     note: str | None
     error: str | None
     stopped: bool
+    halted: list[str]
 
 
 class Line(msgspec.Struct, frozen=True):
@@ -146,12 +155,38 @@ def start(
         record_audit(control, who=who, what="wave start", object=f"wave {name}", after=given, reason=reason)
 
 
+def require_started(control: _Connection, *, name: str) -> None:
+    """See that a wave is started, and stays so until the caller's transaction ends. Raises WaveStopped."""
+    if _one(control, "still", name=name) is None:
+        raise WaveStopped(wave=name)
+
+
 def stop(control: _Connection, *, name: str, who: str, reason: str) -> None:
-    """Have nothing more begin in a wave; what has begun goes on. Raises UnknownWave."""
+    """Have nothing more begin in a wave; what has begun goes on, and processes that it has stopped run again.
+
+    Raises UnknownWave.
+    """
     with control.transaction():
-        wave_of(control, name=name)
+        found = wave_of(control, name=name)
         control.execute(STATEMENTS["stop"], {"name": name})
+        for member in _members(control, found):
+            go_on(control, member=member, who=who, reason=reason)
         record_audit(control, who=who, what="wave stop", object=f"wave {name}", reason=reason)
+
+
+def go_on(control: _Connection, *, member: Member, who: str, reason: str) -> None:
+    """Have the processes run again that a wave has stopped for a window, unless the down time has begun."""
+    if not member.halted:
+        return
+    with control.transaction():
+        Record(control, move_id=member.move_id, move=member.move).lock_move()
+        halted = _one(control, "go_on", move_id=member.move_id)
+        if halted is None:
+            return
+        for process in halted:
+            Journal(control, move_id=member.move_id).want(process, running=True)
+        record_audit(control, who=who, what="move processes start", object=member.move,
+                     after={"processes": halted, "wave": member.wave}, reason=reason)  # fmt: skip
 
 
 # -- the board ---------------------------------------------------------------------------------------------------------

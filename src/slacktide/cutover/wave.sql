@@ -29,14 +29,18 @@ update slacktide.wave_move set error = null, note = null, stopped = false where 
 -- Have nothing more begin in a wave.
 update slacktide.wave set started_by = null where name = %(name)s
 
+-- name: still
+-- Tell whether a wave is started, and let nobody stop it until we commit.
+select name from slacktide.wave where name = %(name)s and started_by is not null for share
+
 -- name: members
 -- The moves of a wave, by name.
-select m.move_id, m.name, w.wave, w.begun, w.downtime_id, w.note, w.error, w.stopped
+select m.move_id, m.name, w.wave, w.begun, w.downtime_id, w.note, w.error, w.stopped, w.halted
 from slacktide.wave_move w join slacktide.move m using (move_id) where w.wave = %(wave)s order by m.name
 
 -- name: due
 -- The moves that a started wave has still to see to, or one if it is: that first at which nobody has looked the longest.
-select m.move_id, m.name, w.wave, w.begun, w.downtime_id, w.note, w.error, w.stopped
+select m.move_id, m.name, w.wave, w.begun, w.downtime_id, w.note, w.error, w.stopped, w.halted
 from slacktide.wave_move w join slacktide.move m using (move_id) join slacktide.wave v on v.name = w.wave
 where v.started_by is not null and not w.stopped
     and (w.looked_at is null or w.looked_at < clock_timestamp() - interval '0.4 seconds')
@@ -60,6 +64,17 @@ update slacktide.wave_move set note = %(note)s, error = %(error)s, stopped = %(s
 -- name: begin
 -- Note that a move's processes are wanted, and on which server its source is.
 update slacktide.wave_move set begun = true, source_system = %(system)s where move_id = %(move_id)s
+
+-- name: halt
+-- Note that the wave stops a process of a move for its window.
+update slacktide.wave_move set halted = halted || %(process)s::text where move_id = %(move_id)s
+
+-- name: go_on
+-- Forget which processes were stopped for the window, and give them; none where the down time has begun.
+update slacktide.wave_move w set halted = '{}' from slacktide.wave_move before
+where w.move_id = %(move_id)s and before.move_id = w.move_id and w.halted <> '{}'
+    and not exists (select from slacktide.procedure p where p.move_id = w.move_id)
+returning before.halted
 
 -- name: reserved
 -- How many moves on a server have begun and have no slot yet.

@@ -11,8 +11,12 @@ The events:
 5. Two moves are prepared on one source at once: their definitions would get into each other's way, so one at a time.
 6. A source has no slot or connection left: the move waits, and says so, before anything is put there.
 7. An operator starts, stops, or takes the down time into his own hands: the wave leaves every attempt alone.
-8. The window opens and a precondition does not hold: the processes go on, so that it can be mended; they are stopped
+8. The wave is stopped while a move is prepared, or while its preconditions are looked at: whatever begins something
+   locks the wave's row first, and begins nothing where the wave is not started any more.
+9. The window opens and a precondition does not hold: the processes go on, so that it can be mended; they are stopped
    only when everything else holds.
+10. The processes are stopped, and then something does not hold any more, or the window ends, or the wave is stopped:
+   those that the wave has stopped run again. Else the source would keep its log, and nobody would be told.
 """
 
 from __future__ import annotations
@@ -26,7 +30,7 @@ from slacktide.control.downtime import downtimes_in_effect
 from slacktide.core.errors import OutsideError, SlacktideError
 from slacktide.cutover.precondition import PreconditionsFail, Wish
 from slacktide.cutover.start import find, start_down_time
-from slacktide.cutover.wave import STATEMENTS, Member, Wave, wave_of
+from slacktide.cutover.wave import STATEMENTS, Member, Wave, WaveStopped, go_on, require_started, wave_of
 from slacktide.postgres.connection import Unreachable, connect
 from slacktide.transfer import connection_test, panel, preparation, slot
 from slacktide.transfer.ddl import TableBusy
@@ -78,9 +82,9 @@ def _look(control: _Connection, member: Member) -> None:
     found: dict[str, Any] = {"note": None, "error": None, "stopped": False}
     try:
         move, wave = load_move(control, name=member.move), wave_of(control, name=member.wave)
-        found["note"] = (
-            _go_down(control, move, wave, member.downtime_id) if member.begun else _begin(control, move, wave)
-        )
+        found["note"] = _go_down(control, move, wave, member) if member.begun else _begin(control, move, wave)
+    except WaveStopped:
+        found["note"] = None  # the board says that it is not started
     except _PASSING as passing:
         if control.closed or control.broken:
             raise
@@ -94,26 +98,30 @@ def _look(control: _Connection, member: Member) -> None:
 
 
 def _begin(control: _Connection, move: Move, wave: Wave) -> str:
-    """Prepare a move and want its processes, if there is room for it."""
+    """Prepare a move and want its processes, if there is room for it. Raises WaveStopped."""
     if not _own(control, _PREPARING):
         return "waits for its turn to be prepared"
     try:
         system, lacking = _room(control, move)
         if lacking is not None:
             return lacking
-        reason = f"wave {wave.name}: {wave.started_reason or wave.reason}"
-        who = wave.started_by or wave.who
-        move = preparation.ensure_prepared(control, move=move, who=who, reason=reason)
+        move = preparation.ensure_prepared(control, move=move, **_by(wave))
         with control.transaction():
+            require_started(control, name=wave.name)
             control.execute(STATEMENTS["begin"], {"move_id": move.move_id, "system": system})
             journal = Journal(control, move_id=move.move_id)
             for process in PROCESSES:
                 journal.want(process, running=True)
-            record_audit(control, who=who, what="move processes start", object=move.name,
-                         after={"processes": [*PROCESSES], "wave": wave.name}, reason=reason)  # fmt: skip
+            record_audit(control, what="move processes start", object=move.name,
+                         after={"processes": [*PROCESSES], "wave": wave.name}, **_by(wave))  # fmt: skip
         return "its processes are started"
     finally:
         control.execute(STATEMENTS["leave"], {"class": _CLASS, "key": _PREPARING})
+
+
+def _by(wave: Wave) -> dict[str, str]:
+    """Give in whose name a wave does what it does, and why."""
+    return {"who": wave.started_by or wave.who, "reason": f"wave {wave.name}: {wave.started_reason or wave.reason}"}
 
 
 def _room(control: _Connection, move: Move) -> tuple[str, str | None]:
@@ -135,37 +143,58 @@ def _room(control: _Connection, move: Move) -> tuple[str, str | None]:
 # -- in its window -----------------------------------------------------------------------------------------------------
 
 
-def _go_down(control: _Connection, move: Move, wave: Wave, downtime: str | None) -> str:
-    """Start the down time of a move, when its window has begun and everything holds. Raises PreconditionsFail."""
-    status = panel.status(control, move=move)
-    if any(panel_.state == "failed" for panel_ in status.processes.values()):
-        raise ProcessFailed(reason="; ".join(status.errors), move=move.name, wave=wave.name)
-    effective = [one.id for one in downtimes_in_effect(control, organization=move.organization)]
-    if not effective or (downtime is not None and downtime not in effective):
-        return f"{'steady' if status.steady else 'not steady yet'}; waits for its window"
-    wish = Wish(downtime, wave.business_date, wave.waived)
-    if _running(status):
-        return _stop_one(control, move, wish, status)
-    start_down_time(control, move=move, wish=wish, gos=wave.gos, who=wave.started_by or wave.who,
-                    reason=f"wave {wave.name}: {wave.started_reason or wave.reason}")  # fmt: skip
+def _go_down(control: _Connection, move: Move, wave: Wave, member: Member) -> str:
+    """Start the down time of a move, when its window has begun and everything holds; else let its processes run.
+
+    Raises ProcessFailed, PreconditionsFail, WaveStopped.
+    """
+    try:
+        status = panel.status(control, move=move)
+        if any(panel_.state == "failed" for panel_ in status.processes.values()):
+            raise ProcessFailed(reason="; ".join(status.errors), move=move.name, wave=wave.name)
+        if not _in_window(control, move, member):
+            go_on(control, member=member, **_by(wave))
+            return f"{_stands(status, member)}; waits for its window"
+        wish = Wish(member.downtime_id, wave.business_date, wave.waived)
+        if _running(status):
+            return _stop_one(control, move, member, wish, status)
+        start_down_time(control, move=move, wish=wish, gos=wave.gos, **_by(wave),
+                        still=lambda: require_started(control, name=wave.name))  # fmt: skip
+    except SlacktideError:
+        go_on(control, member=member, **_by(wave))
+        raise
     return "the down time is started"
+
+
+def _in_window(control: _Connection, move: Move, member: Member) -> bool:
+    effective = [one.id for one in downtimes_in_effect(control, organization=move.organization)]
+    return bool(effective) and member.downtime_id in (None, *effective)
+
+
+def _stands(status: MoveStatus, member: Member) -> str:
+    if member.halted:
+        return "its processes are started again"
+    return "stopped" if not _running(status) else "steady" if status.steady else "not steady yet"
 
 
 def _running(status: MoveStatus) -> list[str]:
     return [name for name in PROCESSES if status.processes[name].state != "stopped"]
 
 
-def _stop_one(control: _Connection, move: Move, wish: Wish, status: MoveStatus) -> str:
+def _stop_one(control: _Connection, move: Move, member: Member, wish: Wish, status: MoveStatus) -> str:
     """Stop the first process that runs, once everything else holds; the others follow, each after the one before.
 
-    Raises PreconditionsFail.
+    Raises PreconditionsFail, WaveStopped.
     """
-    running = _running(status)
-    if len(running) == len(PROCESSES):
+    if not member.halted:
         found = find(control, move=move, wish=wish)
         bad = [one for one in found.lines if not (one.ok or one.waived_by or one.name == "stopped")]
         if bad:
             reasons = "; ".join(f"{one.title.lower()}: {one.reason} ({one.mend})" for one in bad)
             raise PreconditionsFail(move=move.name, reasons=reasons)
-    Journal(control, move_id=move.move_id).want(running[0], running=False)
-    return f"stopping {running[0]}"
+    process = _running(status)[0]
+    with control.transaction():
+        require_started(control, name=member.wave)
+        control.execute(STATEMENTS["halt"], {"move_id": move.move_id, "process": process})
+        Journal(control, move_id=move.move_id).want(process, running=False)
+    return f"stopping {process}"

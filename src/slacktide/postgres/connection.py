@@ -11,6 +11,7 @@ from psycopg.rows import TupleRow
 
 from slacktide.core.configuration import resolve_address
 from slacktide.core.errors import OutsideError
+from slacktide.postgres.fitting import fitting
 
 # The text form of every value is fixed, whatever the server's or the role's own settings are.
 FIXED_SETTINGS = (
@@ -98,7 +99,7 @@ def session_parameters(
     """Give what every connection of ours is opened with, for who opens one otherwise, such as a pool."""
     settings = f"{FIXED_SETTINGS} -c search_path={search_path} {options}" + (f" -c role={role}" if role else "")
     return {
-        "application_name": f"slacktide {name}",
+        "application_name": fitting(f"slacktide {name}"),
         "options": settings,
         "connect_timeout": timeout_seconds,
         "keepalives_idle": 30,

@@ -17,6 +17,7 @@ from psycopg import pq, sql
 
 from slacktide.core.errors import OutsideError
 from slacktide.postgres.connection import FIXED_SETTINGS, Unreachable, resolved, shown
+from slacktide.postgres.fitting import fitting
 from slacktide.postgres.pgoutput import Decoded, decode
 from slacktide.postgres.position import format_lsn, parse_lsn
 
@@ -61,7 +62,7 @@ class ReplicationStream:
             self._connection = psycopg.connect(
                 resolved(address),
                 autocommit=True,
-                application_name=f"slacktide {name}",
+                application_name=fitting(f"slacktide {name}"),
                 options=f"{FIXED_SETTINGS} {options}",
                 connect_timeout=10,
                 replication="database",

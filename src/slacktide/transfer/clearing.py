@@ -25,6 +25,7 @@ from slacktide.core.errors import OutsideError
 from slacktide.guard import closing
 from slacktide.plan.order import closing_columns
 from slacktide.postgres import sql
+from slacktide.postgres.fitting import fitting
 from slacktide.transfer import clearing_sql as statement
 from slacktide.transfer import emptiness
 
@@ -61,7 +62,7 @@ class Cleared(msgspec.Struct):
 def end_connections(connection: psycopg.Connection[TupleRow], *, move: str, doing: Collection[str]) -> int:
     """End the connections to this database by which a move does one of these things; give how many there were."""
     return connection.execute(
-        _STATEMENTS["end_connections"], {"names": [f"slacktide {move} {what}" for what in doing]}
+        _STATEMENTS["end_connections"], {"names": [fitting(f"slacktide {move} {what}") for what in doing]}
     ).rowcount
 
 

@@ -1,8 +1,8 @@
 -- name: end_connections
--- End the connections of these names, and wait until they have gone. A long name is cut by the server.
+-- End the connections of these names, and wait until they have gone.
 select pg_terminate_backend(pid, 3000) from pg_stat_activity
 where datname = current_database() and pid <> pg_backend_pid()
-    and application_name = any (select left(name, 63) from unnest(%(names)s::text[]) name)
+    and application_name = any (%(names)s::text[])
 
 -- name: pass_by
 -- Begin an incarnation in which nothing is applied: whoever applies a batch is waited for, and none of an earlier one passes.

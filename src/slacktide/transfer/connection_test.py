@@ -20,7 +20,7 @@ from slacktide.plan.catalog import read_catalog
 from slacktide.plan.identity import full_refused, needed_columns, usable_index
 from slacktide.postgres import sql
 from slacktide.postgres.connection import Unreachable, connect, shown
-from slacktide.transfer.prepare import slot_stem
+from slacktide.transfer.prepare import slots_of
 from slacktide.transfer.source_sql import qualified
 
 if TYPE_CHECKING:
@@ -223,7 +223,7 @@ def decoding(facts: Facts) -> Iterator[Test]:
 
 def log_kept(source: _Connection, facts: Facts, move: Move) -> Test:
     """Say how much log the source keeps for us, and how much it would: its disk comes before the move."""
-    ours = source.execute(_STATEMENTS["kept"], {"prefix": f"slacktide_{slot_stem(move.name)}_"}).fetchall()
+    ours = source.execute(_STATEMENTS["kept"], {"slots": slots_of(move.name), "known": move.slots}).fetchall()
     limit = "without a limit" if facts.keep_size == "-1" else f"up to {facts.keep_size}"
     kept = (
         ", ".join(f"{slot} keeps {format_size(kept)}" for slot, kept, _ in ours) or "no slot of this move is there yet"

@@ -47,7 +47,7 @@ from unnest(%(tables)s::text[]) t, to_regclass(t) c left join lateral pg_partiti
 -- name: kept
 -- The slots of this move, the log that each keeps, and whether the source no longer keeps what it needs.
 select slot_name, coalesce(pg_wal_lsn_diff(pg_current_wal_insert_lsn(), restart_lsn), 0)::bigint, wal_status = 'lost'
-from pg_replication_slots where starts_with(slot_name, %(prefix)s) order by 1
+from pg_replication_slots where slot_name ~ %(slots)s or slot_name = any (%(known)s::text[]) order by 1
 
 -- name: now
 -- The time.

@@ -54,6 +54,7 @@ class Move(msgspec.Struct, frozen=True, dict=True):
     facts: dict[str, Any]
     organization: str  # as the control database names it; `property_code` is what the source names it
     back_of: int | None = None  # the move that this one takes back
+    slots: list[str] = []  # that were made for it, by name, until it was loaded
     rehearses: str | None = None
 
     @cached_property

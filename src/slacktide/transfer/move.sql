@@ -1,13 +1,17 @@
 -- name: by_name
 -- One move.
 select move_id, name, plan, plan_text, property, target_property, source, target, spool, task, state, configured_at, facts,
-    coalesce(organization, property), back_of, (select r.name from slacktide.move r where r.move_id = m.rehearses)
+    coalesce(organization, property), back_of,
+    array(select i.slot from slacktide.move_incarnation i where i.move_id = m.move_id),
+    (select r.name from slacktide.move r where r.move_id = m.rehearses)
 from slacktide.move m where name = %(name)s
 
 -- name: all
 -- Every move that is not a rehearsal of another one.
 select move_id, name, plan, plan_text, property, target_property, source, target, spool, task, state, configured_at, facts,
-    coalesce(organization, property), back_of, (select r.name from slacktide.move r where r.move_id = m.rehearses)
+    coalesce(organization, property), back_of,
+    array(select i.slot from slacktide.move_incarnation i where i.move_id = m.move_id),
+    (select r.name from slacktide.move r where r.move_id = m.rehearses)
 from slacktide.move m where rehearses is null order by m.name
 
 -- name: create
@@ -25,14 +29,16 @@ from slacktide.move where move_id = %(move_id)s
 -- name: back_of
 -- The way back of a move.
 select move_id, name, plan, plan_text, property, target_property, source, target, spool, task, state, configured_at, facts,
-    coalesce(organization, property), back_of
-from slacktide.move where back_of = %(move_id)s
+    coalesce(organization, property), back_of,
+    array(select i.slot from slacktide.move_incarnation i where i.move_id = m.move_id)
+from slacktide.move m where back_of = %(move_id)s
 
 -- name: by_id
 -- The move of this number.
 select move_id, name, plan, plan_text, property, target_property, source, target, spool, task, state, configured_at, facts,
-    coalesce(organization, property), back_of
-from slacktide.move where move_id = %(move_id)s
+    coalesce(organization, property), back_of,
+    array(select i.slot from slacktide.move_incarnation i where i.move_id = m.move_id)
+from slacktide.move m where move_id = %(move_id)s
 
 -- name: set_task
 -- Note the task that a move is on.

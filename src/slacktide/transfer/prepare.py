@@ -20,11 +20,14 @@ from slacktide.guard import install as guard_install
 from slacktide.guard import right as guard_right
 from slacktide.guard.table import GuardedTable
 from slacktide.plan.catalog import read_catalog
+from slacktide.postgres.fitting import fitting, short_hash
 from slacktide.postgres.sql import script
 from slacktide.transfer import ddl, identity
 from slacktide.transfer.source_sql import property_of, qualified
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     import psycopg
     from psycopg.rows import TupleRow
 
@@ -36,7 +39,7 @@ _OWN_TABLES = (("slacktide", "mover_move"), ("slacktide", "key_map"))
 
 def publication(move: str) -> str:
     """Name a move's publication."""
-    return f"slacktide_{move}"
+    return fitting(f"slacktide_{move}")
 
 
 def guarded_tables(plan: Plan) -> list[GuardedTable]:
@@ -110,9 +113,9 @@ def _publish_one(connection: psycopg.Connection[TupleRow], table: Table, catalog
     identity.prove(connection, table=table, catalog=catalog)
 
 
-def clean_source(connection: psycopg.Connection[TupleRow], *, move: str) -> None:
+def clean_source(connection: psycopg.Connection[TupleRow], *, move: str, known: Collection[str] = ()) -> None:
     """Take publication and slots away, and with the last move's the identities; the guard is taken away by its own."""
-    drop_slots(connection, move=move)
+    drop_slots(connection, move=move, known=known)
     connection.execute(SQL("drop publication if exists {}").format(Identifier(publication(move))))
     if connection.execute("select 1 from pg_publication where starts_with(pubname, 'slacktide_')").fetchone():
         return
@@ -122,14 +125,18 @@ def clean_source(connection: psycopg.Connection[TupleRow], *, move: str) -> None
     connection.execute("drop function if exists slacktide.escape(text)")
 
 
-def drop_slots(connection: psycopg.Connection[TupleRow], *, move: str) -> None:
-    """End whoever streams from a move's slots, and drop them; a walsender takes a moment to leave."""
+def drop_slots(connection: psycopg.Connection[TupleRow], *, move: str, known: Collection[str] = ()) -> None:
+    """End whoever streams from a move's slots, and drop them; a walsender takes a moment to leave.
+
+    `known` are slots that the journal knows by name: those made before names had a hash do not have the pattern.
+    """
     pattern = slots_of(move)
     for _ in range(ddl.TRIES):
         found = connection.execute(
             "select slot_name, case when active_pid is not null then pg_terminate_backend(active_pid) end "
-            "from pg_replication_slots where slot_name ~ %s and database = current_database()",
-            [pattern],
+            "from pg_replication_slots where (slot_name ~ %s or slot_name = any (%s::text[])) "
+            "and database = current_database()",
+            [pattern, list(known)],
         ).fetchall()
         if not found:
             return
@@ -146,8 +153,12 @@ def slots_of(move: str) -> str:
 
 
 def slot_stem(move: str) -> str:
-    """Give a move's name as it may stand in a slot's name: lower case letters, digits and underscores."""
-    return "".join(c if c.isalnum() and c.isascii() else "_" for c in move.lower())[:30]
+    """Give a move's name as it may stand in a slot's name: lower case letters, digits and underscores, 39 at the most.
+
+    Names that are one in that, such as A-1 and a_1, or that begin alike, are told apart by a hash of the whole name.
+    """
+    readable = "".join(c if c.isalnum() and c.isascii() else "_" for c in move.lower())[:30]
+    return f"{readable}_{short_hash(move)}"
 
 
 # -- the target ------------------------------------------------------------------------------------------------

@@ -5,7 +5,6 @@ Each is a look every so often, on a connection of its own; any number of workers
 
 from __future__ import annotations
 
-import contextlib
 import threading
 
 import psycopg
@@ -13,9 +12,9 @@ from psycopg.rows import TupleRow
 
 from slacktide.control.cleaning import clean
 from slacktide.core.configuration import move_retention, retention
-from slacktide.core.errors import SlacktideError
 from slacktide.cutover import rehearsal
 from slacktide.cutover.abandon import open_sources
+from slacktide.cutover.bulkhead import Bulkhead
 from slacktide.cutover.drain import carry_out
 from slacktide.cutover.purging import purge
 from slacktide.cutover.wave_move import advance
@@ -37,16 +36,17 @@ def drain(connection: psycopg.Connection[TupleRow], ended: threading.Event) -> N
 
 def reopen(connection: psycopg.Connection[TupleRow], ended: threading.Event) -> None:
     """Open the sources whose down time was abandoned by somebody who did not come so far, until told to end."""
+    bulkhead = Bulkhead("abandon")
     while not ended.is_set():
-        open_sources(connection)
+        open_sources(connection, bulkhead=bulkhead)
         ended.wait(_REOPEN_SECONDS)
 
 
 def sweep(connection: psycopg.Connection[TupleRow], ended: threading.Event) -> None:
     """Clear away what a rehearsal left whose command is gone, until told to end."""
+    bulkhead = Bulkhead("rehearsal")
     while not ended.is_set():
-        with contextlib.suppress(SlacktideError):  # a database that cannot be reached now: later
-            rehearsal.sweep(connection)
+        rehearsal.sweep(connection, bulkhead=bulkhead)
         ended.wait(_SWEEP_SECONDS)
 
 
