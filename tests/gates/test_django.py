@@ -201,6 +201,25 @@ def test_judged_when_the_body_is_complete(shop, soon):
         shop.end(keys[0], soon)
 
 
+@pytest.mark.parametrize("reads", ["", "post", "some", "files"])
+def test_cut_off(shop, running, reads):
+    """A request whose connection ends before its body was whole is not done, whatever was read of it before."""
+    before, headers = shop.ran(), {"X_Reads": reads.replace("files", "post")} if reads else {}
+    body = b"a=12345"
+    if reads == "files":
+        headers["Content_Type"] = "multipart/form-data; boundary=xx"
+        body = b'--xx\r\nContent-Disposition: form-data; name="a"\r\n\r\n1\r\n--xx--\r\n'
+    lines = [f"{name.replace('_', '-')}: {value}" for name, value in (FORM | headers).items()]
+    head = "\r\n".join(["POST /task/OTHER HTTP/1.1", "Host: x", f"Content-Length: {len(body) + 5}", *lines, "", ""])
+    parts = urlsplit(shop.url)
+    with socket.create_connection((parts.hostname, parts.port), timeout=20) as client:
+        client.sendall(head.encode() + body)
+        client.shutdown(socket.SHUT_WR)
+        answer = client.recv(100)
+    assert (b" 400 " in answer) == (running[1] == "wsgi")  # an ASGI server has nobody to answer
+    assert shop.ran() == before
+
+
 @pytest.mark.parametrize("reads", ["", "post", "some"])
 def test_bodies(shop, running, reads):
     """Small and large bodies arrive as they were sent, whatever a middleware before the gate has read of them."""

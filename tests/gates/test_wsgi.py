@@ -128,6 +128,16 @@ def test_judged_when_the_body_is_complete(gated, app, plan, keeper, soon):
     assert app.bodies == []
 
 
+def test_cut_off(gated, app):
+    """A request whose connection ends before its body was whole is refused, and the application does not run."""
+    parts = urlsplit(gated)
+    with socket.create_connection((parts.hostname, parts.port), timeout=10) as client:
+        client.sendall(b"POST /task HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n12345")
+        client.shutdown(socket.SHUT_WR)
+        assert b" 400 " in client.recv(100)
+    assert app.bodies == []
+
+
 def test_a_stream_ends(gated, app, plan, soon):
     """A stream ends at the first piece after a start, and the application's pieces are closed."""
     with streaming(gated, "/stream") as response:

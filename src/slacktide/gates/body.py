@@ -2,7 +2,7 @@
 
 A request is judged when its body is complete. The simplest way in which that is right is not to call the application
 before: it has done nothing that would have to be undone. A small body stays in memory, a large one goes to a file,
-which goes with whoever reads it.
+which goes with whoever reads it. Half a body often reads like a whole one; what was cut off is refused.
 """
 
 from __future__ import annotations
@@ -13,6 +13,14 @@ from typing import BinaryIO
 
 IN_MEMORY_BYTES = 1024 * 1024
 PIECE_BYTES = 64 * 1024
+
+
+class CutOff(Exception):
+    """The request ended before it was complete. Nothing was done: send it again."""
+
+    def __init__(self) -> None:
+        """Say so."""
+        super().__init__(type(self).__doc__)
 
 
 class _File(io.BufferedRandom):

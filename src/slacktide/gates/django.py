@@ -12,7 +12,8 @@
 arguments. What is exempt (log-in, static files, health) it decides by that, never by text in the address.
 
 1. A request comes with a body that is not complete yet. The body is read first, then the request is judged, then the
-   project goes on; under ASGI, Django itself has read it. What another middleware has read before is left to it.
+   project goes on; under ASGI, Django itself has read it. What another middleware has read before is left to it. One
+   that is shorter than it was said to be was cut off, and is refused.
 2. A middleware behind the gate answers before any view is called, as a cache does. So the gate finds the route itself
    and judges before anything behind it runs. What stands before the gate is not judged: a cache must stand behind it.
 3. A middleware behind the gate has the request lead to another view than the gate found. It is judged again, at the
@@ -36,6 +37,7 @@ from typing import Any
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_async
 from django.conf import settings
+from django.core.exceptions import BadRequest
 from django.core.handlers.asgi import ASGIRequest
 from django.core.handlers.wsgi import LimitedStream, WSGIRequest
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
@@ -46,10 +48,10 @@ from django.utils.module_loading import import_string
 from slacktide.core import clock
 from slacktide.downtime.decision import Decision
 from slacktide.gates.ask import Ask
-from slacktide.gates.body import PIECE_BYTES, Body
+from slacktide.gates.body import PIECE_BYTES, Body, CutOff
 from slacktide.gates.keeper import Keeper
 from slacktide.gates.refusal import common_headers, refuse, status_of
-from slacktide.gates.wsgi import BODILESS, FRESH_SECONDS, complete
+from slacktide.gates.wsgi import BODILESS, FRESH_SECONDS, complete, stated_bytes
 
 _ASK, _JUDGED = "slacktide_ask", "slacktide_judged"
 _SILENCE_SECONDS = 1.0
@@ -114,7 +116,10 @@ class Gate:
         ask = self._asks(request)
         if ask is not None and request.method not in BODILESS and isinstance(request, WSGIRequest):
             begun = clock.monotonic_seconds()
-            _complete(request)
+            try:
+                _complete(request)
+            except CutOff as error:
+                raise BadRequest(str(error)) from error
             if clock.monotonic_seconds() - begun > FRESH_SECONDS:
                 ask = self._asks(request) or ask
         setattr(request, _ASK, ask)
@@ -212,20 +217,35 @@ def _shown(match: ResolverMatch | None) -> Any:
 
 
 def _complete(request: Any) -> None:
-    """Read the body to its end, unless another middleware has; the view reads it from memory or a file."""
+    """Read the body to its end, unless another middleware has; the view reads it from memory or a file.
+
+    Raises CutOff.
+    """
     if hasattr(request, "_body") or hasattr(request, "_files"):
-        return
+        return _check(request)
     if request._read_started:  # noqa: SLF001 -- Django has no other way to ask
         kept = Body()
         while piece := request._stream.read(PIECE_BYTES):  # noqa: SLF001 -- what is left of it
             kept.write(piece)
+        _check(request)
         source: Any = kept.read()
     else:
         coming = request.environ["wsgi.input"]
         complete(request.environ)
         source = request.environ["wsgi.input"]
         if source is coming:  # nothing was stated, so there is no body
-            return
+            return None
     length = source.seek(0, 2)
     source.seek(0)
     request._stream = LimitedStream(source, length)  # noqa: SLF001 -- as its `__init__` does
+    return None
+
+
+def _check(request: Any) -> None:
+    """Refuse a body that was read to its end and is shorter than it was said to be. Raises CutOff."""
+    if hasattr(request, "_body"):
+        left = (stated_bytes(request.environ) or 0) - len(request.body)
+    else:
+        left = request._stream.limit - request._stream._pos  # noqa: SLF001 -- Django has no other way to ask
+    if left > 0:
+        raise CutOff

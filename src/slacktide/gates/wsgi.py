@@ -9,6 +9,8 @@ text in the address.
    guarded database is judged once more, when it commits.
 3. The answer goes on for long (`stream`). It is judged again at each piece, and ends where it is refused.
 4. `asks` fails. The error is the application's, and the request does not pass.
+5. The connection breaks while the body is on its way. The server says that it has ended, and half a form reads like a
+   whole one. What is shorter than it was said to be is refused.
 """
 
 from __future__ import annotations
@@ -19,9 +21,9 @@ from typing import Any, Protocol
 
 from slacktide.core import clock
 from slacktide.gates.ask import Ask
-from slacktide.gates.body import PIECE_BYTES, Body
+from slacktide.gates.body import PIECE_BYTES, Body, CutOff
 from slacktide.gates.keeper import Keeper
-from slacktide.gates.refusal import Reply, refuse
+from slacktide.gates.refusal import Reply, problem, refuse
 
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
@@ -52,7 +54,11 @@ class Gate:
             return self._application(environ, start_response)
         if environ["REQUEST_METHOD"] not in BODILESS:
             begun = clock.monotonic_seconds()
-            complete(environ)
+            try:
+                complete(environ)
+            except CutOff as error:
+                reply = problem(status=HTTPStatus.BAD_REQUEST, title="Not complete", detail=str(error))
+                return _say(reply, start_response, method=environ["REQUEST_METHOD"])
             if clock.monotonic_seconds() - begun > FRESH_SECONDS:
                 ask = self._asks(environ) or ask
         decision = self._keeper.refusal(ask)
@@ -76,9 +82,8 @@ class Gate:
 
 
 def complete(environ: Environ) -> None:
-    """Read the body to its end; the application reads it from memory or a file."""
-    stated = environ.get("CONTENT_LENGTH") or ""
-    left = int(stated) if stated.isascii() and stated.isdigit() else None
+    """Read the body to its end; the application reads it from memory or a file. Raises CutOff."""
+    left = stated_bytes(environ)
     if left is None and not environ.get("wsgi.input_terminated"):
         return  # by the standard there is no body
     source, body = environ["wsgi.input"], Body()
@@ -88,7 +93,15 @@ def complete(environ: Environ) -> None:
             break
         body.write(piece)
         left = None if left is None else left - len(piece)
+    if left:
+        raise CutOff
     environ["wsgi.input"] = body.read()
+
+
+def stated_bytes(environ: Environ) -> int | None:
+    """Give the length that a body is said to have; None for one that its server ends."""
+    stated = environ.get("CONTENT_LENGTH") or ""
+    return int(stated) if stated.isascii() and stated.isdigit() else None
 
 
 def _say(reply: Reply, start_response: StartResponse, *, method: str) -> Iterable[bytes]:

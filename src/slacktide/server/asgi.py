@@ -41,6 +41,7 @@ from slacktide.server.pages.house import House, Provider
 from slacktide.server.seen import SeenGates
 from slacktide.server.user import KnownUsers
 from slacktide.server.wire import (
+    BodyTooLarge,
     Receive,
     Scope,
     Send,
@@ -118,11 +119,14 @@ class Site:
         token = await self._admitted(scope, "decide")
         if token is None:
             return await say(unadmitted("decide"), send)
-        body = await body_of(receive)
-        if body is None:
+        try:
+            body = await body_of(receive)
+        except BodyTooLarge:
             detail = "The body is larger than a request for a decision can be."
             status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
             return await say(problem(status=status, title="Too large", detail=detail), send)
+        if body is None:
+            return None
         facts: dict[str, Any] = {"keeper": self.keeper, "users": self._users, "decisions": self._metrics.decisions}
         return await say(answer_decision(body, token=token, **facts), send)
 

@@ -35,18 +35,20 @@ def headers_of(scope: Scope) -> dict[str, str]:
     return found
 
 
-async def body_of(receive: Receive) -> bytes | None:
-    """Receive a request's body; None if it is too large or the client went."""
-    body: bytes = b""
-    while True:
-        message = await receive()
-        if message["type"] != "http.request":
-            return None
+class BodyTooLarge(Exception):
+    """A request's body is larger than it can be."""
+
+
+async def body_of(receive: Receive, *, largest_bytes: int = LARGEST_BODY_BYTES) -> bytes | None:
+    """Receive a request's body to its end; None if the client went before. Raises BodyTooLarge."""
+    body = bytearray()
+    while (message := await receive())["type"] == "http.request":
         body += message.get("body", b"")
-        if len(body) > LARGEST_BODY_BYTES:
-            return None
+        if len(body) > largest_bytes:
+            raise BodyTooLarge
         if not message.get("more_body", False):
-            return body
+            return bytes(body)
+    return None
 
 
 async def say(reply: Reply, send: Send) -> None:

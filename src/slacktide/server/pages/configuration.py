@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 SESSION_COOKIE = "slacktide-session"
+LARGEST_BODY_BYTES = 1024 * 1024
 _REFUSED = 503
 _YEAR_SECONDS = 31_536_000
 
@@ -51,7 +52,7 @@ _FIXED: dict[str, Any] = {
     "CSRF_FAILURE_VIEW": f"{_HERE}.security.not_from_here",
     "SECURE_CONTENT_TYPE_NOSNIFF": True,
     "SECURE_REFERRER_POLICY": "same-origin",
-    "DATA_UPLOAD_MAX_MEMORY_SIZE": 1024 * 1024,
+    "DATA_UPLOAD_MAX_MEMORY_SIZE": LARGEST_BODY_BYTES,
     "TEMPLATES": [
         {
             "BACKEND": "django.template.backends.django.DjangoTemplates",

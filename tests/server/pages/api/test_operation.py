@@ -62,4 +62,4 @@ def test_not_there(program, path):
 def test_what_cannot_be_kept(program, path, body):
     """What no database or calendar can hold is refused, and nothing fails by it."""
     caller = program("ada", admin=True).with_session()
-    assert caller.ask("POST", path, body).status in {400, 404, 409}
+    assert caller.ask("POST", path, body).status in {400, 404, 409, 413}

@@ -19,7 +19,6 @@ from typing import Any, NoReturn
 
 import msgspec
 import psycopg
-from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path
 from django.views.decorators.csrf import csrf_exempt
@@ -187,8 +186,6 @@ def _taken(chosen: Operation, request: HttpRequest) -> dict[str, Any]:
             taken["body"] = msgspec.json.decode(request.body or b"{}", type=chosen.body)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise BadBody(reason=str(error)) from error
-    except RequestDataTooBig as error:
-        raise BadBody(reason="it is larger than 1 MB") from error
     return taken
 
 
