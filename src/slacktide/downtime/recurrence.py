@@ -124,16 +124,19 @@ def canonical_rule(text: str, *, start: datetime, zone: str) -> str:
 def occurrences(
     recurrence: Recurrence, *, start: datetime, zone: str, stop: datetime | None, within: Period
 ) -> Iterator[Occurrence]:
-    """Give the occurrences that have an instant within a period, by their readings.
+    """Give the occurrences that have an instant within a period: those with a period of their own, then by the rule.
 
-    The series has none that starts at `stop` or later. An override may lie anywhere.
+    By the rule none starts at `stop` or later. One that has another period lies where that is, whatever the stop says.
     """
-    moved = {override.occurrence: override for override in recurrence.overrides}
+    for override in recurrence.overrides:
+        if override.period is not None and override.period.overlaps(within):
+            yield Occurrence(override.occurrence, override.period)
+    others = {override.occurrence for override in recurrence.overrides}
     for reading, at in _starts(recurrence.rule, start=start, zone=zone, stop=stop):
-        if within.ended(at) and all(reading > each for each in moved):
+        if within.ended(at):
             return
-        period = moved[reading].period if reading in moved else Period(at, at + recurrence.length)
-        if period is not None and period.overlaps(within):
+        period = Period(at, at + recurrence.length)
+        if reading not in others and period.overlaps(within):
             yield Occurrence(reading, period)
 
 
