@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from slacktide.downtime import in_effect, series
 from slacktide.downtime.drain import start_in_effect
 from slacktide.downtime.parameter import DISABLE_USER_ACCESS
-from slacktide.downtime.recurrence import Recurrence
+from slacktide.downtime.recurrence import BadRule, Recurrence
 from slacktide.downtime.saving import (
     AlreadyBegun,
     AlreadyOver,
@@ -172,6 +172,20 @@ def test_one_moved_before_the_start_has_begun(example):
     check_deletable(setting, now=example.at(-7))
     with pytest.raises(NotDeletable):
         check_deletable(setting, now=example.at(-5))
+
+
+def test_no_series_makes_the_schedule_endless(example):
+    """What starts often lasts shortly, and no series comes from long ago: each compiling of the schedule costs that."""
+    hourly = f"FREQ=DAILY;BYHOUR={','.join(map(str, range(24)))}"
+    weekends = "FREQ=WEEKLY;BYDAY=SA,SU,MO"  # hour 0 is a Monday
+    for rule, hours in (("FREQ=DAILY", 238), (hourly, 9), (weekends, 21 * DAY), ("FREQ=YEARLY", 366 * DAY)):
+        assert len(example.schedule(daily(example, rule=rule, hours=hours)).side("HOTEL").phases.boundaries) < 2000
+    for rule, hours in (("FREQ=DAILY", 241), (hourly, 10.1), (hourly, 20 * DAY), (weekends, 24 * DAY)):
+        with pytest.raises(BadRule, match="more than 10 of its occurrences would last at once"):
+            daily(example, rule=rule, hours=hours)
+    assert daily(example, now=366 * DAY - 1)
+    with pytest.raises(BadRule, match="starts 366 days ago or more"):
+        daily(example, now=366 * DAY)
 
 
 def test_refused(example):

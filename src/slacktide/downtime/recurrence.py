@@ -31,6 +31,7 @@ import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import islice
+from math import prod
 
 import msgspec
 
@@ -54,6 +55,7 @@ _FORBIDDEN = {  # RFC 5545, section 3.3.10: the parts that a frequency must not 
     "MONTHLY": ("BYWEEKNO", "BYYEARDAY"),
     "YEARLY": (),
 }
+_MOST_STARTS = 24  # a day: each compiling of the schedule goes through them
 _DAY = re.compile(r"([+-]?\d{1,2})?(MO|TU|WE|TH|FR|SA|SU)")
 _UNTIL = re.compile(r"\d{8}T\d{6}Z")
 
@@ -108,6 +110,7 @@ def canonical_rule(text: str, *, start: datetime, zone: str) -> str:
         _check_numbers(text, name, parts[name], least=least, most=most, negative=negative)
     _check_days(text, parts)
     _check_together(text, parts)
+    _check_often(text, parts)
     reading = start.astimezone(parse_zone(zone)).replace(tzinfo=None)
     if "BYWEEKNO" in parts and "BYDAY" not in parts:
         parts["BYDAY"] = _WEEKDAYS[reading.weekday()]
@@ -222,6 +225,12 @@ def _check_together(text: str, parts: dict[str, str]) -> None:
             raise BadRule(rule=text, reason="BYSETPOS within weeks is read differently by different programs")
     if "BYYEARDAY" in parts and ("BYMONTHDAY" in parts or "BYDAY" in parts or "BYWEEKNO" in parts):
         raise BadRule(rule=text, reason="BYYEARDAY beside other days is read differently by different programs")
+
+
+def _check_often(text: str, parts: dict[str, str]) -> None:
+    times = [len({*parts[name].split(",")}) for name in ("BYHOUR", "BYMINUTE", "BYSECOND") if name in parts]
+    if (starts := prod(times)) > _MOST_STARTS:
+        raise BadRule(rule=text, reason=f"it starts {starts} times a day, and {_MOST_STARTS} is the most")
 
 
 def _require_first_reading(start: datetime, reading: datetime, *, zone: str) -> None:
