@@ -122,6 +122,10 @@ def test_verifying(hotel, schedule):
         hotel("user", "add", name)
     id_ = schedule(*OWN, "--until-ended", "--users", "out").json["id"]
     assert hotel("downtime", "end", id_, "--verifying", "eve", "--reason", "test").status == 2
+    for nobody in (["--verifying"], ["--verifying="], ["--verifying", ""], ["--verifying", " "]):
+        refused = hotel("downtime", "end", id_, "--reason", "test", *nobody)
+        assert (refused.status, "No tester is named" in refused.err) == (2, True)
+    assert hotel("status", *OWN, "--json").json["state"] == "quiet"
     said = hotel("downtime", "end", id_, "--verifying", "ada", "--reason", "test", "--json")
     assert (said.status, said.json["verifying"], said.json["end"]) == (0, ["ada"], None)
     status = hotel("status", *OWN, "--json")

@@ -163,6 +163,19 @@ def test_an_occurrence_that_is_over_stays(control):
         control.execute(put, ['[{"occurrence": "2099-01-01T00:00:00"}]', key])
 
 
+@pytest.mark.parametrize(
+    "change",
+    ["delete from slacktide.setting", "update slacktide.setting set starts_at = starts_at + interval '1 second'"],
+)
+def test_a_moved_occurrence_begins_the_series(control, change):
+    """A series of which an occurrence was moved to before its start has begun with that."""
+    key = control.execute(SERIES.replace("- interval '1 hour'", "+ interval '1 day'")).fetchone()[0]
+    began = '[{"occurrence": "2099-01-01T00:00:00", "start": "2020-01-01T00:00:00Z", "end": "2099-01-01T01:00:00Z"}]'
+    control.execute("update slacktide.setting set overrides = %s::jsonb where id = %s", [began, key])
+    with pytest.raises(psycopg.errors.RestrictViolation, match="has begun"):
+        control.execute(f"{change} where id = %s", [key])
+
+
 def test_other_parameters_do_not_recur(control):
     """Only a downtime recurs."""
     with pytest.raises(psycopg.errors.CheckViolation):

@@ -16,6 +16,7 @@ BERLIN = "Europe/Berlin"
 FIRST = datetime(2026, 3, 1, 2, 30)  # noqa: DTZ001 -- a reading; a Sunday; four weeks later this reading is skipped in Berlin
 YEARS = timedelta(days=4 * 366)
 HOURS = timedelta(hours=2)
+HOURLY = ",".join(map(str, range(24)))
 
 
 def at(reading, zone="UTC"):
@@ -100,6 +101,8 @@ def test_reads_as_the_rfc(parts, day, second):
         ("FREQ=DAILY;BYHOUR=-1", "has to be 0 to 23"),
         ("FREQ=DAILY;BYDAY=XX", "has to be a weekday"),
         ("FREQ=DAILY;FREQ=DAILY", "twice"),
+        (f"FREQ=DAILY;BYHOUR={HOURLY};BYMINUTE=0,30", "starts 48 times a day, and 24 is the most"),
+        ("FREQ=MONTHLY;BYHOUR=0,2,4;BYMINUTE=0,20,40;BYSECOND=0,20,40;BYSETPOS=1", "starts 27 times a day"),
         ("FREQ=DAILY;BYEASTER=1", "no part of a rule"),
         ("FREQ=DAILY;", "no part of a rule"),
         ("", "no part of a rule"),

@@ -7,9 +7,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from slacktide.downtime import in_effect, series
+from slacktide.downtime.drain import start_in_effect
 from slacktide.downtime.parameter import DISABLE_USER_ACCESS
-from slacktide.downtime.recurrence import Recurrence
-from slacktide.downtime.saving import AlreadyBegun, AlreadyOver, EndNotAfterStart, EndPassed, WholeSetting, new_setting
+from slacktide.downtime.recurrence import BadRule, Recurrence
+from slacktide.downtime.saving import (
+    AlreadyBegun,
+    AlreadyOver,
+    EndNotAfterStart,
+    EndPassed,
+    NotDeletable,
+    WholeSetting,
+    check_deletable,
+    new_setting,
+)
 
 DAY = 24
 INSTANT = timedelta(microseconds=1)
@@ -127,6 +137,55 @@ def test_cancelled_after_the_one_in_effect_was_extended(example):
     """An occurrence in effect that was extended keeps its end when the series is cancelled."""
     setting = series.cancelled(series.extended(daily(example), end=example.at(6), now=example.at(1)), now=example.at(2))
     assert [down(example, setting, hour) for hour in (5, 6, DAY)] == [True, False, False]
+
+
+def moved_here(example, days):
+    """Give the daily downtime from hour 0 of which the occurrence of a day was moved to hour -6, two days before."""
+    first = daily(example, now=-3 * DAY)
+    return series.moved(first, occurrence=example.at(days * DAY), to=example.at(-6), now=example.at(-2 * DAY))
+
+
+@pytest.mark.parametrize("days", [0, 1, 20, 90])
+def test_moved_from_far_ahead_is_like_any_other(example, days):
+    """An occurrence in effect that was moved from far ahead can be ended and extended; it is the first of the next."""
+    setting, now = moved_here(example, days), example.at(-5)
+    assert down(example, setting, -5)
+    assert [each.period.start for each in setting.ahead(now, count=3)] == [
+        example.at(-6), *[example.at(n * DAY) for n in range(3) if n != days][:2]]  # fmt: skip
+    assert not down(example, series.ended(setting, now=now), -5)
+    assert down(example, series.extended(setting, end=example.at(-1), now=now), -2)
+    assert start_in_effect(setting, now=now) == example.at(-6)
+
+
+@pytest.mark.parametrize("days", [0, 1, 20])
+def test_cancelling_lets_one_go_on_that_was_moved_earlier(example, days):
+    """An occurrence in effect that by its rule would be still to come goes on when the series is cancelled."""
+    setting = series.cancelled(moved_here(example, days), now=example.at(-5))
+    assert [down(example, setting, hour) for hour in (-5, -4.1, -4, 1, DAY + 1)] == [True, True, False, False, False]
+    assert not setting.over(example.at(-5))
+    assert setting.over(example.at(-4))
+
+
+def test_one_moved_before_the_start_has_begun(example):
+    """A series begins with its first occurrence, wherever that was moved to: then it cannot be deleted."""
+    setting = moved_here(example, 0)
+    check_deletable(setting, now=example.at(-7))
+    with pytest.raises(NotDeletable):
+        check_deletable(setting, now=example.at(-5))
+
+
+def test_no_series_makes_the_schedule_endless(example):
+    """What starts often lasts shortly, and no series comes from long ago: each compiling of the schedule costs that."""
+    hourly = f"FREQ=DAILY;BYHOUR={','.join(map(str, range(24)))}"
+    weekends = "FREQ=WEEKLY;BYDAY=SA,SU,MO"  # hour 0 is a Monday
+    for rule, hours in (("FREQ=DAILY", 238), (hourly, 9), (weekends, 21 * DAY), ("FREQ=YEARLY", 366 * DAY)):
+        assert len(example.schedule(daily(example, rule=rule, hours=hours)).side("HOTEL").phases.boundaries) < 2000
+    for rule, hours in (("FREQ=DAILY", 241), (hourly, 10.1), (hourly, 20 * DAY), (weekends, 24 * DAY)):
+        with pytest.raises(BadRule, match="more than 10 of its occurrences would last at once"):
+            daily(example, rule=rule, hours=hours)
+    assert daily(example, now=366 * DAY - 1)
+    with pytest.raises(BadRule, match="starts 366 days ago or more"):
+        daily(example, now=366 * DAY)
 
 
 def test_refused(example):

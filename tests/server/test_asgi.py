@@ -10,6 +10,7 @@ import pytest
 
 from slacktide.control.gate import list_gates
 from slacktide.control.organization import set_side
+from slacktide.control.task import add_task
 from slacktide.control.token import revoke_token
 from slacktide.control.user import Change, add_user, change_user
 from slacktide.downtime.wire import decode_schedule
@@ -86,6 +87,46 @@ def test_the_servers_own_knowledge_of_a_user_wins(site, control, token, plan, so
     for change in (Change(admin=False), Change(admin=True, disabled=True)):
         change_user(control, name="ada", change=change, **WHO)
         assert soon(lambda: decision(site, asserting, **claimed).json["decision"] == "deny") < TOLD_SECONDS
+
+
+def test_a_task_says_its_organization(site, control, token, plan, soon):
+    """A task that the server knows is judged by its own organization, whatever the request names; as `check` does."""
+    secret, foreign = token("decide"), token("decide", organizations=["OTHER"])
+    task = add_task(control, organization="HOTEL", **WHO).id
+    plan("HOTEL")
+    soon(lambda: decision(site, secret).json.get("decision") == "deny")
+    soon(lambda: decision(site, foreign, organization="OTHER").status == 200)
+    for named in (None, "OTHER", "NOWHERE"):
+        for number in (task, int(task)):
+            answer = decision(site, secret, organization=named, task=number)
+            assert (answer.json["decision"], answer.json["organization"]) == ("deny", "HOTEL")
+    absent = [decision(site, one, organization="OTHER", task="none \x00").json for one in (secret, foreign)]
+    hidden = decision(site, foreign, organization="OTHER", task=task).json
+    assert [answer["decision"] for answer in (*absent, hidden)] == ["allow"] * 3
+
+
+def test_a_task_while_the_control_database_is_silent(site, control, server, token, plan, soon):
+    """Then nobody knows whose a task is, and the request's own word counts, within the schedule's maximum age."""
+    secret = token("decide")
+    task = add_task(control, organization="HOTEL", **WHO).id
+    plan("HOTEL")
+    soon(lambda: decision(site, secret).json.get("decision") == "deny")
+    with silenced(server, control):
+        assert decision(site, secret, task=task).json["decision"] == "deny"
+        assert decision(site, secret, organization="OTHER", task=task).json["decision"] == "allow"
+
+
+def test_an_organization_administrator(site, control, token, soon):
+    """An organization's administrator may change its downtimes and no others', as long as it is one."""
+    secret = token("decide")
+    heidi = {"action": "change_setting", "user": {"name": "heidi"}}
+    soon(lambda: decision(site, secret, **heidi).json.get("decision") == "deny")
+    add_user(control, name="heidi", change=Change(organizations={"HOTEL": "administrator", "OTHER": "user"}), **WHO)
+    soon(lambda: decision(site, secret, **heidi).json["decision"] == "allow")
+    assert decision(site, secret, **heidi, organization="OTHER").json["code"] == "not_administrator"
+    assert decision(site, secret, **heidi, organization=None).json["code"] == "not_administrator"
+    control.execute("update slacktide.app_user_role set role = 'user'")
+    soon(lambda: decision(site, secret, **heidi).json["decision"] == "deny")
 
 
 def test_organizations_of_a_token(site, token, soon):

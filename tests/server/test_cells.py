@@ -23,7 +23,7 @@ from slacktide.control.token import Token
 from slacktide.gates import asgi, forward_auth, wsgi
 from slacktide.gates import django as django_gate
 from slacktide.gates.ask import Ask
-from slacktide.server.decision import answer_decision
+from slacktide.server.decision import answer_decision, read_decision
 from slacktide.server.metrics import Decisions
 from slacktide.server.user import KnownUsers
 from tests.downtime.test_decision import CELLS, naive
@@ -210,7 +210,8 @@ def judge(action, cell, number, endpoint, keeper, gates):
     for turn, via in enumerate(VIAS):
         ask = Ask(action=action, organization="HOTEL", via=via, **facts)
         body = json.dumps(question(ask)).encode()
-        answer = answer_decision(body, token=TOKEN, keeper=keeper, users=KnownUsers(), decisions=Decisions())
+        beside = {"token": TOKEN, "keeper": keeper, "users": KnownUsers(), "decisions": Decisions()}
+        answer = answer_decision(read_decision(body), tasks={}, **beside)
         found = json.loads(answer.body)
         assert (found["decision"], found["code"]) == expected, (action, cell, via)
         over_the_wire = number % len(VIAS) == turn

@@ -162,11 +162,11 @@ def end_(
     /,
     *,
     verifying: Annotated[
-        tuple[str, ...],
+        tuple[str, ...] | None,
         Parameter(
             consume_multiple=True, negative="", show_default=False, help="Open it for these users alone, to test."
         ),
-    ] = (),
+    ] = None,
     options: Acting = ACTING,
 ) -> int:
     """End a downtime now, and say what still keeps its scope down; of a recurring one the occurrence in effect."""

@@ -19,7 +19,7 @@ from icalendar import Calendar, Event, vRecur
 
 from slacktide.core.instant import parse_zone
 from slacktide.core.interval import Period
-from slacktide.downtime.recurrence import Override, Recurrence, instant_of
+from slacktide.downtime.recurrence import Recurrence
 from slacktide.downtime.schedule import Organization
 from slacktide.downtime.setting import Setting
 
@@ -76,7 +76,7 @@ def _events(
         event.add("exdate", gone)
     yield event
     for override in series.overrides:
-        if override.period is not None and _happens(override, setting):
+        if override.period is not None:
             moved = _event(setting, organizations, site=site)
             moved.add("recurrence-id", override.occurrence.replace(tzinfo=zone))
             moved.add("dtstart", override.start)
@@ -122,9 +122,3 @@ def _rule(series: Recurrence, *, stop: datetime | None) -> str:
     parts = [part for part in series.rule.split(";") if not part.startswith(("COUNT=", "UNTIL="))]
     until = (stop - timedelta(seconds=1)).astimezone(UTC).replace(microsecond=0)
     return ";".join([*parts, f"UNTIL={until:%Y%m%dT%H%M%SZ}"])
-
-
-def _happens(override: Override, setting: Setting) -> bool:
-    """Tell whether the occurrence that has another period is one that the series still has."""
-    at = instant_of(override.occurrence, zone=setting.zone)
-    return setting.end is None or not Period(setting.end).contains(at)

@@ -161,22 +161,22 @@ def end_downtime(
     connection: psycopg.Connection[Any],
     *,
     id: str,  # noqa: A002 -- the word of the interface
-    verifying: Sequence[str] = (),
+    verifying: Sequence[str] | None = None,
     who: str,
     reason: str,
 ) -> dict[str, Any]:
     """End a downtime now; of a series the occurrence in effect. With `verifying` open it for these users alone instead.
 
     The answer is the downtime, and in `because` what still keeps its scope down. Raises UnknownDowntime, NotBegun
-    (cancel it instead), AlreadyOver, NoneInEffect, NothingToVerify, UnknownUser.
+    (cancel it instead), AlreadyOver, NoneInEffect, NobodyToVerify, NothingToVerify, UnknownUser.
     """
     require_reason(reason, what=f"slacktide downtime end {id}")
     with connection.transaction():
         now = control_now(connection)
         setting = downtime_of(connection, id=id)
-        testers = [user_of(connection, name=name).name for name in verifying]
-        what = "downtime verify" if testers else "downtime end"
-        if testers:
+        testers = [user_of(connection, name=name).name for name in verifying or () if name.strip()]
+        what = "downtime end" if verifying is None else "downtime verify"
+        if verifying is not None:
             ended = verified_setting(setting, testers=testers, now=now)
         else:
             ended = (series.ended if setting.recurrence else ended_setting)(setting, now=now)

@@ -7,7 +7,7 @@ normal one, unless the asker may assert that it is an administrator.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, Literal
 
@@ -76,8 +76,13 @@ class Facts(msgspec.Struct, frozen=True):
     tasks: dict[str, str] = {}
 
     def organization_of(self, request: Request) -> str | None:
-        """Give the organization that a question is about: the task's own, else the one that is named."""
-        return self.tasks.get(request.task or "", request.organization)
+        """Give the organization that a question is about."""
+        return organization_about(request.task, request.organization, tasks=self.tasks)
+
+
+def organization_about(task: str | None, named: str | None, *, tasks: Mapping[str, str]) -> str | None:
+    """Give the organization that a question is about: that of its task if it is known, else the one that is named."""
+    return named if task is None else tasks.get(task, named)
 
 
 def facts_of(connection: psycopg.Connection[Any], requests: Iterable[Request]) -> Facts:
@@ -130,7 +135,7 @@ def answer_request(
         now=at,
         user_is_admin=role.admin,
         user=user.name,
-        own_downtime=organization is not None and organization in role.administers,
+        own_downtime=role.manages(organization),
         organization=organization,
         side=request.side,
         lease=request.lease or _counts(request, leases),

@@ -69,6 +69,10 @@ class Role(msgspec.Struct, frozen=True):
     administers: frozenset[str] = frozenset()
     has_leases: bool = False
 
+    def manages(self, organization: str | None) -> bool:
+        """Tell whether an organization's own administrator, who changes its downtimes."""
+        return organization is not None and organization in self.administers
+
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
     """What is to change of a user; None, and organizations that are not named, stay as they are.
@@ -83,9 +87,10 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     organizations: Mapping[str, RoleName | None] = {}
 
 
-def administrators(connection: psycopg.Connection[Any]) -> dict[str, bool]:
-    """Give all users, each with whether it is an administrator by its current data."""
-    return dict(connection.execute(_sql["administrators"]).fetchall())
+def administrators(connection: psycopg.Connection[Any]) -> dict[str, Role]:
+    """Give all users, each with what it administers by its current data, and nothing else of its role."""
+    rows = connection.execute(_sql["administrators"])
+    return {name: Role(admin=admin, administers=frozenset(runs)) for name, admin, runs in rows}
 
 
 def add_user(

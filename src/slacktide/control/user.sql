@@ -8,8 +8,11 @@ from slacktide.app_user where name = %(name)s for no key update;
 select name, email, admin, disabled, password_hash is not null from slacktide.app_user order by name;
 
 -- name: administrators
--- Tell of every user whether it is an administrator by its current data.
-select name, admin and not disabled from slacktide.app_user;
+-- Tell of every user whether it is an administrator by its current data, and of which organizations.
+select u.name, u.admin and not u.disabled,
+    coalesce(array_agg(r.organization) filter (where r.organization is not null and not u.disabled), '{}')
+from slacktide.app_user u left join slacktide.app_user_role r on r.user_name = u.name and r.role = 'administrator'
+group by u.name;
 
 -- name: roles
 -- List what users are in organizations, of one user or of all.

@@ -31,6 +31,7 @@ import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import islice
+from math import prod
 
 import msgspec
 
@@ -54,6 +55,7 @@ _FORBIDDEN = {  # RFC 5545, section 3.3.10: the parts that a frequency must not 
     "MONTHLY": ("BYWEEKNO", "BYYEARDAY"),
     "YEARLY": (),
 }
+_MOST_STARTS = 24  # a day: each compiling of the schedule goes through them
 _DAY = re.compile(r"([+-]?\d{1,2})?(MO|TU|WE|TH|FR|SA|SU)")
 _UNTIL = re.compile(r"\d{8}T\d{6}Z")
 
@@ -108,6 +110,7 @@ def canonical_rule(text: str, *, start: datetime, zone: str) -> str:
         _check_numbers(text, name, parts[name], least=least, most=most, negative=negative)
     _check_days(text, parts)
     _check_together(text, parts)
+    _check_often(text, parts)
     reading = start.astimezone(parse_zone(zone)).replace(tzinfo=None)
     if "BYWEEKNO" in parts and "BYDAY" not in parts:
         parts["BYDAY"] = _WEEKDAYS[reading.weekday()]
@@ -124,16 +127,19 @@ def canonical_rule(text: str, *, start: datetime, zone: str) -> str:
 def occurrences(
     recurrence: Recurrence, *, start: datetime, zone: str, stop: datetime | None, within: Period
 ) -> Iterator[Occurrence]:
-    """Give the occurrences that have an instant within a period, by their readings.
+    """Give the occurrences that have an instant within a period: those with a period of their own, then by the rule.
 
-    The series has none that starts at `stop` or later. An override may lie anywhere.
+    By the rule none starts at `stop` or later. One that has another period lies where that is, whatever the stop says.
     """
-    moved = {override.occurrence: override for override in recurrence.overrides}
+    for override in recurrence.overrides:
+        if override.period is not None and override.period.overlaps(within):
+            yield Occurrence(override.occurrence, override.period)
+    others = {override.occurrence for override in recurrence.overrides}
     for reading, at in _starts(recurrence.rule, start=start, zone=zone, stop=stop):
-        if within.ended(at) and all(reading > each for each in moved):
+        if within.ended(at):
             return
-        period = moved[reading].period if reading in moved else Period(at, at + recurrence.length)
-        if period is not None and period.overlaps(within):
+        period = Period(at, at + recurrence.length)
+        if reading not in others and period.overlaps(within):
             yield Occurrence(reading, period)
 
 
@@ -219,6 +225,12 @@ def _check_together(text: str, parts: dict[str, str]) -> None:
             raise BadRule(rule=text, reason="BYSETPOS within weeks is read differently by different programs")
     if "BYYEARDAY" in parts and ("BYMONTHDAY" in parts or "BYDAY" in parts or "BYWEEKNO" in parts):
         raise BadRule(rule=text, reason="BYYEARDAY beside other days is read differently by different programs")
+
+
+def _check_often(text: str, parts: dict[str, str]) -> None:
+    times = [len({*parts[name].split(",")}) for name in ("BYHOUR", "BYMINUTE", "BYSECOND") if name in parts]
+    if (starts := prod(times)) > _MOST_STARTS:
+        raise BadRule(rule=text, reason=f"it starts {starts} times a day, and {_MOST_STARTS} is the most")
 
 
 def _require_first_reading(start: datetime, reading: datetime, *, zone: str) -> None:

@@ -14,7 +14,7 @@ from datetime import datetime
 import msgspec
 
 from slacktide.core.duration import format_instant
-from slacktide.core.errors import InputError
+from slacktide.core.errors import InputError, UsageError
 from slacktide.downtime.parameter import Level
 from slacktide.downtime.setting import Setting
 
@@ -41,6 +41,10 @@ class NotBegun(InputError):
 
 class NothingToVerify(InputError):
     """{id} is switched off or recurs, so that nobody can verify in it: schedule one for that with `slacktide downtime schedule`."""  # noqa: E501 -- the message is one sentence
+
+
+class NobodyToVerify(UsageError):
+    """No tester is named, so that {id} stays as it is: `slacktide downtime end {id} --verifying USER --reason TEXT`, or without --verifying to end it for everybody."""  # noqa: E501 -- the message is one sentence
 
 
 class NotDeletable(InputError):
@@ -109,15 +113,18 @@ def ended_setting(old: Setting, *, now: datetime) -> Setting:
 def verified_setting(old: Setting, *, testers: Iterable[str], now: datetime) -> Setting:
     """Give a downtime in effect as it is when testers may enter, and nobody else.
 
-    Raises NotBegun, AlreadyOver, NothingToVerify.
+    Raises NobodyToVerify, NotBegun, AlreadyOver, NothingToVerify.
     """
+    named = tuple(dict.fromkeys(testers))
+    if not named:
+        raise NobodyToVerify(id=old.id)
     if old.over(now):
         raise already_over(old)
     if not old.begun(now):
         raise NotBegun(id=old.id, start=format_instant(old.start))
     if not old.is_on or old.recurrence:
         raise NothingToVerify(id=old.id)
-    return msgspec.structs.replace(old, testers=tuple(dict.fromkeys(testers)))
+    return msgspec.structs.replace(old, testers=named)
 
 
 def cancelled_setting(old: Setting, *, now: datetime) -> Setting:

@@ -13,11 +13,12 @@ import msgspec
 from slacktide.core.duration import format_instant
 from slacktide.core.errors import InputError, UsageError
 from slacktide.core.interval import Period
-from slacktide.downtime.recurrence import Occurrence, Override, canonical_rule, instant_of
+from slacktide.downtime.recurrence import BadRule, Occurrence, Override, canonical_rule, instant_of
 from slacktide.downtime.saving import EndNotAfterStart, EndPassed, already_begun, already_over
 from slacktide.downtime.setting import Setting
 
 _LONGEST = timedelta(days=366)
+_MOST_AT_ONCE = 10
 
 
 class NotASeries(UsageError):
@@ -45,7 +46,10 @@ class UnknownOccurrence(InputError):
 
 
 def new_series(setting: Setting, *, now: datetime) -> Setting:
-    """Give a series as it is to be saved: its rule checked and complete. Raises what `canonical_rule` raises."""
+    """Give a series as it is to be saved: its rule checked and complete.
+
+    Raises NotASeries, LengthRefused, NothingAhead, and what `canonical_rule` raises.
+    """
     series = setting.recurrence
     if series is None:
         raise NotASeries(id=setting.id)
@@ -54,9 +58,20 @@ def new_series(setting: Setting, *, now: datetime) -> Setting:
     start = setting.start.replace(microsecond=0)  # a rule names seconds
     rule = canonical_rule(series.rule, start=start, zone=setting.zone)
     saved = msgspec.structs.replace(setting, start=start, recurrence=msgspec.structs.replace(series, rule=rule))
+    _check_load(saved, rule=rule, now=now)
     if saved.over(now):
         raise NothingAhead(rule=rule)
     return saved
+
+
+def _check_load(setting: Setting, *, rule: str, now: datetime) -> None:
+    """Refuse a series that would make every compiling of the schedule slow, for everybody."""
+    if Period(setting.start, setting.start + _LONGEST).ended(now):
+        raise BadRule(rule=rule, reason=f"it starts {_LONGEST.days} days ago or more: start with a later occurrence")
+    periods = [each.period for each in setting.occurrences(Period(setting.start, setting.start + 2 * _LONGEST))]
+    if any(first.contains(later.start) for first, later in zip(periods, periods[_MOST_AT_ONCE:], strict=False)):
+        reason = f"more than {_MOST_AT_ONCE} of its occurrences would last at once: let them be shorter, or fewer"
+        raise BadRule(rule=rule, reason=reason)
 
 
 def without(setting: Setting, *, occurrence: datetime, now: datetime) -> Setting:

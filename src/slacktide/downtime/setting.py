@@ -84,8 +84,9 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
         return msgspec.structs.replace(self, start=period.start, end=period.end, recurrence=None)
 
     def begun(self, now: datetime) -> bool:
-        """Tell whether its start has come."""
-        return self.start <= now
+        """Tell whether its start has come; of a series also whether one that was moved has begun."""
+        moved = self.recurrence.overrides if self.recurrence else ()
+        return self.start <= now or any(each.start is not None and each.start <= now for each in moved)
 
     def over(self, now: datetime) -> bool:
         """Tell whether its end has come, or it was cancelled; of a series whether no occurrence is left."""

@@ -7,6 +7,7 @@ with it, as a period's start belongs to the period.
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections import defaultdict
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Generic, TypeVar
@@ -72,16 +73,20 @@ def overlay(items: Iterable[tuple[Period, T]]) -> Timeline[tuple[T, ...]]:
     """
     ordered = sorted(items, key=lambda item: item[0].start)
     starts = [period.start for period, _ in ordered]
-    boundaries = sorted({*starts, *(period.end for period, _ in ordered if period.end is not None)})
+    ending: dict[datetime, list[int]] = defaultdict(list)
+    for number, (period, _) in enumerate(ordered):
+        if period.end is not None:
+            ending[period.end].append(number)
     changes: list[tuple[datetime, tuple[T, ...]]] = []
-    held: list[tuple[Period, T]] = []
+    held: dict[int, T] = {}
     come = 0
-    for boundary in boundaries:
-        held = [item for item in held if not item[0].ended(boundary)]
+    for boundary in sorted({*starts, *ending}):
+        for number in ending.get(boundary, ()):
+            del held[number]
         due = bisect_right(starts, boundary)
-        held += ordered[come:due]
+        held.update((number, ordered[number][1]) for number in range(come, due))
         come = due
-        changes.append((boundary, tuple(value for _, value in held)))
+        changes.append((boundary, tuple(held.values())))
     return Timeline((), changes)
 
 

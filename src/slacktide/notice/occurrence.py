@@ -124,8 +124,10 @@ class Known(msgspec.Struct, frozen=True):
 def _period_of(setting: Setting, reading: datetime) -> Period | None:
     """Give the period of one occurrence, wherever it lies; None for one that is left out, or not to come any more."""
     series = setting.recurrence
-    at = instant_of(reading, zone=setting.zone)
-    if series is None or (setting.end is not None and Period(setting.end).contains(at)):
+    if series is None:
         return None
     moved = {override.occurrence: override for override in series.overrides}
-    return moved[reading].period if reading in moved else Period(at, at + series.length)
+    if reading in moved:
+        return moved[reading].period
+    at = instant_of(reading, zone=setting.zone)
+    return None if setting.end is not None and Period(setting.end).contains(at) else Period(at, at + series.length)

@@ -25,6 +25,7 @@ import psycopg
 
 from slacktide.control import token as tokens
 from slacktide.control import user
+from slacktide.control.task import organizations_of_tasks
 from slacktide.control.token import Token
 from slacktide.core import clock
 from slacktide.core.duration import format_instant
@@ -32,7 +33,7 @@ from slacktide.gates import forward_auth
 from slacktide.gates.control_source import ControlSource
 from slacktide.gates.keeper import Keeper
 from slacktide.gates.refusal import Reply, problem
-from slacktide.server.decision import answer_decision
+from slacktide.server.decision import answer_decision, read_decision
 from slacktide.server.door import Door
 from slacktide.server.feed import Feed
 from slacktide.server.metrics import Metrics
@@ -57,6 +58,7 @@ _Handler = Callable[[Scope, Receive, Send], Awaitable[None]]
 _POLICY_VIOLATION = 1008
 _ENVOY = "/gate/envoy"  # behind which Envoy writes the path of the request that it asks about
 _NEW_TOKEN_SECONDS = 0.25
+_TASK_SECONDS = 1.0
 
 
 class Site:
@@ -82,7 +84,8 @@ class Site:
         source = ControlSource(address, name="server", beside=self._beside, channels=channels)
         self.keeper = Keeper(source, changed=lambda: self._feed.renew(self.keeper.moment()))
         secret = secret or secrets.token_urlsafe(32)
-        self._pages = Pages(House(address, keeper=self.keeper, secret=secret, base_url=base_url, provider=provider))
+        self._house = House(address, keeper=self.keeper, secret=secret, base_url=base_url, provider=provider)
+        self._pages = Pages(self._house)
         self._metrics = Metrics(address, keeper=self.keeper)
         self._routes: dict[str, tuple[str, _Handler]] = {
             "/api/decision": ("POST", self._decision),
@@ -127,8 +130,13 @@ class Site:
             return await say(problem(status=status, title="Too large", detail=detail), send)
         if body is None:
             return None
+        asked = read_decision(body)
+        if isinstance(asked, Reply):
+            return await say(asked, send)
+        task = asked.task_named
+        tasks = await asyncio.to_thread(self._organizations, task) if task is not None else {}
         facts: dict[str, Any] = {"keeper": self.keeper, "users": self._users, "decisions": self._metrics.decisions}
-        return await say(answer_decision(body, token=token, **facts), send)
+        return await say(answer_decision(asked, tasks=tasks, token=token, **facts), send)
 
     async def _schedule(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 -- has no body
         token = await self._admitted(scope, "schedule")
@@ -206,6 +214,12 @@ class Site:
             self._feed.wake()
         with contextlib.suppress(psycopg.Error):
             self._seen.write(connection, monotonic=clock.monotonic_seconds())
+
+    def _organizations(self, task: str) -> dict[str, str]:
+        """Tell of which organization a task is, if it is known; nobody knows while the control database is silent."""
+        with contextlib.suppress(psycopg.Error), self._house.connection(wait_seconds=_TASK_SECONDS) as connection:
+            return organizations_of_tasks(connection, [task])
+        return {}
 
     async def _other(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Follow the server's life; no socket is taken."""

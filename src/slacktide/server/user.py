@@ -13,20 +13,25 @@ from typing import Any
 
 import psycopg
 
-from slacktide.control.user import administrators
+from slacktide.control.user import Role, administrators
 
 
 class KnownUsers:
-    """The users of the control database, each with whether it is an administrator."""
+    """The users of the control database, each with what it administers."""
 
     def __init__(self) -> None:
         """Know nobody yet."""
-        self._admin: dict[str, bool] = {}
+        self._roles: dict[str, Role] = {}
 
     def load(self, connection: psycopg.Connection[Any]) -> None:
         """Read them anew."""
-        self._admin = administrators(connection)
+        self._roles = administrators(connection)
+
+    def role(self, name: str | None) -> Role | None:
+        """Tell what a user administers; None for one that the site does not know."""
+        return None if name is None else self._roles.get(name)
 
     def admin(self, name: str) -> bool | None:
         """Tell whether a user is an administrator; None for one that the site does not know."""
-        return self._admin.get(name)
+        role = self.role(name)
+        return None if role is None else role.admin

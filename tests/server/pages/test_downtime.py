@@ -6,7 +6,7 @@ import pytest
 
 from slacktide.control.downtime import downtime_of, list_downtimes
 from slacktide.control.setting_change import settings_answer
-from slacktide.control.user import Change, change_user
+from slacktide.control.user import Change, add_user, change_user
 from tests.server.pages.conftest import WHO
 
 WISH = {"scope": "organization", "organization": "HOTEL", "start": "now+PT1H", "duration": "PT2H", "reason": "upgrade"}
@@ -68,6 +68,20 @@ def test_acts(browser, plan, control, wish, act):
     assert downtime_of(control, id=key) == before
     assert ada.post(f"/downtime/{key}", **act, reason="as agreed", confirm="1").location == f"/downtime/{key}"
     assert downtime_of(control, id=key) != before
+
+
+def test_testers(browser, plan, control):
+    """Testers are named with commas between, for a name may have blanks; with none of them nothing is done."""
+    key, ada = plan("HOTEL"), browser("ada")
+    add_user(control, name="John Smith", **WHO)
+    verify = {"do": "verify", "reason": "as agreed", "confirm": "1"}
+    before = downtime_of(control, id=key)
+    for nobody in ({}, {"testers": ""}, {"testers": " , "}):
+        refused = ada.post(f"/downtime/{key}", **verify, **nobody)
+        assert (refused.status, refused.says("No tester is named")) == (400, True)
+    assert downtime_of(control, id=key) == before
+    assert ada.post(f"/downtime/{key}", **verify, testers=" John Smith,grace, ").status == 302
+    assert downtime_of(control, id=key).testers == ("John Smith", "grace")
 
 
 def test_organization_administrator(browser, plan, control):

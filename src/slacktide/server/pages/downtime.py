@@ -138,8 +138,10 @@ def _do(post: QueryDict) -> Callable[..., Any]:
         at = post.get("occurrence", "")
         return lambda connection, **facts: downtime.change_occurrence(connection, occurrence=at, to=to, **facts)
 
+    names = [name.strip() for name in post.get("testers", "").split(",")]
+
     def verify(connection: Connection, **facts: Any) -> Any:
-        return downtime.end_downtime(connection, verifying=post.get("testers", "").replace(",", " ").split(), **facts)
+        return downtime.end_downtime(connection, verifying=names, **facts)
 
     acts: dict[str, Callable[..., Any]] = {
         "extend": change(only_later=True),

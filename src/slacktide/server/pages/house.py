@@ -64,10 +64,10 @@ class House:
         )
 
     @contextmanager
-    def connection(self) -> Iterator[Connection]:
+    def connection(self, *, wait_seconds: float = _WAIT_SECONDS) -> Iterator[Connection]:
         """Give a connection to the control database, in autocommit."""
         self._pool.open()
-        with self._pool.connection() as connection:
+        with self._pool.connection(wait_seconds) as connection:
             yield connection
 
     def announced(self, *, organizations: Collection[str] | None) -> list[Banner]:

@@ -22,6 +22,7 @@ def test_from_schedule_to_end(program, control):
     assert ada.post(f"{path}/change", end="now+PT3H", reason="longer").status == 200
     assert ada.post(f"{path}/cancel", reason="x").status == 409
     assert ada.post(f"{path}/end", reason=" ").json["code"] == "ReasonMissing"
+    assert ada.post(f"{path}/end", reason="test", verifying=[]).json["code"] == "NobodyToVerify"
     assert ada.post(f"{path}/end", reason="done").json["because"] == []
     trail = [(one["who"], one["what"]) for one in list_audit(control) if one["object"] == f"downtime {made['id']}"]
     assert trail == [

@@ -62,7 +62,7 @@ class OtherEnd(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 class Ending(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """Why; with `verifying` it is opened for these users alone, to test."""
 
-    verifying: list[str] = []
+    verifying: list[str] | None = None
     reason: _Text
 
 
