@@ -13,13 +13,17 @@ class Cable:
 
     def __init__(self, url):
         """Listen; `plugged` says whether connections are taken."""
-        parts = urlsplit(url)
-        self._to = (parts.hostname, parts.port)
+        self.lead(url)
         self._listening = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._listening.getsockname()[1]}"
         self.plugged, self.opened, self._open = True, 0, []
         self._taking = threading.Thread(target=self._take, daemon=True)
         self._taking.start()
+
+    def lead(self, url):
+        """Lead new connections to this server."""
+        parts = urlsplit(url)
+        self._to = (parts.hostname, parts.port)
 
     def cut(self):
         """Cut all connections."""

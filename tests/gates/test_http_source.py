@@ -18,6 +18,8 @@ from slacktide.control.setting import control_now
 from slacktide.downtime.wire import encode_schedule
 from slacktide.gates.http_source import BadGateToken, BadServerAddress, HttpSource
 from slacktide.gates.keeper import Keeper
+from slacktide.server.asgi import Site
+from slacktide.server.run import serving
 from tests.clock import TOLD_SECONDS
 from tests.gates.cable import Cable
 from tests.gates.conftest import serving_any
@@ -104,6 +106,30 @@ def test_a_stream_that_breaks(cable, token, plan, end, soon):
             soon(lambda seen=opened: cable.opened > seen)
             end(key)
             assert soon(lambda: kept.refusal(OPEN) is None) < 4
+
+
+def test_another_server_knows_less(cable, site, database, token, plan, hands, soon):
+    """An older schedule, of another server behind the same address, never replaces what a gate knows."""
+    other, key = Site(database), token("schedule")
+    with serving(other, host="127.0.0.1", port=0) as url:
+        soon(lambda: other.keeper.moment().schedule is not None)
+        other.keeper.close()  # it has lost the control database, and goes on by what it knows
+        plan("HOTEL")
+        kept = Keeper(HttpSource(cable.url, token=key), wall=hands.wall, monotonic=hands.monotonic)
+        kept.start = lambda **_: None
+        soon(lambda: kept.look() and codes(kept, OPEN) == ["organization_downtime"])
+        cable.lead(url)
+        soon(lambda: other.keeper.moment().age_seconds > kept.moment().age_seconds)
+        assert kept.look()
+        assert codes(kept, OPEN) == ["organization_downtime"]
+        opened = cable.opened
+        hands.seconds += 1
+        kept.tick()  # it asks again a second later, and not only at its next look
+        assert cable.opened == opened + 1
+        hands.seconds += 50
+        assert kept.look()
+        assert codes(kept, OPEN) == [None]  # what is known by then is the older
+        kept.close()
 
 
 def test_the_server_is_killed(control, database, token, plan, hands, soon, tmp_path):

@@ -26,6 +26,8 @@ HARM = {
     "relation text, crossing boolean default false) returns boolean language plpgsql as 'begin return false; end'",
     "look is stable": "alter function slacktide.guard_look stable",
     "judge doubled": "create function slacktide.guard_judge(text) returns boolean language sql as 'select false'",
+    "for everybody": "grant execute on function slacktide.{function}() to public",
+    "decision for everybody": "grant execute on function slacktide.guard_decide to public",
     "a new partition": "create table hotel.event_next partition of hotel.event "
     "for values from (200000000) to (300000000)",
 }

@@ -100,6 +100,33 @@ def test_the_guards_functions_are_not_for_others(guarded, session, refusal):
     assert refusal(clerk, "update slacktide.guard_closing set state = 'open'") == DENIED
 
 
+def test_no_function_is_for_everybody(guarded):
+    """After one install nobody but its owner can execute a function of the guard: a trigger's neither."""
+    of_ours = "from pg_proc where pronamespace = 'slacktide'::regnamespace"
+    for_all = guarded.execute(f"select proname {of_ours} and has_function_privilege('slacktide_clerk', oid, 'execute')")
+    assert for_all.fetchall() == []
+    assert guarded.execute(f"select count(*) {of_ours} and proname like 'guard\\_on\\_%'").fetchone() == (3,)
+
+
+def test_a_trigger_function_runs_nobodys_code(guarded, session, refusal):
+    """Who may use the schema cannot put a trigger of ours on a table whose types run code of his own as the owner."""
+    guarded.execute(
+        "grant usage on schema slacktide to slacktide_clerk; create schema attic authorization slacktide_clerk"
+    )
+    name = "select oid::regprocedure::text from pg_proc where proname like 'guard\\_on\\_hotel\\_folio%'"
+    (function,) = guarded.execute(name).fetchone()
+    clerk = session()
+    clerk.execute(
+        "create type attic.code as (n int); "
+        "create function attic.text(attic.code) returns text language plpgsql as "
+        "$$ begin raise exception '%', current_user using errcode = 'AT001'; end $$; "
+        "create cast (attic.code as text) with function attic.text(attic.code); "
+        "create table attic.own (property_code attic.code)"
+    )
+    trigger = f"create trigger own after insert on attic.own for each row execute function {function}"
+    assert refusal(clerk, f"{trigger}; insert into attic.own values (row(1))") == DENIED
+
+
 def test_row_level_security_does_not_hide_the_root(owner, session, refusal):
     """Where row level security would hide roots from the guard's owner, writes fail rather than pass."""
     owner.execute("create table hotel.secret (id bigint, property_code text); "

@@ -19,6 +19,8 @@ The events:
    whole; a judgement that began before is remembered with the old one, and so forgotten with it.
 8. An organization is asked for that the schedule does not name: new, or none of this gate's business. Its downtimes are
    not known, so that it is judged as by a gate that has no schedule.
+9. Of several servers behind one address one has lost the control database, and gives a schedule that is older than what
+   is known. It is not taken, or a downtime that has begun would be over; a second later it is looked again.
 
 `check --lines` has a keeper of its own (`slacktide.control.keeper`), which reads before it answers instead of
 beside it, and says why.
@@ -228,8 +230,9 @@ class Keeper:
             return False
         finally:
             self._looked.set()
-        self._failing, self._due = False, self._monotonic() + self._source.interval_seconds
-        self._take(fetched, known)
+        self._failing = False
+        taken = self._take(fetched, known)
+        self._due = self._monotonic() + (self._source.interval_seconds if taken else _AGAIN_SECONDS)
         return True
 
     def tick(self, *, told: bool = False) -> None:
@@ -241,10 +244,13 @@ class Keeper:
         if told or monotonic >= self._due:
             self.look()
 
-    def _take(self, fetched: Fetched, known: Known | None) -> None:
+    def _take(self, fetched: Fetched, known: Known | None) -> bool:
+        """Take what was fetched, and tell whether it serves: another schedule that is older than the known does not."""
         schedule = fetched.schedule if fetched.schedule is not None or known is None else known.schedule
         if schedule is None:
-            return
+            return True
+        if known is not None and fetched.schedule is not None and self._older(fetched, known.reading):
+            return False
         reading = take_reading(
             now=fetched.now,
             sent=fetched.sent,
@@ -257,6 +263,11 @@ class Keeper:
         self._open_until = self._known.open_until
         if fetched.schedule is not None:
             self._changed()
+        return True
+
+    def _older(self, fetched: Fetched, reading: Reading) -> bool:
+        """Tell whether what was fetched is older for certain, however long each answer was under way."""
+        return fetched.age_seconds > reading.age(fetched.received, self._wall()) + reading.error_seconds
 
     def _run(self) -> None:
         ended = self._ended

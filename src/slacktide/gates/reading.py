@@ -26,7 +26,8 @@ TOLERANCE_SECONDS = 1.0
 class Reading(msgspec.Struct, frozen=True, kw_only=True):
     """The server's time `now`, read when the count of seconds was `at` and the machine's own clock said `wall`.
 
-    `floor` is the latest time that an earlier reading gave; `age_seconds` how old what came with it was already.
+    `floor` is the latest time that an earlier reading gave; `age_seconds` how old what came with it was already;
+    `error_seconds` by how much `at` may be wrong.
     """
 
     now: datetime
@@ -34,6 +35,7 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     wall: datetime
     age_seconds: float = 0.0
     floor: datetime | None = None
+    error_seconds: float = 0.0
 
     @property
     def offset_seconds(self) -> float:
@@ -68,4 +70,5 @@ def take_reading(
         wall=wall - timedelta(seconds=half),
         age_seconds=age_seconds,
         floor=None if before is None else before.time(received),
+        error_seconds=half,
     )

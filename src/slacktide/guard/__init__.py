@@ -47,6 +47,8 @@ What could go wrong, and the rule that stands against it. Each event is made to 
     written the table, so when it returns none of them is uncommitted.
 17. A part's root changes its organization while a transaction with a part of it is open, which was judged by
     the old one. See `docs/explanation/guard.md`, "roots that move".
+18. Somebody puts a trigger function of ours on a table of his own, of a type whose cast to text is his own function: it
+    would run as the guard's owner. From the transaction that makes it, a function is for nobody but its owner.
 
 Modules: `table` (what is guarded), `install` and `presence` (the triggers), `ddl` (the only maker of SQL from
 names), `state` (the state machine), `closing` (its events in a database), `holders`, `window`, `right`.

@@ -58,6 +58,11 @@ def create_function(connection: Connection[TupleRow], *, table: GuardedTable) ->
     return sql.SQL(_STATEMENTS["function"]).format(function=_function(table), body=body)
 
 
+def own_function(*, table: GuardedTable) -> sql.Composed:
+    """Make the statement that keeps the table's trigger function to its owner."""
+    return sql.SQL(_STATEMENTS["own"]).format(function=_function(table))
+
+
 def create_trigger(*, table: GuardedTable, relation: tuple[str, str], event: str) -> sql.Composed:
     """Make the statement that makes one trigger on the table itself or on a relation below it."""
     return sql.SQL(_STATEMENTS[event]).format(relation=sql.Identifier(*relation), function=_function(table))

@@ -132,6 +132,7 @@ def _holders(connection: Connection[TupleRow], *, table: GuardedTable) -> str:
 
 def _install_one(connection: Connection[TupleRow], table: GuardedTable) -> None:
     connection.execute(ddl.create_function(connection, table=table))
+    connection.execute(ddl.own_function(table=table))
     if not presence.differences(connection, table=table):
         return
     _drop_triggers(connection, table)

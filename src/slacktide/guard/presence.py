@@ -68,12 +68,13 @@ class Trigger(msgspec.Struct, frozen=True):
 
 
 class Function(msgspec.Struct, frozen=True):
-    """A function as the catalog shows it: text, definer, volatility, number of settings of its own."""
+    """A function as the catalog shows it. `settings`: the number of its own; `public`: everybody may execute it."""
 
     text: str
     definer: bool
     volatility: str
     settings: int
+    public: bool = False
 
 
 class Passer(msgspec.Struct, frozen=True):
@@ -165,7 +166,7 @@ def _verify_function(connection: Connection[TupleRow], *, shown: str, name: str,
     if len(rows) != 1:
         raise GuardMissing(table=shown, reason=f"the function {ddl.SCHEMA}.{name} is there {len(rows)} times, not once")
     if Function(*rows[0]) != function:
-        raise GuardMissing(table=shown, reason=f"the function {ddl.SCHEMA}.{name} has another text or other settings")
+        raise GuardMissing(table=shown, reason=f"the function {ddl.SCHEMA}.{name} has another text, settings or rights")
 
 
 def could_still_pass(connection: Connection[TupleRow]) -> list[Passer]:

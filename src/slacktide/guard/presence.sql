@@ -26,8 +26,9 @@ where t.tgrelid = %(relation)s::bigint::oid and t.tgname like 'slacktide\_guard\
 order by 1
 
 -- name: function
--- A function of ours as it stands: text, definer, volatility, number of settings.
-select p.prosrc, p.prosecdef, p.provolatile::text, coalesce(cardinality(p.proconfig), 0)
+-- A function of ours as it stands: text, definer, volatility, number of settings, whether everybody may execute it.
+select p.prosrc, p.prosecdef, p.provolatile::text, coalesce(cardinality(p.proconfig), 0),
+       exists (select from aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a where a.grantee = 0)
 from pg_proc p join pg_namespace n on n.oid = p.pronamespace
 where n.nspname = 'slacktide' and p.proname = %(name)s
 

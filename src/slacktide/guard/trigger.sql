@@ -3,6 +3,10 @@
 create or replace function {function}() returns trigger language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp set row_security = off as {body}
 
+-- name: own
+-- Keeps a table's trigger function to its owner: on a table of their own, others would have it run their code as the owner.
+revoke all on function {function}() from public
+
 -- name: body
 -- Says whose rows were written; `guard_decide` decides. A statement that wrote no row is not judged. One row is asked by
 -- itself: to make several distinct costs it half as much again as all the rest.
