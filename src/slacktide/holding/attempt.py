@@ -22,7 +22,7 @@ from slacktide.holding.look import HeldBack, LeftBehind, Look, ScheduleInChange
 from slacktide.holding.passage import open_place, passage
 from slacktide.holding.place import Place, address_of
 from slacktide.holding.state import Event, IllegalHeldEvent, State
-from slacktide.holding.wording import because, waiting
+from slacktide.holding.wording import because, storable, waiting
 from slacktide.holding.work import NotAccepted, Outcome, Work, work_named
 from slacktide.postgres.connection import shown
 
@@ -87,20 +87,23 @@ class Attempt:
     def read_result(self, item: Item) -> Pause | None:
         """Read what became of an import that was sent; not to know it uses up no retry."""
         try:
-            work = work_named(item.work)
-            result = work.result(self._place(work, item, use="result"), key=item.key)
+            return self._result(work_named(item.work), item)
         except Exception as error:  # noqa: BLE001 -- whatever it is, the result is not known
             self._later(item)
             return self._erp_failed(item, error)
-        if result.outcome is Outcome.DONE:
-            store.finish(self._connection, item, follow=work.follow(item))
-        elif result.outcome is Outcome.ABSENT:
+
+    def _result(self, work: Work, item: Item) -> Pause | None:
+        result = work.result(self._place(work, item, use="result"), key=item.key)
+        outcome = Outcome(result.outcome)
+        if outcome is Outcome.FAILED:
+            return self._item_failed(item, storable(result.reason))
+        if outcome is Outcome.ABSENT:
             store.happen(self._connection, item, Event.NOT_ACCEPTED, because="the ERP never got it")
             return Pause()  # it is the first of those that wait again
-        elif result.outcome is Outcome.PENDING:
-            self._later(item)
+        if outcome is Outcome.DONE:
+            store.finish(self._connection, item, follow=work.follow(item))
         else:
-            return self._item_failed(item, result.reason)
+            self._later(item)
         return None
 
     # -- the two steps ----------------------------------------------------------------------------------------------
@@ -246,4 +249,4 @@ def _kind(error: Exception) -> Kind:
 
 
 def _text(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
+    return storable(str(error)) or type(error).__name__

@@ -25,10 +25,12 @@ events:
     first item, for the one that has waited longest.
 11. The ERP is busy with what it accepted before the start: its result is read within the downtime, too; nothing is
     sent.
+12. Something fails that nobody foresaw, a bug: the release of that organization stops, visibly, and the others go on.
 """
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
@@ -42,6 +44,7 @@ from slacktide.holding import failure, place, store
 from slacktide.holding.attempt import Attempt, Pause
 from slacktide.holding.item import Queue
 from slacktide.holding.look import Look
+from slacktide.holding.wording import storable
 
 _AT_ONCE = 16
 _SLICE_SECONDS = 0.1
@@ -66,7 +69,7 @@ class Releaser:
         """Release until `ended` says so. Raises psycopg.OperationalError where the control database is lost."""
         try:
             while not ended():
-                if not any(self.release(organization) for organization in store.due(self._connection)):
+                if not any(self._released(organization) for organization in store.due(self._connection)):
                     self._wait(ended)
         finally:
             self.close()
@@ -88,6 +91,17 @@ class Releaser:
             if not connection.closed:
                 store.disown(connection, organization=organization)
         return True
+
+    def _released(self, organization: str) -> bool:
+        """Release, and let what nobody foresaw stop this organization alone; the next one's turn has come then."""
+        try:
+            return self.release(organization)
+        except Exception as error:
+            if self._connection.closed:
+                raise
+            traceback.print_exc()
+            self._stop(organization, error)
+            return False
 
     def _wait(self, ended: Callable[[], bool]) -> None:
         """Wait until something may be due, or until somebody says that something has changed."""
@@ -155,6 +169,19 @@ class Releaser:
         del facts["erp_failed"]
         store.looked(
             self._connection, organization=queue.organization, failures=failures, seen=self._look.count, **facts
+        )
+
+    def _stop(self, organization: str, error: Exception) -> None:
+        """Say that the release of an organization fails by itself, and try again later and later."""
+        queue = store.queue_of(self._connection, organization=organization)
+        failures, now = queue.failures + 1 if queue else 1, control_now(self._connection)
+        store.looked(
+            self._connection,
+            organization=organization,
+            kind="stopped",
+            because=f"the release itself fails: {storable(repr(error))}",
+            next_check=now + failure.pause(failures, recheck=self._look.recheck(now)),
+            failures=failures,
         )
 
     def _busy(self, pause: Pause, failures: int) -> Pause:
