@@ -89,3 +89,43 @@ def test_what_nobody_foresaw(site, releaser, monkeypatch):
     site.arrive(1, 2, organization="NORTH")
     run_until(releaser, lambda: site.written("NORTH") == ["1", "2"] and site.queue().kind == "stopped")
     assert "LookupError" in site.queue().because
+
+
+class Posting(sample.InvoiceWork):
+    """Sends to a web service that takes everything, or nothing, and fails to note that by itself."""
+
+    def __init__(self, statement, *, arrives):
+        self.statement, self.arrives, self.posted = statement, arrives, []
+
+    def send(self, connection, *, item):
+        self.posted.append(item.key)
+        if self.arrives:
+            super().send(connection, item=item)
+        connection.execute(self.statement)
+
+
+def imported(site):
+    """Let the ERP do what it has accepted; give what it has done."""
+    sample.run_importer(site.erp)
+    return site.imported()
+
+
+LOCKED = "do $$ begin raise exception 'in the way' using errcode = '55P03'; end $$"
+
+
+@pytest.mark.parametrize("statement", ["select 1/0", LOCKED], ids=["its data", "in the way"])
+def test_an_error_of_sql_behind_the_sending(site, releaser, work, statement):
+    """An SQL error says nothing of whether it arrived: the result is read, and it is not sent again."""
+    program = work(Posting(statement, arrives=True))
+    site.arrive(1, imported=True)
+    run_until(releaser, lambda: imported(site) and site.states() == ["done", "done"])
+    assert (program.posted, site.imported()) == (["SOUTH/1/import"], ["1"])
+
+
+def test_an_error_of_sql_instead_of_the_sending(site, releaser, work):
+    """Where the result says that it never arrived, an error of its data uses up a retry, up to the last one."""
+    program = work(Posting("select 1/0", arrives=False))
+    site.arrive(1, imported=True)
+    run_until(releaser, lambda: site.states() == ["done", "failed"])
+    (item,) = store.list_items(site.control)
+    assert (len(program.posted), "division by zero" in item.because) == (3, True)

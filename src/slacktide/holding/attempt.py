@@ -84,22 +84,24 @@ class Attempt:
         except Exception as error:  # noqa: BLE001 -- a bug of the program is a failure of its item
             return self._failed(item, error)
 
-    def read_result(self, item: Item) -> Pause | None:
-        """Read what became of an import that was sent; not to know it uses up no retry."""
+    def read_result(self, item: Item, *, failed: Exception | None = None) -> Pause | None:
+        """Read what became of an import that was sent; not to know it uses up no retry.
+
+        `failed` is what the sending failed with, in case it never arrived.
+        """
         try:
-            return self._result(work_named(item.work), item)
+            return self._result(work_named(item.work), item, failed)
         except Exception as error:  # noqa: BLE001 -- whatever it is, the result is not known
             self._later(item)
             return self._erp_failed(item, error)
 
-    def _result(self, work: Work, item: Item) -> Pause | None:
+    def _result(self, work: Work, item: Item, failed: Exception | None) -> Pause | None:
         result = work.result(self._place(work, item, use="result"), key=item.key)
         outcome = Outcome(result.outcome)
         if outcome is Outcome.FAILED:
             return self._item_failed(item, storable(result.reason))
         if outcome is Outcome.ABSENT:
-            store.happen(self._connection, item, Event.NOT_ACCEPTED, because="the ERP never got it")
-            return Pause()  # it is the first of those that wait again
+            return self._not_arrived(item, failed)
         if outcome is Outcome.DONE:
             store.finish(self._connection, item, follow=work.follow(item))
         else:
@@ -131,15 +133,22 @@ class Attempt:
         return self.read_result(sent)
 
     def _not_sent(self, item: Item, error: Exception) -> Pause | None:
-        """Tell a refusal, after which it may be sent again, from an outcome that is not known."""
-        sure = isinstance(error, NotAccepted | psycopg.Error)
-        kind = _kind(error) if sure else Kind.ERP
-        if kind is Kind.ITEM:
+        """Tell a refusal, after which it may be sent again, from an outcome that is not known and is read first.
+
+        An SQL error is none: what was sent may have arrived before it, at a web service for one.
+        """
+        if isinstance(error, NotAccepted):
             return self._item_failed(item, _text(error))
-        if kind is Kind.ERP:  # it may have arrived; its result is read first
-            return self._erp_failed(item, error)
-        store.happen(self._connection, item, Event.NOT_ACCEPTED, because=_text(error))
-        return self._soon(item, _text(error))
+        kind = _kind(error) if isinstance(error, psycopg.Error) else Kind.ERP
+        return self._erp_failed(item, error) if kind is Kind.ERP else self.read_result(item, failed=error)
+
+    def _not_arrived(self, item: Item, failed: Exception | None) -> Pause | None:
+        """Let what never arrived be sent again, as the first of those that wait; bad data uses up a retry."""
+        if failed is not None and _kind(failed) is Kind.ITEM:
+            return self._item_failed(item, _text(failed))
+        reason = "the ERP never got it" if failed is None else _text(failed)
+        store.happen(self._connection, item, Event.NOT_ACCEPTED, because=reason)
+        return Pause() if failed is None else self._soon(item, reason)
 
     # -- what follows from a failure --------------------------------------------------------------------------------
 
