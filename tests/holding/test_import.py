@@ -7,9 +7,13 @@ import time
 import psycopg
 import pytest
 
+from slacktide.control.organization import set_side
 from slacktide.holding import sample, store
+from slacktide.holding.place import Place, set_place
+from slacktide.holding.release import Releaser
 from slacktide.holding.work import NotAccepted
-from tests.holding.conftest import release
+from slacktide.postgres.connection import connect
+from tests.holding.conftest import WHO, release
 
 
 @pytest.fixture
@@ -137,3 +141,57 @@ def test_failed_in_the_erp(site, releaser):
     read_later(site, releaser)
     assert (the_import(site).state, the_import(site).attempts) == ("waiting", 1)
     assert "no such supplier" in site.queue().because
+
+
+@pytest.fixture
+def target(site, server):
+    """Give the address of another database with an ERP, where SOUTH is moved to."""
+    name = f"{site.erp_address.partition('?')[0].rpartition('/')[2]}_target"
+    server.create_database(name)
+    with connect(server.address(name), name="target") as connection:
+        sample.create(connection)
+    return server.address(name)
+
+
+def move(site, address):
+    """Let SOUTH live at the target."""
+    facts = WHO | {"organization": "SOUTH"}
+    set_side(site.control, side="source", state="reference only", lives_at="the new place", **facts)
+    set_side(site.control, side="target", state="open", database=address, **facts)
+
+
+def test_sent_at_the_target(site, target):
+    """What was sent where the organization lives now is read there, by a releaser that was started anew too."""
+    move(site, target)
+    with connect(site.address, name="release") as connection:
+        first = Releaser(connection)
+        site.arrive(1, imported=True)
+        release(first)
+        first.close()
+    sent = the_import(site)
+    with connect(site.address, name="release") as connection:
+        second = Releaser(connection)
+        read_later(site, second)
+        second.close()
+    assert (sent.state, the_import(site).state) == ("sent", "sent")
+    assert [what for _, what, _ in store.history_of(site.control, the_import(site))] == ["send"]
+
+
+def test_sent_before_the_move(inserted, releaser, target):
+    """What was sent before its organization moved is read where it was sent."""
+    move(inserted, target)
+    inserted.arrive(2)
+    release(releaser)
+    sample.run_importer(inserted.erp)
+    read_later(inserted, releaser)
+    assert (the_import(inserted).state, inserted.imported()) == ("done", ["1"])
+
+
+def test_the_place_gets_another_address(inserted, releaser):
+    """A place that gets another address is the same ERP: what was sent there is read by the new address."""
+    for table, column in (("held_place", "address"), ("held_item", "sent_to")):
+        inserted.control.execute(f"update slacktide.{table} set {column} = 'host=/nowhere dbname=erp'")
+    sample.run_importer(inserted.erp)
+    set_place(inserted.control, Place("erp", inserted.erp_address), **WHO)
+    read_later(inserted, releaser)
+    assert the_import(inserted).state == "done"

@@ -96,7 +96,10 @@ class Attempt:
             return self._erp_failed(item, error)
 
     def _result(self, work: Work, item: Item, failed: Exception | None) -> Pause | None:
-        result = work.result(self._place(work, item, use="result"), key=item.key)
+        place = (
+            self._place(work, item, use="result") if item.sent_to is None else self._connected(item.sent_to, "result")
+        )
+        result = work.result(place, key=item.key)
         outcome = Outcome(result.outcome)
         if outcome is Outcome.FAILED:
             return self._item_failed(item, storable(result.reason))
@@ -122,10 +125,9 @@ class Attempt:
     def _import(self, work: Work, item: Item) -> Pause | None:
         place, outside = (self._place(work, item, use=use) for use in ("write", "result"))
         with passage(place, look=self._look, organization=item.organization, step=item.step, judged_at_commit=False):
-            self._require_home(item, place)
-            now = control_now(self._connection)
-            store.happen(self._connection, item, Event.SEND, next_check=now)
-            sent = msgspec.structs.replace(item, state=State.SENT, sent_at=now)
+            address, now = self._require_home(item, place), control_now(self._connection)
+            store.happen(self._connection, item, Event.SEND, next_check=now, sent_to=address)
+            sent = msgspec.structs.replace(item, state=State.SENT, sent_at=now, sent_to=address)
             try:
                 work.send(outside, item=sent)
             except Exception as error:  # noqa: BLE001 -- whatever it is, it may have arrived
@@ -221,19 +223,24 @@ class Attempt:
             self._looked = True
         home = self._look.home(item.organization)
         address = address_of(self._places, organization=item.organization, home=home)
+        place = self._connected(address, use)
+        if home is not None and home.side == "target" and not work.takes(place):
+            raise NotTaken(organization=item.organization, lives_at=shown(address))
+        return place
+
+    def _connected(self, address: str, use: str) -> psycopg.Connection[TupleRow]:
         key = (address, use)
         if key not in self._open or self._open[key].closed:
             self._open[key] = open_place(address, name=f"held work ({use})")
-        if home is not None and home.side == "target" and not work.takes(self._open[key]):
-            raise NotTaken(organization=item.organization, lives_at=shown(address))
         return self._open[key]
 
-    def _require_home(self, item: Item, place: psycopg.Connection[TupleRow]) -> None:
-        """Go on where this is still the place, as of the look under its lock. Raises HomeChanged."""
+    def _require_home(self, item: Item, place: psycopg.Connection[TupleRow]) -> str:
+        """Give this place's address where it is still the one, as of the look under its lock. Raises HomeChanged."""
         home = self._look.home(item.organization)
         address = address_of(self._places, organization=item.organization, home=home)
         if self._open.get((address, "write")) is not place:
             raise HomeChanged(organization=item.organization)
+        return address
 
     def _has_left(self, item: Item) -> bool:
         """Tell whether the control database knows, too, that the organization has moved and cannot be written."""

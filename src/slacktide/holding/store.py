@@ -74,6 +74,7 @@ def happen(
     because: str = "",
     next_check: datetime | None = None,
     organization: str | None = None,
+    sent_to: str | None = None,
     noted: bool = True,
 ) -> None:
     """Let an event happen to an item; with `noted` it stands in its history. Raises IllegalHeldEvent."""
@@ -86,6 +87,7 @@ def happen(
         "more": int(event in (Event.RETRY, Event.SET_ASIDE)) - (item.attempts if event is Event.AGAIN else 0),
         "next_check": next_check,
         "organization": organization,
+        "sent_to": sent_to,
         "noted": noted,
     }
     if connection.execute(_sql["happened"], facts).fetchone() is None:
