@@ -70,8 +70,9 @@ def test_what_follows_from_an_import_fails(site, releaser, work):
     site.arrive(1, imported=True)
     release(releaser)
     sample.run_importer(site.erp)
+    (sent,) = store.list_items(site.control)
     site.arrive(1, 2, organization="NORTH")
-    run_until(releaser, lambda: site.written("NORTH") == ["1", "2"] and site.queue().kind == "stopped")
+    run_until(releaser, lambda: site.written("NORTH") == ["1", "2"] and "LookupError" in site.item(sent).because)
     assert program.sends == ["SOUTH/1/import"]
 
 

@@ -13,7 +13,7 @@ from slacktide.holding.place import Place, set_place
 from slacktide.holding.release import Releaser
 from slacktide.holding.work import NotAccepted
 from slacktide.postgres.connection import connect
-from tests.holding.conftest import WHO, release
+from tests.holding.conftest import WHO, release, run_until
 
 
 @pytest.fixture
@@ -67,6 +67,7 @@ def test_sent_and_not_known(inserted, releaser, monkeypatch):
         raise psycopg.OperationalError
 
     inserted.erp.execute("truncate ledger.request cascade")
+    inserted.control.execute("update slacktide.held_item set accepted = false")
     with monkeypatch.context() as patch:
         patch.setattr(sample.InvoiceWork, "result", unreadable)
         for _ in range(4):
@@ -195,3 +196,73 @@ def test_the_place_gets_another_address(inserted, releaser):
     set_place(inserted.control, Place("erp", inserted.erp_address), **WHO)
     read_later(inserted, releaser)
     assert the_import(inserted).state == "done"
+
+
+class Away(sample.InvoiceWork):
+    """An ERP that loses the first sending, and cannot be asked for a result while it is away."""
+
+    def __init__(self, *, loses=True):
+        self.loses, self.away, self.sends = loses, True, []
+
+    def send(self, connection, *, item):
+        self.sends.append(item.key)
+        if self.loses and len(self.sends) == 1:
+            raise psycopg.OperationalError
+        super().send(connection, item=item)
+
+    def result(self, connection, *, key):
+        if self.away:
+            raise psycopg.OperationalError
+        return super().result(connection, key=key)
+
+
+def put_off(site):
+    """Let the next reading of what was sent be an hour away, as after a long time."""
+    site.control.execute(
+        "update slacktide.held_item set next_check = clock_timestamp() + interval '1 hour' where state = 'sent'"
+    )
+
+
+def test_nothing_overtakes_what_is_not_known(site, releaser, work):
+    """After a downtime, what was sent and may not have arrived is read before anything later is sent."""
+    erp = work(Away())
+    site.arrive(1, imported=True)
+    release(releaser)
+    downtime = site.down()
+    site.arrive(2, imported=True)
+    read_later(site, releaser)
+    put_off(site)
+    erp.away = False
+    site.end(downtime)
+    run_until(releaser, lambda: site.states().count("sent") == 2)
+    assert erp.sends == ["SOUTH/1/import", "SOUTH/1/import", "SOUTH/2/import"]
+
+
+def test_nothing_is_sent_while_it_is_not_known(site, releaser, work):
+    """While it is not known whether one import arrived, nothing of its organization is written; of others it is."""
+    erp = work(Away())
+    site.arrive(1, imported=True)
+    release(releaser)
+    site.arrive(2)
+    site.arrive(1, organization="NORTH")
+    for _ in range(2):
+        put_off(site)
+        store.check_now(site.control, organization="NORTH")
+        site.control.execute("update slacktide.held_queue set next_check = clock_timestamp()")
+        release(releaser)
+        release(releaser, "NORTH")
+    assert (site.written(), site.written("NORTH"), erp.sends) == (["1"], ["1"], ["SOUTH/1/import"])
+
+
+def test_what_was_accepted_keeps_nothing_back(site, releaser, work):
+    """What the ERP has accepted keeps nothing back, though its result cannot be read; why is said with it."""
+    erp = work(Away(loses=False))
+    erp.away = False
+    site.arrive(1, imported=True)
+    release(releaser)
+    erp.away = True
+    site.arrive(2)
+    read_later(site, releaser)
+    assert (site.written(), site.queue().kind, "OperationalError" in the_import(site).because) == (
+        ["1", "2"], "open", True,
+    )  # fmt: skip

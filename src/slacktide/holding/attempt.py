@@ -92,7 +92,7 @@ class Attempt:
         try:
             return self._result(work_named(item.work), item, failed)
         except Exception as error:  # noqa: BLE001 -- whatever it is, the result is not known
-            self._later(item)
+            self._later(item, Event.UNKNOWN, because=f"it cannot be read: {_text(error)}")
             return self._erp_failed(item, error)
 
     def _result(self, work: Work, item: Item, failed: Exception | None) -> Pause | None:
@@ -108,7 +108,7 @@ class Attempt:
         if outcome is Outcome.DONE:
             store.finish(self._connection, item, follow=work.follow(item))
         else:
-            self._later(item)
+            self._later(item, Event.NOT_YET)
         return None
 
     # -- the two steps ----------------------------------------------------------------------------------------------
@@ -205,11 +205,11 @@ class Attempt:
     def _pause(self, times: int, now: datetime) -> timedelta:
         return failure.pause(times, recheck=self._look.recheck(now))
 
-    def _later(self, item: Item) -> None:
+    def _later(self, item: Item, event: Event, *, because: str = "") -> None:
         """Read the result later, the later the longer it has been sent."""
         now = control_now(self._connection)
         pause = failure.reading_pause(now - (item.sent_at or now), recheck=self._look.recheck(now))
-        store.happen(self._connection, item, Event.NOT_YET, next_check=now + pause, noted=False)
+        store.happen(self._connection, item, event, because=because, next_check=now + pause, noted=False)
 
     # -- where it goes ----------------------------------------------------------------------------------------------
 

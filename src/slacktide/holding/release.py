@@ -25,7 +25,9 @@ events:
     first item, for the one that has waited longest.
 11. The ERP is busy with what it accepted before the start: its result is read within the downtime, too; nothing is
     sent.
-12. Something fails that nobody foresaw, a bug: the release of that organization stops, visibly, and the others go on.
+12. It is not known whether an import arrived, and it is read later and later: before anything of its organization is
+    written it is read, or a later import would overtake it.
+13. Something fails that nobody foresaw, a bug: the release of that organization stops, visibly, and the others go on.
 """
 
 from __future__ import annotations
@@ -118,7 +120,7 @@ class Releaser:
         if queue is None:
             return
         begun = control_now(self._connection) if queue.kind != "open" else None
-        pause = self._read_results(organization)
+        pause = self._read_results(organization, unknown=queue.is_due)
         if pause is None and queue.is_due:
             pause = self._write(organization, seconds=_SLICE_SECONDS if queue.kind == "open" else 0.0)
             store.put_back(self._connection, organization=organization)
@@ -126,11 +128,12 @@ class Releaser:
             return  # what stands against the others still does
         self._note(queue, pause, begun)
 
-    def _read_results(self, organization: str) -> Pause | None:
-        for item in store.sent_items(self._connection, organization=organization):
+    def _read_results(self, organization: str, *, unknown: bool) -> Pause | None:
+        """Give what stands against writing: what the ERP has accepted does not, though it cannot be read."""
+        for item in store.sent_items(self._connection, organization=organization, unknown=unknown):
             pause = self._attempt.read_result(item)
             if pause is not None:
-                return pause
+                return None if pause.erp_failed and item.accepted else pause
         return None
 
     def _write(self, organization: str, *, seconds: float) -> Pause | None:

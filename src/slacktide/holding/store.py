@@ -117,9 +117,10 @@ def put_back(connection: psycopg.Connection[Any], *, organization: str) -> None:
     connection.execute(_sql["put_back"], {"organization": organization})
 
 
-def sent_items(connection: psycopg.Connection[Any], *, organization: str) -> list[Item]:
-    """Give the items of an organization whose result is to be read now."""
-    return [_item(row) for row in connection.execute(_sql["sent"], {"organization": organization})]
+def sent_items(connection: psycopg.Connection[Any], *, organization: str, unknown: bool) -> list[Item]:
+    """Give what was sent of an organization and is read now; with `unknown` all that may not have arrived."""
+    rows = connection.execute(_sql["sent"], {"organization": organization, "unknown": unknown})
+    return list(map(_item, rows))
 
 
 def item_of(connection: psycopg.Connection[Any], *, id: str) -> Item:  # noqa: A002 -- the word of the interface
