@@ -266,3 +266,23 @@ def test_what_was_accepted_keeps_nothing_back(site, releaser, work):
     assert (site.written(), site.queue().kind, "OperationalError" in the_import(site).because) == (
         ["1", "2"], "open", True,
     )  # fmt: skip
+
+
+def test_off_in_its_downtime(site, releaser, work):
+    """An ERP that is off during its downtime, with a result to be read, delays nothing behind the end."""
+    erp = work(Away())
+    site.arrive(1, imported=True)
+    release(releaser)
+    downtime = site.down()
+    site.arrive(2)
+    for _ in range(4):
+        read_later(site, releaser)
+    assert (site.queue().kind, site.queue().failures) == ("hold", 0)
+    for _ in range(4):
+        site.control.execute("update slacktide.held_item set next_check = clock_timestamp() where state = 'sent'")
+        release(releaser)
+    assert site.queue().kind == "hold"
+    erp.away = False
+    site.end(downtime)
+    assert store.due(site.control) == ["SOUTH"]
+    run_until(releaser, lambda: site.written() == ["1", "2"])

@@ -92,8 +92,7 @@ class Attempt:
         try:
             return self._result(work_named(item.work), item, failed)
         except Exception as error:  # noqa: BLE001 -- whatever it is, the result is not known
-            self._later(item, Event.UNKNOWN, because=f"it cannot be read: {_text(error)}")
-            return self._erp_failed(item, error)
+            return self._unknown(item, error)
 
     def _result(self, work: Work, item: Item, failed: Exception | None) -> Pause | None:
         place = (
@@ -169,6 +168,18 @@ class Attempt:
             # Where a predecessor wrote it meanwhile, the next attempt notes it.
             return Pause() if there else self._item_failed(item, _text(error))
         return self._erp_failed(item, error) if kind is Kind.ERP else self._soon(item, _text(error))
+
+    def _unknown(self, item: Item, error: Exception) -> Pause:
+        """Read it later; in a downtime, when the ERP may be off, that holds what comes next, and nothing has failed."""
+        self._later(item, Event.UNKNOWN, because=f"it cannot be read: {_text(error)}")
+        failed = self._erp_failed(item, error)
+        try:
+            self._look.require(organization=item.organization, step=item.step)
+        except HeldBack as held:
+            return self._held(held)
+        except (LeftBehind, ScheduleInChange):
+            return failed
+        return failed
 
     def _held(self, error: HeldBack) -> Pause:
         decision = error.decision

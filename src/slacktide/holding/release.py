@@ -24,7 +24,8 @@ events:
 10. Many organizations wait for a site's downtime to end: a queue is left after a moment, one that was held after its
     first item, for the one that has waited longest.
 11. The ERP is busy with what it accepted before the start: its result is read within the downtime, too; nothing is
-    sent.
+    sent. The ERP is off then, and the reading fails: what stands against writing is still the downtime, or its end
+    would wake nothing.
 12. It is not known whether an import arrived, and it is read later and later: before anything of its organization is
     written it is read, or a later import would overtake it.
 13. Something fails that nobody foresaw, a bug: the release of that organization stops, visibly, and the others go on.
@@ -124,7 +125,7 @@ class Releaser:
         if pause is None and queue.is_due:
             pause = self._write(organization, seconds=_SLICE_SECONDS if queue.kind == "open" else 0.0)
             store.put_back(self._connection, organization=organization)
-        elif pause is None or pause.kind == "open":
+        elif pause is None or pause.kind == "open" or not queue.is_due:
             return  # what stands against the others still does
         self._note(queue, pause, begun)
 
