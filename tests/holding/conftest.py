@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 
 from slacktide.control.downtime import Wish, change_downtime, end_downtime, schedule_downtime
 from slacktide.control.organization import add_organization
-from slacktide.holding import sample, store
+from slacktide.holding import attempt, sample, store
 from slacktide.holding.place import Place, set_place
 from slacktide.holding.release import Releaser
 from slacktide.postgres.connection import connect
@@ -106,3 +107,21 @@ def releaser(site):
         releaser = Releaser(connection)
         yield releaser
         releaser.close()
+
+
+def run_until(releaser, holds, *, seconds=30.0):
+    """Let a releaser run by itself until something holds."""
+    begun = time.monotonic()
+    releaser.run(ended=lambda: holds() or time.monotonic() - begun > seconds)
+    assert holds()
+
+
+@pytest.fixture
+def work(monkeypatch):
+    """Give a function by which a program of the test's own does the work instead of the sample's."""
+
+    def use(program):
+        monkeypatch.setattr(attempt, "work_named", lambda _: program)
+        return program
+
+    return use

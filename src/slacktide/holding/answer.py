@@ -73,7 +73,7 @@ def _standing(
 ) -> tuple[str | None, datetime | None, datetime | None]:
     """Give why it is not done, until when, and when it is looked at next."""
     if item.state is State.SENT:
-        return _SENT, None, item.next_check
+        return f"{_SENT}: {item.because}" if item.because else _SENT, None, item.next_check
     if item.state not in (State.WAITING, State.RUNNING):
         return item.because or None, None, None
     if decision is not None and decision.decision == "hold":

@@ -22,7 +22,7 @@ from slacktide.holding.look import HeldBack, LeftBehind, Look, ScheduleInChange
 from slacktide.holding.passage import open_place, passage
 from slacktide.holding.place import Place, address_of
 from slacktide.holding.state import Event, IllegalHeldEvent, State
-from slacktide.holding.wording import because, waiting
+from slacktide.holding.wording import because, storable, waiting
 from slacktide.holding.work import NotAccepted, Outcome, Work, work_named
 from slacktide.postgres.connection import shown
 
@@ -84,23 +84,30 @@ class Attempt:
         except Exception as error:  # noqa: BLE001 -- a bug of the program is a failure of its item
             return self._failed(item, error)
 
-    def read_result(self, item: Item) -> Pause | None:
-        """Read what became of an import that was sent; not to know it uses up no retry."""
+    def read_result(self, item: Item, *, failed: Exception | None = None) -> Pause | None:
+        """Read what became of an import that was sent; not to know it uses up no retry.
+
+        `failed` is what the sending failed with, in case it never arrived.
+        """
         try:
-            work = work_named(item.work)
-            result = work.result(self._place(work, item, use="result"), key=item.key)
+            return self._result(work_named(item.work), item, failed)
         except Exception as error:  # noqa: BLE001 -- whatever it is, the result is not known
-            self._later(item)
-            return self._erp_failed(item, error)
-        if result.outcome is Outcome.DONE:
+            return self._unknown(item, error)
+
+    def _result(self, work: Work, item: Item, failed: Exception | None) -> Pause | None:
+        place = (
+            self._place(work, item, use="result") if item.sent_to is None else self._connected(item.sent_to, "result")
+        )
+        result = work.result(place, key=item.key)
+        outcome = Outcome(result.outcome)
+        if outcome is Outcome.FAILED:
+            return self._item_failed(item, storable(result.reason))
+        if outcome is Outcome.ABSENT:
+            return self._not_arrived(item, failed)
+        if outcome is Outcome.DONE:
             store.finish(self._connection, item, follow=work.follow(item))
-        elif result.outcome is Outcome.ABSENT:
-            store.happen(self._connection, item, Event.NOT_ACCEPTED, because="the ERP never got it")
-            return Pause()  # it is the first of those that wait again
-        elif result.outcome is Outcome.PENDING:
-            self._later(item)
         else:
-            return self._item_failed(item, result.reason)
+            self._later(item, Event.NOT_YET)
         return None
 
     # -- the two steps ----------------------------------------------------------------------------------------------
@@ -117,10 +124,9 @@ class Attempt:
     def _import(self, work: Work, item: Item) -> Pause | None:
         place, outside = (self._place(work, item, use=use) for use in ("write", "result"))
         with passage(place, look=self._look, organization=item.organization, step=item.step, judged_at_commit=False):
-            self._require_home(item, place)
-            now = control_now(self._connection)
-            store.happen(self._connection, item, Event.SEND, next_check=now)
-            sent = msgspec.structs.replace(item, state=State.SENT, sent_at=now)
+            address, now = self._require_home(item, place), control_now(self._connection)
+            store.happen(self._connection, item, Event.SEND, next_check=now, sent_to=address)
+            sent = msgspec.structs.replace(item, state=State.SENT, sent_at=now, sent_to=address)
             try:
                 work.send(outside, item=sent)
             except Exception as error:  # noqa: BLE001 -- whatever it is, it may have arrived
@@ -128,15 +134,22 @@ class Attempt:
         return self.read_result(sent)
 
     def _not_sent(self, item: Item, error: Exception) -> Pause | None:
-        """Tell a refusal, after which it may be sent again, from an outcome that is not known."""
-        sure = isinstance(error, NotAccepted | psycopg.Error)
-        kind = _kind(error) if sure else Kind.ERP
-        if kind is Kind.ITEM:
+        """Tell a refusal, after which it may be sent again, from an outcome that is not known and is read first.
+
+        An SQL error is none: what was sent may have arrived before it, at a web service for one.
+        """
+        if isinstance(error, NotAccepted):
             return self._item_failed(item, _text(error))
-        if kind is Kind.ERP:  # it may have arrived; its result is read first
-            return self._erp_failed(item, error)
-        store.happen(self._connection, item, Event.NOT_ACCEPTED, because=_text(error))
-        return self._soon(item, _text(error))
+        kind = _kind(error) if isinstance(error, psycopg.Error) else Kind.ERP
+        return self._erp_failed(item, error) if kind is Kind.ERP else self.read_result(item, failed=error)
+
+    def _not_arrived(self, item: Item, failed: Exception | None) -> Pause | None:
+        """Let what never arrived be sent again, as the first of those that wait; bad data uses up a retry."""
+        if failed is not None and _kind(failed) is Kind.ITEM:
+            return self._item_failed(item, _text(failed))
+        reason = "the ERP never got it" if failed is None else _text(failed)
+        store.happen(self._connection, item, Event.NOT_ACCEPTED, because=reason)
+        return Pause() if failed is None else self._soon(item, reason)
 
     # -- what follows from a failure --------------------------------------------------------------------------------
 
@@ -155,6 +168,18 @@ class Attempt:
             # Where a predecessor wrote it meanwhile, the next attempt notes it.
             return Pause() if there else self._item_failed(item, _text(error))
         return self._erp_failed(item, error) if kind is Kind.ERP else self._soon(item, _text(error))
+
+    def _unknown(self, item: Item, error: Exception) -> Pause:
+        """Read it later; in a downtime, when the ERP may be off, that holds what comes next, and nothing has failed."""
+        self._later(item, Event.UNKNOWN, because=f"it cannot be read: {_text(error)}")
+        failed = self._erp_failed(item, error)
+        try:
+            self._look.require(organization=item.organization, step=item.step)
+        except HeldBack as held:
+            return self._held(held)
+        except (LeftBehind, ScheduleInChange):
+            return failed
+        return failed
 
     def _held(self, error: HeldBack) -> Pause:
         decision = error.decision
@@ -191,11 +216,11 @@ class Attempt:
     def _pause(self, times: int, now: datetime) -> timedelta:
         return failure.pause(times, recheck=self._look.recheck(now))
 
-    def _later(self, item: Item) -> None:
+    def _later(self, item: Item, event: Event, *, because: str = "") -> None:
         """Read the result later, the later the longer it has been sent."""
         now = control_now(self._connection)
         pause = failure.reading_pause(now - (item.sent_at or now), recheck=self._look.recheck(now))
-        store.happen(self._connection, item, Event.NOT_YET, next_check=now + pause, noted=False)
+        store.happen(self._connection, item, event, because=because, next_check=now + pause, noted=False)
 
     # -- where it goes ----------------------------------------------------------------------------------------------
 
@@ -209,19 +234,24 @@ class Attempt:
             self._looked = True
         home = self._look.home(item.organization)
         address = address_of(self._places, organization=item.organization, home=home)
+        place = self._connected(address, use)
+        if home is not None and home.side == "target" and not work.takes(place):
+            raise NotTaken(organization=item.organization, lives_at=shown(address))
+        return place
+
+    def _connected(self, address: str, use: str) -> psycopg.Connection[TupleRow]:
         key = (address, use)
         if key not in self._open or self._open[key].closed:
             self._open[key] = open_place(address, name=f"held work ({use})")
-        if home is not None and home.side == "target" and not work.takes(self._open[key]):
-            raise NotTaken(organization=item.organization, lives_at=shown(address))
         return self._open[key]
 
-    def _require_home(self, item: Item, place: psycopg.Connection[TupleRow]) -> None:
-        """Go on where this is still the place, as of the look under its lock. Raises HomeChanged."""
+    def _require_home(self, item: Item, place: psycopg.Connection[TupleRow]) -> str:
+        """Give this place's address where it is still the one, as of the look under its lock. Raises HomeChanged."""
         home = self._look.home(item.organization)
         address = address_of(self._places, organization=item.organization, home=home)
         if self._open.get((address, "write")) is not place:
             raise HomeChanged(organization=item.organization)
+        return address
 
     def _has_left(self, item: Item) -> bool:
         """Tell whether the control database knows, too, that the organization has moved and cannot be written."""
@@ -246,4 +276,4 @@ def _kind(error: Exception) -> Kind:
 
 
 def _text(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
+    return storable(str(error)) or type(error).__name__

@@ -14,24 +14,24 @@ select code, %(step)s, %(work)s, %(key)s, %(payload)s::jsonb, %(due_on)s::date, 
 from slacktide.organization where code = %(organization)s
 on conflict (key) do nothing
 returning id, organization, step, work, key, payload, state, since, because, attempts, next_check, sent_at, ended_at,
-    due_on, discount_until
+    due_on, discount_until, sent_to, accepted
 
 -- name: by_key
 -- The item of a key.
 select id, organization, step, work, key, payload, state, since, because, attempts, next_check, sent_at, ended_at,
-    due_on, discount_until
+    due_on, discount_until, sent_to, accepted
 from slacktide.held_item where key = %(key)s
 
 -- name: one
 -- One item.
 select id, organization, step, work, key, payload, state, since, because, attempts, next_check, sent_at, ended_at,
-    due_on, discount_until
+    due_on, discount_until, sent_to, accepted
 from slacktide.held_item where id = %(id)s
 
 -- name: list
 -- What is not done, in the order of arrival.
 select id, organization, step, work, key, payload, state, since, because, attempts, next_check, sent_at, ended_at,
-    due_on, discount_until
+    due_on, discount_until, sent_to, accepted
 from slacktide.held_item
 where state <> 'done' and (%(organization)s::text is null or organization = %(organization)s)
 order by id
@@ -46,6 +46,8 @@ with changed as (
         attempts = attempts + %(more)s,
         next_check = %(next_check)s::timestamptz,
         sent_at = case %(after)s::text when 'sent' then coalesce(sent_at, clock_timestamp()) when 'waiting' then null else sent_at end,
+        sent_to = coalesce(%(sent_to)s::text, sent_to),
+        accepted = case %(event)s when 'not yet' then true when 'send' then false else accepted end,
         ended_at = case when %(after)s::text in ('done', 'failed', 'refused') then clock_timestamp() end
     where id = %(id)s and state = %(before)s
     returning id, organization
@@ -64,19 +66,21 @@ with next as (
 )
 update slacktide.held_item i set state = 'running' from next where i.id = next.id
 returning i.id, organization, step, work, key, payload, state, since, because, attempts, next_check, sent_at, ended_at,
-    due_on, discount_until
+    due_on, discount_until, sent_to, accepted
 
 -- name: put_back
 -- What was taken and not begun, or whose worker is gone, waits again.
 update slacktide.held_item set state = 'waiting' where organization = %(organization)s and state = 'running'
 
 -- name: sent
--- The items of an organization whose result is to be read, those sent first before.
+-- The items of an organization whose result is to be read: those of which it is not known whether they arrived come
+-- first, and before anything is written (`unknown`) all of these.
 select id, organization, step, work, key, payload, state, since, because, attempts, next_check, sent_at, ended_at,
-    due_on, discount_until
+    due_on, discount_until, sent_to, accepted
 from slacktide.held_item
-where organization = %(organization)s and state = 'sent' and next_check <= clock_timestamp()
-order by id
+where organization = %(organization)s and state = 'sent'
+  and (next_check <= clock_timestamp() or %(unknown)s and not accepted)
+order by accepted, next_check, id
 
 -- name: queue
 -- The queue of an organization.
@@ -177,6 +181,10 @@ select name, address, organization from slacktide.held_place order by name
 -- Add a database that held work goes to, or give it another address or organization.
 insert into slacktide.held_place (name, address, organization) values (%(name)s, %(address)s, %(organization)s)
 on conflict (name) do update set address = excluded.address, organization = excluded.organization
+
+-- name: move_sent
+-- What was sent to a place is read there by the place's new address.
+update slacktide.held_item set sent_to = %(after)s where sent_to = %(before)s and state <> 'done'
 
 -- name: note_job_held
 -- Note that a job of somebody's own queue was held; give how often by now.

@@ -30,7 +30,10 @@ class Arrival(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Item(msgspec.Struct, frozen=True, kw_only=True):
-    """Held work as it is kept. `since` is its arrival, `next_check` when its result is read next."""
+    """Held work as it is kept. `since` is its arrival, `next_check` when its result is read next.
+
+    `sent_to` is the address that it was sent to last, by reference; `accepted` is whether the ERP said that it has it.
+    """
 
     id: int
     organization: str
@@ -47,6 +50,8 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
     ended_at: datetime | None
     due_on: date | None
     discount_until: date | None
+    sent_to: str | None
+    accepted: bool
 
 
 class Queue(msgspec.Struct, frozen=True, kw_only=True):

@@ -112,7 +112,12 @@ class Look:
         return self._schedule.recheck.at(now) if self._schedule is not None else _RECHECK
 
     def home(self, organization: str) -> Side | None:
-        """Give the side where an organization lives, as of the last look; None for one that has no sides."""
+        """Give the side where an organization lives, as of the last look; None for one that has no sides.
+
+        Where nothing was read yet it is read now. Raises ScheduleInChange.
+        """
+        if self._schedule is None:
+            self.read()
         own = sorted((side for side in self._sides if side.organization == organization), key=lambda side: side.side)
         return next((side for side in own if side.state != "reference only"), own[0] if own else None)
 

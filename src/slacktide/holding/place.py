@@ -65,6 +65,8 @@ def set_place(connection: psycopg.Connection[Any], place: Place, *, who: str, re
             if other.organization == place.organization and other.name != place.name:
                 raise PlaceTaken(whose=_whose(place), name=other.name)
         connection.execute(_sql["set_place"], msgspec.structs.asdict(place))
+        if before is not None:
+            connection.execute(_sql["move_sent"], {"before": before.address, "after": place.address})
         subject = f"place {place.name}"
         record_audit(connection, who=who, what="place", object=subject, before=before, after=place, reason=reason)
 

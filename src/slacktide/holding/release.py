@@ -24,11 +24,16 @@ events:
 10. Many organizations wait for a site's downtime to end: a queue is left after a moment, one that was held after its
     first item, for the one that has waited longest.
 11. The ERP is busy with what it accepted before the start: its result is read within the downtime, too; nothing is
-    sent.
+    sent. The ERP is off then, and the reading fails: what stands against writing is still the downtime, or its end
+    would wake nothing.
+12. It is not known whether an import arrived, and it is read later and later: before anything of its organization is
+    written it is read, or a later import would overtake it.
+13. Something fails that nobody foresaw, a bug: the release of that organization stops, visibly, and the others go on.
 """
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
@@ -42,6 +47,7 @@ from slacktide.holding import failure, place, store
 from slacktide.holding.attempt import Attempt, Pause
 from slacktide.holding.item import Queue
 from slacktide.holding.look import Look
+from slacktide.holding.wording import storable
 
 _AT_ONCE = 16
 _SLICE_SECONDS = 0.1
@@ -66,7 +72,7 @@ class Releaser:
         """Release until `ended` says so. Raises psycopg.OperationalError where the control database is lost."""
         try:
             while not ended():
-                if not any(self.release(organization) for organization in store.due(self._connection)):
+                if not any(self._released(organization) for organization in store.due(self._connection)):
                     self._wait(ended)
         finally:
             self.close()
@@ -89,6 +95,17 @@ class Releaser:
                 store.disown(connection, organization=organization)
         return True
 
+    def _released(self, organization: str) -> bool:
+        """Release, and let what nobody foresaw stop this organization alone; the next one's turn has come then."""
+        try:
+            return self.release(organization)
+        except Exception as error:
+            if self._connection.closed:
+                raise
+            traceback.print_exc()
+            self._stop(organization, error)
+            return False
+
     def _wait(self, ended: Callable[[], bool]) -> None:
         """Wait until something may be due, or until somebody says that something has changed."""
         seconds = store.pause_seconds(self._connection)
@@ -104,19 +121,20 @@ class Releaser:
         if queue is None:
             return
         begun = control_now(self._connection) if queue.kind != "open" else None
-        pause = self._read_results(organization)
+        pause = self._read_results(organization, unknown=queue.is_due)
         if pause is None and queue.is_due:
             pause = self._write(organization, seconds=_SLICE_SECONDS if queue.kind == "open" else 0.0)
             store.put_back(self._connection, organization=organization)
-        elif pause is None or pause.kind == "open":
+        elif pause is None or pause.kind == "open" or not queue.is_due:
             return  # what stands against the others still does
         self._note(queue, pause, begun)
 
-    def _read_results(self, organization: str) -> Pause | None:
-        for item in store.sent_items(self._connection, organization=organization):
+    def _read_results(self, organization: str, *, unknown: bool) -> Pause | None:
+        """Give what stands against writing: what the ERP has accepted does not, though it cannot be read."""
+        for item in store.sent_items(self._connection, organization=organization, unknown=unknown):
             pause = self._attempt.read_result(item)
             if pause is not None:
-                return pause
+                return None if pause.erp_failed and item.accepted else pause
         return None
 
     def _write(self, organization: str, *, seconds: float) -> Pause | None:
@@ -155,6 +173,19 @@ class Releaser:
         del facts["erp_failed"]
         store.looked(
             self._connection, organization=queue.organization, failures=failures, seen=self._look.count, **facts
+        )
+
+    def _stop(self, organization: str, error: Exception) -> None:
+        """Say that the release of an organization fails by itself, and try again later and later."""
+        queue = store.queue_of(self._connection, organization=organization)
+        failures, now = queue.failures + 1 if queue else 1, control_now(self._connection)
+        store.looked(
+            self._connection,
+            organization=organization,
+            kind="stopped",
+            because=f"the release itself fails: {storable(repr(error))}",
+            next_check=now + failure.pause(failures, recheck=self._look.recheck(now)),
+            failures=failures,
         )
 
     def _busy(self, pause: Pause, failures: int) -> Pause:

@@ -33,6 +33,7 @@ class Event(StrEnum):
     SET_ASIDE = "set aside"
     REFUSE = "refuse"
     NOT_YET = "not yet"
+    UNKNOWN = "unknown"
     NOT_ACCEPTED = "not accepted"
     REASSIGN = "reassign"
     AGAIN = "again"
@@ -59,7 +60,8 @@ TRANSITIONS: dict[tuple[State, Event], tuple[State, str]] = {
     (State.RUNNING, Event.SET_ASIDE): (State.FAILED, _ASIDE),
     (State.RUNNING, Event.REFUSE): (State.REFUSED, _REFUSED),
     (State.SENT, Event.FINISH): (State.DONE, _DONE),
-    (State.SENT, Event.NOT_YET): (State.SENT, _SENT),
+    (State.SENT, Event.NOT_YET): (State.SENT, "The ERP has accepted it; its result is to be read."),
+    (State.SENT, Event.UNKNOWN): (State.SENT, _SENT),
     (State.SENT, Event.NOT_ACCEPTED): (State.WAITING, "It never arrived, so it may be sent again."),
     (State.SENT, Event.RETRY): (State.WAITING, _RETRY),
     (State.SENT, Event.SET_ASIDE): (State.FAILED, _ASIDE),

@@ -74,6 +74,7 @@ def happen(
     because: str = "",
     next_check: datetime | None = None,
     organization: str | None = None,
+    sent_to: str | None = None,
     noted: bool = True,
 ) -> None:
     """Let an event happen to an item; with `noted` it stands in its history. Raises IllegalHeldEvent."""
@@ -86,6 +87,7 @@ def happen(
         "more": int(event in (Event.RETRY, Event.SET_ASIDE)) - (item.attempts if event is Event.AGAIN else 0),
         "next_check": next_check,
         "organization": organization,
+        "sent_to": sent_to,
         "noted": noted,
     }
     if connection.execute(_sql["happened"], facts).fetchone() is None:
@@ -115,9 +117,10 @@ def put_back(connection: psycopg.Connection[Any], *, organization: str) -> None:
     connection.execute(_sql["put_back"], {"organization": organization})
 
 
-def sent_items(connection: psycopg.Connection[Any], *, organization: str) -> list[Item]:
-    """Give the items of an organization whose result is to be read now."""
-    return [_item(row) for row in connection.execute(_sql["sent"], {"organization": organization})]
+def sent_items(connection: psycopg.Connection[Any], *, organization: str, unknown: bool) -> list[Item]:
+    """Give what was sent of an organization and is read now; with `unknown` all that may not have arrived."""
+    rows = connection.execute(_sql["sent"], {"organization": organization, "unknown": unknown})
+    return list(map(_item, rows))
 
 
 def item_of(connection: psycopg.Connection[Any], *, id: str) -> Item:  # noqa: A002 -- the word of the interface

@@ -22,3 +22,8 @@ def waiting(decision: Decision, *, next_check: datetime) -> str:
     """Say the state of held work in full: why, until when, and when it is looked at next."""
     until = f"until {format_instant(decision.until)}" if decision.until else "without a known end"
     return f"waiting: {because(decision)} {until}, next check at {format_instant(next_check)}"
+
+
+def storable(text: str) -> str:
+    """Give a text of others as one line that a database takes: without what has no place in UTF-8, or in a text."""
+    return " ".join(text.replace("\0", " ").encode(errors="replace").decode().split())
