@@ -132,3 +132,27 @@ def test_gone_on_from_there(moving):
     with pytest.raises(withdraw.TooLate, match="lives at a third place"):
         withdraw.withdraw(moving.control, move=moving.move)
     assert found(moving) == ("open", State.REFERENCE_ONLY)
+
+
+def test_judged_while_it_is_noted(moving, monkeypatch):
+    """Between its verdict and the note of it nobody begins to judge anew: the writer may be gone before the note."""
+    note, second = withdraw._note, Judge(moving)  # noqa: SLF001 -- the moment before it is noted
+    waits = "select 1 from pg_stat_activity where pid = %s and wait_event_type = 'Lock'"
+
+    def late(*given, **named):
+        monkeypatch.setattr(withdraw, "_note", note)
+        second.start()
+        pid = second.control.info.backend_pid
+        until(
+            lambda: moving.source.execute(waits, [pid]).fetchall() or moving.target.execute(TRYING).fetchall(),
+            what="it",
+        )
+        note(*given, **named)
+
+    monkeypatch.setattr(withdraw, "_note", late)
+    with a_writer(moving) as clerk:
+        with pytest.raises(withdraw.TooLate):
+            withdraw.withdraw(moving.control, move=moving.move)
+        clerk.rollback()
+    second.join()
+    assert found(moving) == ("open", State.OPEN)
