@@ -73,6 +73,7 @@ def _note_known(back: Move, options: Acting) -> None:
 
 def _run(connection: _Connection, back: Move, options: Acting) -> None:
     with connection.transaction():
+        Record(connection, move_id=back.move_id, move=back.name).lock_move()
         journal = Journal(connection, move_id=back.move_id)
         for process in PROCESSES:
             journal.want(process, running=True)

@@ -109,12 +109,14 @@ def start(
         refuse_in_down_time(connection, move)
         with reachable(move.source, move.target):
             ensure_prepared(connection, move=move, who=options.who)
-        set_fact(connection, move=move, name="allow_absent", value=allow_absent)
-        journal = Journal(connection, move_id=move.move_id)
-        for each in wanted:
-            journal.want(each, running=True)
-        record_audit(connection, who=options.who, what="move processes start", object=name,
-                     after={"processes": list(wanted)}, reason=options.reason or "")  # fmt: skip
+        with connection.transaction():
+            refuse_in_down_time(connection, move)
+            set_fact(connection, move=move, name="allow_absent", value=allow_absent)
+            journal = Journal(connection, move_id=move.move_id)
+            for each in wanted:
+                journal.want(each, running=True)
+            record_audit(connection, who=options.who, what="move processes start", object=name,
+                         after={"processes": list(wanted)}, reason=options.reason or "")  # fmt: skip
         return options.say(
             {"move": name, "wanted": list(wanted)},
             f"{name}: {', '.join(wanted)} wanted; watch with `slacktide move status {name} --watch`",
@@ -150,11 +152,16 @@ def _await_stopped(connection: psycopg.Connection[TupleRow], move: Move, process
 
 
 def refuse_in_down_time(connection: psycopg.Connection[TupleRow], move: Move) -> None:
-    """Refuse what the down time does by itself, while it runs and once it has opened. Raises DownTimeRuns."""
+    """Refuse what the down time does by itself, while it runs and once it has opened, and what `clean` takes away.
+
+    In a transaction neither begins before it ends. Raises DownTimeRuns, TakenAway.
+    """
     from slacktide.cutover.attempt import OVER, State  # noqa: PLC0415 -- only a start needs it
     from slacktide.cutover.record import Record  # noqa: PLC0415 -- only a start needs it
 
-    last = Record(connection, move_id=move.move_id, move=move.name).last()
+    record = Record(connection, move_id=move.move_id, move=move.name)
+    record.lock_move()
+    last = record.last()
     if last is not None and State(last.state) not in OVER:
         raise DownTimeRuns(move=move.name)
 

@@ -13,7 +13,7 @@ order by p.move_id, p.attempt
 -- name: moves
 -- The moves that may still have a down time: their property, and when they were made.
 select m.name, coalesce(m.organization, m.property), m.created_at from slacktide.move m
-where m.state not in ('open', 'clean') order by m.move_id
+where m.state not in ('open', 'cleaning', 'clean') order by m.move_id
 
 -- name: told
 -- Note that a milestone is told, unless it was; whoever is second waits for the first one's commit.

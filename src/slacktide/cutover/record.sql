@@ -5,8 +5,8 @@ select attempt, downtime_id, business_date, open_by, waived, gos, who, reason, s
 from slacktide.procedure where move_id = %(move_id)s order by attempt desc limit 1
 
 -- name: lock_move
--- Let nobody else begin an attempt of this move until we commit.
-select 1 from slacktide.move where move_id = %(move_id)s for no key update
+-- The state of a move; let nobody else begin an attempt of it until we commit.
+select state from slacktide.move where move_id = %(move_id)s for no key update
 
 -- name: begin
 -- Write down a new attempt.
