@@ -49,7 +49,8 @@ for update
 -- name: set_state
 -- Note the state of an attempt.
 update slacktide.procedure set state = %(state)s, error = %(error)s,
-    state_since = case when state = %(state)s then state_since else clock_timestamp() end,
+    state_since = case when state = %(state)s and error is not distinct from %(error)s then state_since
+        else clock_timestamp() end,
     opened_at = case when %(state)s = 'open' then clock_timestamp() else opened_at end
 where move_id = %(move_id)s and attempt = %(attempt)s
 
