@@ -11,6 +11,7 @@ from importlib import resources
 
 import pytest
 
+from slacktide.control.downtime import end_downtime
 from slacktide.control.setting import control_now
 from slacktide.cutover import milestone
 from slacktide.cutover.attempt import Event
@@ -124,6 +125,46 @@ def test_given_up(night):
     night.record.happen(Event.CLEAR)
     night.begin()
     assert night.told() == ["closing"]
+
+
+def test_given_up_when_it_was_open(night):
+    """Open, told, and given up all the same: that is told too, and nothing between the two; kept open, nothing is."""
+    night.downtime = night.site.down(users="out")  # which has begun
+    night.begin()
+    night.told()
+    night.record.happen(Event.HAND_OVER)
+    end_downtime(night.site.connection, id=night.downtime, who="ada", reason="open")
+    night.record.happen(Event.OPEN)
+    assert night.told() == ["open"]
+    night.record.happen(Event.WITHDRAW)
+    assert night.told() == []
+    night.record.happen(Event.KEEP)
+    assert night.told() == []
+    night.record.happen(Event.WITHDRAW)
+    night.record.happen(Event.ABANDON)
+    assert night.told() == []
+    night.site.connection.execute("update slacktide.procedure set source_opened_at = clock_timestamp()")
+    assert night.told() == ["abandoned"]
+    night.record.happen(Event.CLEAR)
+    assert night.told() == []
+
+
+def test_the_hand_over_fails(night, mailbox, postman):
+    """A hand over that failed is told, each time that it does: nobody can write, and nobody goes on by himself."""
+    night.begin()
+    night.record.happen(Event.HAND_OVER)
+    assert night.told() == ["scheduled", "closing"]
+    for _ in range(2):
+        night.record.happen(Event.FAIL, error="Failing row contains (Mrs Guest)")
+        assert night.told() == ["failed"]
+        assert night.told() == []
+        night.record.happen(Event.RESUME)
+        assert night.told() == []
+    night.record.happen(Event.OPEN)
+    assert night.told() == ["open"]
+    send_all(postman)
+    told = [mail["text"] for mail in mailbox.to("ada@example.com") if "FAILED" in mail["Subject"]]
+    assert ["it can be resumed, but not abandoned" in text for text in told] == [True, True]
 
 
 def test_the_planned_end_passes(night):

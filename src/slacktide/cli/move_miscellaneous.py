@@ -80,8 +80,10 @@ def _begin(connection: psycopg.Connection[TupleRow], move: Move, options: Acting
         if findings.errors:
             raise PlanError(file=move.plan_file, errors=list(findings.errors))
     with connection.transaction():
-        if Record(connection, move_id=move.move_id, move=move.name).lock() is not State.OPEN:  # given up meanwhile
+        record = Record(connection, move_id=move.move_id, move=move.name)
+        if record.lock() is not State.OPEN:  # given up meanwhile
             raise NotOpenYet(move=move.name)
+        record.lock_move()
         set_fact(connection, move=move, name=MISCELLANEOUS, value={"who": options.who})
         Journal(connection, move_id=move.move_id).want(MISCELLANEOUS, running=True)
         record_audit(connection, who=options.who, what="move miscellaneous", object=move.name,

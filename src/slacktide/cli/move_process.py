@@ -154,22 +154,24 @@ def _await_stopped(connection: psycopg.Connection[TupleRow], move: Move, process
 
 
 def refuse_in_down_time(connection: psycopg.Connection[TupleRow], move: Move) -> None:
-    """Refuse what the down time does by itself, while it runs and once it has opened. Raises DownTimeRuns."""
+    """Refuse what the down time does by itself, while it runs and once it has opened, and what `clean` takes away.
+
+    In a transaction neither begins before it ends. Raises DownTimeRuns, TakenAway.
+    """
     from slacktide.cutover.attempt import OVER, State  # noqa: PLC0415 -- only a start needs it
     from slacktide.cutover.record import Record  # noqa: PLC0415 -- only a start needs it
 
-    last = Record(connection, move_id=move.move_id, move=move.name).last()
+    record = Record(connection, move_id=move.move_id, move=move.name)
+    record.lock_move()
+    last = record.last()
     if last is not None and State(last.state) not in OVER:
         raise DownTimeRuns(move=move.name)
 
 
 @contextlib.contextmanager
 def not_in_down_time(connection: psycopg.Connection[TupleRow], move: Move) -> Iterator[None]:
-    """One transaction, during which no down time of the move begins. Raises DownTimeRuns."""
-    from slacktide.cutover.record import Record  # noqa: PLC0415 -- only a start needs it
-
+    """One transaction, during which no down time of the move begins. Raises DownTimeRuns, TakenAway."""
     with connection.transaction():
-        Record(connection, move_id=move.move_id, move=move.name).lock_move()
         refuse_in_down_time(connection, move)
         yield
 

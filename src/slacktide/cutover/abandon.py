@@ -83,7 +83,7 @@ def decide(control: _Connection, *, move: Move, who: str, reason: str) -> bool:
 
     From here on every worker carries it on; whoever still did a step is cut off from the control database.
 
-    Raises TooLate, NotStarted, ReasonMissing.
+    Raises TooLate, TakenAway, NotStarted, ReasonMissing.
     """
     require_reason(reason, what=f"slacktide move downtime abandon {move.name} --yes {move.organization}")
     record = Record(control, move_id=move.move_id, move=move.name)

@@ -7,8 +7,14 @@ The events:
    never released, for then both sides would be open.
 3. The watch period is not over: nothing is taken away (`watch`).
 4. Another move needs the guard of one of the databases: it stays there. The database itself is asked, not a list.
-5. The command is killed here: everything can be taken away twice.
+5. The command is killed here: *cleaning* was written down before, everything can be taken away twice, and whoever asks
+   for it again goes on. Until then nobody does anything else with the move (`Record.lock_move`).
 6. Something is there still, whatever the reason: the proof names it, and the move is not said to be clean.
+7. It is given up, taken back or started at this moment: *cleaning* is written down with the attempt's and the move's
+   row locked, if all stands as it was looked at; who is first is first.
+8. One of its processes has a batch in hand: whoever cleans owns all that could run, and waits until its owner is gone.
+9. Whoever cleans is held up and has lost what he owns, without knowing it: he names the epochs that he read before he
+   looked, and releases nothing that has changed since.
 """
 
 from __future__ import annotations
@@ -18,13 +24,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from slacktide.control.organization import set_side
+from slacktide.core import clock
 from slacktide.core.errors import InputError, OutsideError
 from slacktide.cutover import report, watch
+from slacktide.cutover.attempt import OVER, State
+from slacktide.cutover.record import Record
 from slacktide.guard import closing, install
 from slacktide.postgres import sql
 from slacktide.postgres.connection import connect, shown
 from slacktide.transfer import preparation, prepare
-from slacktide.transfer.move import TAKEN_BACK, back_of, forward_of
+from slacktide.transfer.journal import DOWN_TIME, OWNED, Journal, OwnedElsewhere
+from slacktide.transfer.move import CLEAN, CLEANING, TAKEN_BACK, back_of, forward_of
 
 if TYPE_CHECKING:
     import psycopg
@@ -35,10 +45,20 @@ if TYPE_CHECKING:
     _Connection = psycopg.Connection[TupleRow]
 
 _STATEMENTS = sql.load(__package__, "cleaning.sql")
+_WAITS_SECONDS = 10.0  # for who has a batch in hand
+_LOOK_SECONDS = 0.1
 
 
 class HasWayBack(InputError):
     """The move {move} has a way back, {back}, which is cleaned first and takes it along: `slacktide move clean {back} --apply`."""  # noqa: E501 -- the message is one sentence
+
+
+class StillRunning(InputError):
+    """{process} of {move} runs, or is wanted to: `slacktide move processes stop {move}`, then `slacktide move clean {move} --apply` again."""  # noqa: E501 -- the message is one sentence
+
+
+class Changed(InputError):
+    """The down time of {move} has changed since it was looked at, so nothing is taken away: see `slacktide move status {move}`, then `slacktide move clean {move}`."""  # noqa: E501 -- the message is one sentence
 
 
 class NotClean(OutsideError):
@@ -46,11 +66,19 @@ class NotClean(OutsideError):
 
 
 def require(control: _Connection, *, move: Move) -> None:
-    """See that it may be cleaned. Raises HasWayBack, StillWatched."""
+    """See that it may be cleaned. Raises HasWayBack, StillRunning, StillWatched."""
+    _require_alone(control, move)
+    watch.require_over(control, move=move)
+
+
+def _require_alone(control: _Connection, move: Move) -> None:
+    """See that it has no way back, and that none of its processes is wanted. Raises HasWayBack, StillRunning."""
     back = back_of(control, move=move)
     if back is not None and back.state != TAKEN_BACK:
         raise HasWayBack(move=move.name, back=back.name)
-    watch.require_over(control, move=move)
+    facts = {"move_id": move.move_id, "down_time": DOWN_TIME}
+    for (process,) in control.execute(_STATEMENTS["wanted"], facts).fetchall():
+        raise StillRunning(process=process, move=move.name)
 
 
 def legs(control: _Connection, *, move: Move, is_open: bool) -> list[Move]:
@@ -93,14 +121,17 @@ def _what_goes(move: Move) -> list[str]:
 def clean(
     control: _Connection, *, moves: list[Move], is_open: bool, everything: bool, who: str, reason: str
 ) -> list[str]:
-    """Do what `describe` says, and prove it; give what was proven. Raises NotClean.
+    """Do what `describe` says, and prove it; give what was proven.
 
     The reports of what is open are made before what they are made from goes.
+
+    Raises HasWayBack, StillRunning, Changed, Overtaken, NotClean.
     """
     move = moves[0]
-    for each in moves if is_open else ():
-        if each.state != report.CLEAN:
-            report.make(control, move=each, who=who)
+    for each in moves if is_open and move.state not in (CLEANING, CLEAN) else ():
+        report.make(control, move=each, who=who)
+    sides = _look(move, both=everything or not is_open)
+    _begin(control, move, is_open=is_open)
     identities = _identities(move)
     for each in moves:
         with connect(each.source, name="clean") as source:
@@ -111,29 +142,70 @@ def clean(
     if move.back_of is not None and not is_open:
         _stay_where_it_is(control, move, who=who, reason=reason)
     else:
-        _release(move, is_open=is_open, everything=everything)
+        _release(move, sides)
     left = [text for each in moves for text in _left(each)] + _not_put_back(move, identities)
     if left:
         raise NotClean(move=move.name, left="; ".join(left))
-    for each in moves:
-        control.execute("select slacktide.forget_journal(%s)", [each.move_id])
-    if move.back_of is not None and not is_open:
-        control.execute(_STATEMENTS["taken_back"], {"move_id": move.move_id, "state": TAKEN_BACK})
+    with control.transaction():
+        for each in moves:
+            control.execute("select slacktide.forget_journal(%s)", [each.move_id])
+        if move.back_of is not None and not is_open:
+            control.execute(_STATEMENTS["taken_back"], {"move_id": move.move_id, "state": TAKEN_BACK})
     return [
         "proven: no publication, slot, key map or right of the mover is left",
         f"proven: {len(identities)} replica identities are as they were before",
     ]
 
 
-def _release(move: Move, *, is_open: bool, everything: bool) -> None:
-    """Let the sides be what they are without a move; a source that was left goes on to refuse, but for `everything`."""
-    sides = [(move.target, move.target_property)]
-    if everything or not is_open:
-        sides.append((move.source, move.property_code))
-    for address, organization in sides:
+def _begin(control: _Connection, move: Move, *, is_open: bool) -> None:
+    """Own all that could run, and note that it is being cleaned, if it stands as it was looked at.
+
+    Raises HasWayBack, StillRunning, Changed.
+    """
+    limit = clock.monotonic_seconds() + _WAITS_SECONDS
+    for process in OWNED:
+        _own(Journal(control, move_id=move.move_id, process=process), move, limit)
+    record = Record(control, move_id=move.move_id, move=move.name)
+    with control.transaction():
+        record.lock_attempt()
+        control.execute(_STATEMENTS["cleaning"], {"move_id": move.move_id, "state": CLEANING})
+        last = record.last()  # another one may have begun before we had the move's row
+        if (State(last.state) if last else None) not in ({State.OPEN} if is_open else {None, *OVER}):
+            raise Changed(move=move.name)
+        _require_alone(control, move)
+
+
+def _own(journal: Journal, move: Move, limit: float) -> None:
+    """Own a process as long as the connection lives; its owner's batch in hand is waited for. Raises StillRunning."""
+    while True:
+        try:
+            return journal.own()
+        except OwnedElsewhere as elsewhere:
+            if clock.monotonic_seconds() > limit:
+                raise StillRunning(process=journal.process, move=move.name) from elsewhere
+        clock.sleep(_LOOK_SECONDS)
+
+
+def _look(move: Move, *, both: bool) -> list[tuple[str, closing.Closing]]:
+    """Give the property's state at the target, and at the source, where there still is a guard.
+
+    A source that was left goes on to refuse: it is not looked at, nor released, but where `both` are to be.
+    """
+    sides = [(move.target, move.target_property), (move.source, move.property_code)]
+    found = []
+    for address, organization in sides if both else sides[:1]:
+        with connect(address, name="clean") as connection:
+            if connection.execute(_STATEMENTS["guarded"]).fetchone() == (True,):
+                found.append((address, closing.state(connection, organization=organization)))
+    return found
+
+
+def _release(move: Move, sides: list[tuple[str, closing.Closing]]) -> None:
+    """Let the sides be what they are without a move, if nothing has changed there since they were looked at."""
+    for address, seen in sides:
         with connect(address, name="clean") as connection:
             if connection.execute(_STATEMENTS["guarded"]).fetchone() == (True,):  # else it is clean already
-                closing.release(connection, organization=organization, reason="clean")
+                closing.release(connection, organization=seen.organization, reason="clean", epoch=seen.epoch)
                 remove_guard(connection, prepare.guarded_tables(move.plan))
 
 

@@ -38,6 +38,15 @@ where not exists (select from pg_publication where starts_with(pubname, 'slackti
 -- The replica identities of tables and leaves as they are.
 select oid::regclass::text, relreplident::text from pg_class where oid::regclass::text = any (%(relations)s)
 
+-- name: wanted
+-- What is wanted to run of a move; its down time is judged by its attempt.
+select process from slacktide.move_process
+where move_id = %(move_id)s and wanted = 'running' and process <> %(down_time)s
+
+-- name: cleaning
+-- Note that a move is being cleaned.
+update slacktide.move set state = %(state)s where move_id = %(move_id)s
+
 -- name: taken_back
 -- Note that a way back was given up.
 update slacktide.move set state = %(state)s where move_id = %(move_id)s

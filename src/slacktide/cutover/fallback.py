@@ -70,20 +70,18 @@ def describe(move: Move) -> list[str]:
 
 
 def begin(control: _Connection, *, move: Move, who: str, reason: str) -> Move:
-    """Write the way back down, or find it. Raises NotOpen, CameBack, MoveExists, ReasonMissing."""
+    """Write the way back down, or find it. Raises NotOpen, TakenAway, CameBack, MoveExists, ReasonMissing."""
     require_reason(reason, what=f"slacktide move downtime fallback {move.name}")
     with control.transaction():
         _require_open(control, move)
         back = back_of(control, move=move)
-        if back is not None and back.state != TAKEN_BACK:
-            _require_under_way(control, move, back)
-            return back
         if back is None:
             name = name_of(move.name)
             spool = move.spool.removesuffix(move.name) + name
             back = create_back(control, of=move, name=name, spool=spool)
-        else:
-            control.execute(_STATEMENTS["begin_anew"], {"move_id": back.move_id, "taken_back": TAKEN_BACK})
+        elif not _begin_anew(control, back):
+            _require_under_way(control, move, back)
+            return load_move(control, name=back.name)
         returning.invert_codes(control, back=back)
         facts = {"organization": back.organization, "who": who, "reason": reason}
         set_side(control, side="source", state="open", database=back.source, **facts)
@@ -93,22 +91,28 @@ def begin(control: _Connection, *, move: Move, who: str, reason: str) -> Move:
     return load_move(control, name=back.name)
 
 
+def _begin_anew(control: _Connection, back: Move) -> bool:
+    """Let a way back that was given up begin anew; tell whether it was."""
+    facts = {"move_id": back.move_id, "taken_back": TAKEN_BACK}
+    return control.execute(_STATEMENTS["begin_anew"], facts).rowcount == 1
+
+
 def _require_open(control: _Connection, move: Move) -> None:
     record = Record(control, move_id=move.move_id, move=move.name)
     record.lock_attempt()
+    record.lock_move()
     last = record.last()
-    if move.state == "clean":
-        instead = "`clean` took away what the way back needs; it can move again as a new one: `slacktide move create`"
-        raise NotOpen(move=move.name, state="clean", instead=instead)
     if last is None or last.state != State.OPEN:
         instead = f"the source is opened by `slacktide move downtime abandon {move.name}`, once its down time has begun"
         raise NotOpen(move=move.name, state=last.state if last else "not down yet", instead=instead)
 
 
 def _require_under_way(control: _Connection, move: Move, back: Move) -> None:
-    last = Record(control, move_id=back.move_id, move=back.name).last()
+    record = Record(control, move_id=back.move_id, move=back.name)
+    last = record.last()
     if last is not None and last.state == State.OPEN:
         raise CameBack(move=move.name, back=back.name)
+    record.lock_move()
 
 
 def prepare(control: _Connection, *, back: Move, forward: Move, who: str, reason: str) -> Move:

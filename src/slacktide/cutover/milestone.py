@@ -7,8 +7,10 @@ What has been reached is read from the record, and what was told is kept; a look
 3. All workers are away: the next look tells whatever has been reached meanwhile, in order.
 4. The barrier is void and steps are done again: what was told of this attempt is told once all the same.
 5. It is paused, or fails, a second time: that is another milestone, by the instant at which it began.
-6. The planned end passes while the procedure goes on: it is told, and again if a later one passes.
-7. An error quotes a row, with a guest's name: no mail has it; it points to the command that shows it.
+6. The hand over fails: both sides may be closed, and nobody goes on by himself; it is told, each time that it does.
+7. It is open, and that is told; then it is given up all the same: that is told as well.
+8. The planned end passes while the procedure goes on: it is told, and again if a later one passes.
+9. An error quotes a row, with a guest's name: no mail has it; it points to the command that shows it.
 """
 
 from __future__ import annotations
@@ -57,6 +59,7 @@ _NEXT = {
     "overdue": "Look at it: slacktide move status {move}. Until it opens it can be given up: "
     "slacktide move downtime abandon {move}",
 }
+_HANDED_OVER = "It failed while the property was handed over: it can be resumed, but not abandoned."
 
 
 def tell(control: _Connection, *, configured: Mapping[store.Channel, bool], at: datetime | None = None) -> list[str]:
@@ -95,14 +98,16 @@ def _scheduled(control: _Connection, now: datetime) -> Iterator[tuple[str, str, 
 def _reached(control: _Connection, now: datetime) -> Iterator[tuple[str, str, str, str]]:
     """Give what each attempt has reached, in order: the move, the key, the milestone, and what more there is to say."""
     for row in control.execute(_STATEMENTS["attempts"]).fetchall():
-        move, attempt, state, since, downtime, source_open, done, steps = row
+        move, attempt, state, since, failed, downtime, was_open, source_open, done, steps = row
         names = ["closing", *_steps(done or [], steps)]
         names += [str(state)] if state == State.OPEN else []
         names += ["abandoned"] if source_open else []
         yield from ((move, f"{attempt} {name}", name, "") for name in names)
         if state in (State.FAILED, State.PAUSED):
             yield move, f"{attempt} {state} {format_instant(since)}", str(state), ""
-        end = None if source_open else overdue(control, downtime=downtime, state=state, now=now)
+        if state == State.OPENING and failed:
+            yield move, f"{attempt} {State.FAILED} {format_instant(since)}", str(State.FAILED), _HANDED_OVER
+        end = None if was_open or source_open else overdue(control, downtime=downtime, state=state, now=now)
         if end is not None:
             yield (
                 move,

@@ -28,9 +28,9 @@ import msgspec
 
 from slacktide.control.audit import record_audit
 from slacktide.control.setting import control_now
-from slacktide.cutover import contingency, report
+from slacktide.cutover import contingency
 from slacktide.postgres import sql
-from slacktide.transfer.move import list_moves
+from slacktide.transfer.move import CLEAN, list_moves
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -76,7 +76,7 @@ def _pieces(connection: psycopg.Connection[TupleRow], statement: str, facts: dic
 def _files(
     connection: psycopg.Connection[TupleRow], move: Move, facts: dict[str, Any], purged: Purged, *, before: datetime
 ) -> None:
-    if move.state == report.CLEAN:
+    if move.state == CLEAN:
         purged.files += sum(_remove(path, purged) for path in [Path(move.spool)] if path.exists())
         return
     needed = {name for (name,) in connection.execute(_STATEMENTS["needed"], facts)}

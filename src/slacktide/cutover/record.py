@@ -11,12 +11,18 @@ import msgspec
 from slacktide.core.errors import InputError, UsageError
 from slacktide.cutover.attempt import Event, State, after
 from slacktide.postgres import sql
+from slacktide.transfer.move import CLEAN, CLEANING, TAKEN_BACK
 
 if TYPE_CHECKING:
     import psycopg
     from psycopg.rows import TupleRow
 
 _STATEMENTS = sql.load(__package__, "record.sql")
+_INSTEAD = {
+    CLEANING: "`slacktide move clean {move} --apply` finishes that",
+    CLEAN: "it can move again as a new one: `slacktide move create`",
+    TAKEN_BACK: "it begins again with `slacktide move downtime fallback` of the move that it takes back",
+}
 
 
 class AnotherUnderWay(InputError):
@@ -25,6 +31,10 @@ class AnotherUnderWay(InputError):
 
 class NotStarted(UsageError):
     """The down time of the move {move!r} was not started: `slacktide move downtime start {move}`."""
+
+
+class TakenAway(InputError):
+    """The move {move} is {state}: `clean` took away what it needs; {instead}."""
 
 
 class Attempt(msgspec.Struct, frozen=True):
@@ -100,8 +110,13 @@ class Record:
         return attempt
 
     def lock_move(self) -> None:
-        """Let nobody else begin an attempt of this move until the caller's transaction ends."""
-        self._run("lock_move")
+        """Let nobody else begin an attempt of this move, or clean it, until the caller's transaction ends.
+
+        Whoever locks the attempt as well locks that first. Raises TakenAway.
+        """
+        (state,) = self._run("lock_move").fetchone() or ("",)
+        if state in _INSTEAD:
+            raise TakenAway(move=self._move, state=state, instead=_INSTEAD[state].format(move=self._move))
 
     def require_alone(self, organization: str) -> None:
         """Refuse while another move of an organization is under way; none begins until the caller's transaction ends.

@@ -5,8 +5,8 @@ select attempt, downtime_id, business_date, open_by, waived, gos, who, reason, s
 from slacktide.procedure where move_id = %(move_id)s order by attempt desc limit 1
 
 -- name: lock_move
--- Let nobody else begin an attempt of this move until we commit.
-select 1 from slacktide.move where move_id = %(move_id)s for no key update
+-- The state of a move; let nobody else begin an attempt of it until we commit.
+select state from slacktide.move where move_id = %(move_id)s for no key update
 
 -- name: lock_organization
 -- Let no attempt of any move of an organization begin until we commit.
@@ -70,7 +70,8 @@ for update
 -- name: set_state
 -- Note the state of an attempt.
 update slacktide.procedure set state = %(state)s, error = %(error)s,
-    state_since = case when state = %(state)s then state_since else clock_timestamp() end,
+    state_since = case when state = %(state)s and error is not distinct from %(error)s then state_since
+        else clock_timestamp() end,
     opened_at = case when %(state)s = 'open' then coalesce(opened_at, clock_timestamp()) else opened_at end
 where move_id = %(move_id)s and attempt = %(attempt)s
 

@@ -28,7 +28,7 @@ from slacktide.cutover.attempt import State, sentence
 from slacktide.cutover.record import Record
 from slacktide.postgres import sql
 from slacktide.postgres.connection import connect, shown
-from slacktide.transfer.move import load_move
+from slacktide.transfer.move import CLEAN, load_move
 from slacktide.transfer.object_digest import CONSTRUCTION, EntityDigest, digest_of
 from slacktide.transfer.verify_store import Store
 
@@ -44,7 +44,6 @@ if TYPE_CHECKING:
 _STATEMENTS = sql.load(__package__, "report.sql")
 _SNAPSHOT = "set transaction isolation level repeatable read"
 KIND = "slacktide reconciliation report"
-CLEAN = "clean"
 
 
 class NothingToReport(InputError):

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from slacktide.core.errors import InputError
-from slacktide.cutover.report import CLEAN, target_keys
+from slacktide.cutover.report import target_keys
 from slacktide.postgres.connection import Unreachable, connect
 from slacktide.transfer.ahead import subject_of
 from slacktide.transfer.journal import Journal
+from slacktide.transfer.move import CLEAN
 from slacktide.transfer.object_digest import digest_of
 from slacktide.transfer.verify import digests
 from slacktide.transfer.verify_read import TargetReader, at_one_snapshot

@@ -22,7 +22,7 @@ from slacktide.cutover.precondition import Precondition, Sides, plan_check
 from slacktide.cutover.record import Record
 from slacktide.guard.written import FirstWrite, first_write, refused
 from slacktide.postgres.connection import Unreachable, connect
-from slacktide.transfer.move import TAKEN_BACK, back_of
+from slacktide.transfer.move import CLEAN, CLEANING, TAKEN_BACK, back_of
 
 if TYPE_CHECKING:
     import psycopg
@@ -69,7 +69,8 @@ def look(control: _Connection, *, move: Move) -> Watch | None:
     """Look at a move that is open; None where there is nothing to watch, or where it was taken back."""
     last = Record(control, move_id=move.move_id, move=move.name).last()
     back = back_of(control, move=move)
-    if last is None or last.state != State.OPEN or move.state == "clean" or (back and back.state != TAKEN_BACK):
+    cleaned = move.state in (CLEANING, CLEAN)  # the period was over when that began
+    if last is None or last.state != State.OPEN or cleaned or (back and back.state != TAKEN_BACK):
         return None
     found = Watch(forms_missing=[form.number for form in contingency.forms(control, move=move) if form.missing])
     try:

@@ -29,6 +29,7 @@ from slacktide.control.audit import record_audit
 from slacktide.control.downtime import downtimes_in_effect
 from slacktide.core.errors import OutsideError, SlacktideError
 from slacktide.cutover.precondition import PreconditionsFail, Wish
+from slacktide.cutover.record import Record
 from slacktide.cutover.start import find, start_down_time
 from slacktide.cutover.wave import STATEMENTS, Member, Wave, WaveStopped, go_on, require_started, wave_of
 from slacktide.postgres.connection import Unreachable, connect
@@ -108,6 +109,7 @@ def _begin(control: _Connection, move: Move, wave: Wave) -> str:
         move = preparation.ensure_prepared(control, move=move, **_by(wave))
         with control.transaction():
             require_started(control, name=wave.name)
+            Record(control, move_id=move.move_id, move=move.name).lock_move()
             control.execute(STATEMENTS["begin"], {"move_id": move.move_id, "system": system})
             journal = Journal(control, move_id=move.move_id)
             for process in PROCESSES:

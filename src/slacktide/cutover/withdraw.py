@@ -63,7 +63,7 @@ class TooLate(InputError):
 
 
 def require_possible(control: _Connection, *, move: Move, state: State) -> None:
-    """See that it is open and nothing but a user's write stands in the way. Raises TooLate."""
+    """See that it is open and nothing but a user's write stands in the way. Raises TooLate, TakenAway."""
     back = back_of(control, move=move)
     reason = ""
     if state is State.OPENING:
@@ -72,10 +72,9 @@ def require_possible(control: _Connection, *, move: Move, state: State) -> None:
         reason = "it was a way back, and is open"
     elif back is not None and back.state != TAKEN_BACK:
         reason = f"it is being taken back, by {back.name}"
-    elif move.state == "clean":
-        reason = "`clean` took away what that needs"
     if reason:
         raise TooLate(move=move.name, reason=reason)
+    Record(control, move_id=move.move_id, move=move.name).lock_move()
 
 
 def withdraw(control: _Connection, *, move: Move) -> None:

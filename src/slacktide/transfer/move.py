@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
     from slacktide.plan.model import Plan
 
+CLEANING, CLEAN = "cleaning", "clean"
+"""The states of a move from which `clean` takes away what it needs, and has."""
+
 TAKEN_BACK = "taken back"
 """The state of a way back that was given up and cleaned."""
 

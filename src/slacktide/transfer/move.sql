@@ -41,8 +41,9 @@ select move_id, name, plan, plan_text, property, target_property, source, target
 from slacktide.move m where move_id = %(move_id)s
 
 -- name: set_task
--- Note the task that a move is on.
-update slacktide.move set task = greatest(task, %(task)s), state = %(state)s where move_id = %(move_id)s
+-- Note the task that a move is on; whoever cleans it notes the rest.
+update slacktide.move set task = greatest(task, %(task)s), state = %(state)s
+where move_id = %(move_id)s and state not in ('cleaning', 'clean')
 
 -- name: set_fact
 -- Keep one fact of a move.
