@@ -117,6 +117,20 @@ def test_source_is_away(moving):
     assert "127.0.0.1" in contingency.problems(moving.control, move=moving.move)[0]
 
 
+def test_a_table_of_the_source_is_locked(moving, monkeypatch):
+    """A source whose table somebody locks fails the pack within a time, and it is said why."""
+    monkeypatch.setattr(contingency, "_LIMITS", "-c lock_timeout=100ms")
+    forgets = "-c idle_in_transaction_session_timeout=60s"  # so that this ends where nobody gives up
+    with connect(moving.source_address, name="test", autocommit=False, options=forgets) as other:
+        other.execute("lock table hotel.telephone_entry in access exclusive mode")
+        with pytest.raises(contingency.PackNotRead, match="lock timeout"):
+            make(moving)
+    (said,) = contingency.problems(moving.control, move=moving.move)
+    assert "slacktide move contingency resort" in said
+    make(moving)
+    assert contingency.problems(moving.control, move=moving.move) == []
+
+
 def test_states_of_forms(moving):
     """A form is printed, then entered or voided, by name, with time and reason, in the audit trail."""
     make(moving)

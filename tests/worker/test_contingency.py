@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+import subprocess
+import threading
+
 import pytest
 
 from slacktide.cutover import contingency
 from slacktide.postgres.connection import connect
 from slacktide.transfer.journal import PROCESSES, Journal
+from slacktide.worker import contingency as worker
 from slacktide.worker.contingency import main
 from tests.cutover.house import a_move
 from tests.cutover.moving import NAME, until
 from tests.transfer.moved import moving as a_small_move
+
+ANOTHER = """
+insert into slacktide.move (name, plan, plan_text, property, target_property, source, target, spool)
+select 'another', plan, plan_text, property, target_property, source, target, spool from slacktide.move
+"""
+BEGUN = """
+insert into slacktide.contingency_pack (move_id, pack, who)
+select move_id, 1, 'worker' from slacktide.move where name = %s
+"""
 
 
 def test_made_by_the_clock(server):
@@ -62,3 +75,28 @@ def test_source_is_away(moving):
     assert (main("resort"), packs(moving)) == (1, 1)
     assert (main("resort"), packs(moving)) == (0, 1)
     assert "127.0.0.1" in contingency.problems(moving.control, move=moving.move)[0]
+
+
+def test_one_takes_too_long(moving, monkeypatch):
+    """A pack whose process hangs is ended and noted, and the next move's is made."""
+    monkeypatch.setattr(worker, "_LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(worker, "_LARGEST_SECONDS", 0.0)
+    moving.control.execute(ANOTHER)
+    Journal(moving.control, move_id=moving.move.move_id + 1).want("synchronization", running=True)
+    begun, ended = [], threading.Event()
+
+    def begin(name):
+        begun.append(name)
+        moving.control.execute(BEGUN, [name])
+        return subprocess.Popen(["sleep", "600"] if name == "resort" else ["true"])
+
+    monkeypatch.setattr(worker, "_start", begin)
+    with connect(moving.control_address, name="worker") as connection:
+        watching = threading.Thread(target=worker.watch, args=[connection, ended])
+        watching.start()
+        try:
+            until(lambda: begun == ["resort", "another"], what="the next move's pack")
+        finally:
+            ended.set()
+            watching.join()
+    assert "it was not made within 300 s" in contingency.problems(moving.control, move=moving.move)[0]

@@ -11,6 +11,7 @@ What could happen:
    entered nor voided of the packs that count: the last one, the last one before a Start, and any of which a form was
    entered.
 5. The same form is entered by two people: the second one is refused, with who entered it and when.
+6. Somebody locks a table of the source for long: reading gives up, and says so, for others wait for their packs.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 import psycopg
+from psycopg import errors
 
 from slacktide.control.audit import record_audit
 from slacktide.core.duration import format_instant
@@ -42,6 +44,7 @@ if TYPE_CHECKING:
 _STATEMENTS = sql.load(__package__, "contingency.sql")
 _LOCK_CLASS = 0xC0A7
 _KEPT = 3  # packs in the move's own folder: guest data do not lie about
+_LIMITS = "-c lock_timeout=10s -c statement_timeout=60s"  # a list is read within seconds, unless its table is locked
 _SNAPSHOT = "set transaction isolation level repeatable read, read only"
 AGAIN = timedelta(minutes=2)
 LARGEST_AGE = timedelta(hours=1)
@@ -53,6 +56,10 @@ class NoPack(UsageError):
 
 class NothingToRead(InputError):
     """The source of {move} has no property {property!r} to make a contingency pack of: see `slacktide move property {move}`."""  # noqa: E501 -- the message is one sentence
+
+
+class PackNotRead(OutsideError):
+    """The source of {move} cannot be read for a contingency pack ({reason}): see who locks its tables, then `slacktide move contingency {move}`; workers try again by themselves."""  # noqa: E501 -- the message is one sentence
 
 
 class PackNotWritten(OutsideError):
@@ -95,7 +102,7 @@ class Form(msgspec.Struct, frozen=True):
 
 
 def make(connection: psycopg.Connection[TupleRow], *, move: Move, who: str, folder: Path | None = None) -> Made:
-    """Make a pack and give it. Raises NoPack, NothingToRead, PackNotWritten, and what reading the source raises.
+    """Make a pack and give it. Raises NoPack, NothingToRead, PackNotRead, PackNotWritten, Unreachable.
 
     Without a folder it goes to the move's own one, where older packs are deleted.
     """
@@ -136,6 +143,11 @@ def problems(connection: psycopg.Connection[TupleRow], *, move: Move) -> list[st
     """Say why the last pack was not made, if it was not."""
     rows = _run(connection, move, "problem").fetchall()
     return [f"contingency pack {pack}, begun {format_instant(at)}: {error}" for pack, at, error in rows]
+
+
+def give_up(connection: psycopg.Connection[TupleRow], *, name: str, reason: str) -> None:
+    """Note why the pack of a move that is under way will not be made: whoever made it was ended."""
+    connection.execute(_STATEMENTS["given_up"], {"name": name, "error": reason})
 
 
 def due(connection: psycopg.Connection[TupleRow], *, every: timedelta) -> list[str]:
@@ -203,9 +215,12 @@ def _begin(connection: psycopg.Connection[TupleRow], move: Move, who: str) -> in
 
 
 def _read(found: kind.Kind, move: Move) -> kind.Pack:
-    with connect(move.source, name="contingency", autocommit=False) as source:
+    with connect(move.source, name="contingency", autocommit=False, options=_LIMITS) as source:
         source.execute(_SNAPSHOT)
-        pack = found.contingency(source, property_code=move.property_code)
+        try:
+            pack = found.contingency(source, property_code=move.property_code)
+        except (errors.LockNotAvailable, errors.QueryCanceled) as error:
+            raise PackNotRead(move=move.name, reason=" ".join(str(error).split())) from error
     if pack is None:
         raise NothingToRead(move=move.name, property=move.property_code)
     return pack

@@ -25,6 +25,12 @@ where move_id = %(move_id)s and pack = %(pack)s
 -- Note why a pack was not made.
 update slacktide.contingency_pack set error = %(error)s where move_id = %(move_id)s and pack = %(pack)s
 
+-- name: given_up
+-- Note why the pack of a move that is under way will not be made.
+update slacktide.contingency_pack c set error = %(error)s from slacktide.move m
+where m.name = %(name)s and c.move_id = m.move_id and c.made_at is null and c.error is null
+    and c.pack = (select max(pack) from slacktide.contingency_pack where move_id = m.move_id)
+
 -- name: last_made
 -- The last pack that was made.
 select pack, begun_at, instant, folder from slacktide.contingency_pack

@@ -2,7 +2,8 @@
 
 A loop of the worker looks for moves that a pack is due for, and starts the process for one after the other. Any number
 of workers may look; who makes a move's pack has its lock. A pack that fails is noted in the control database, shown in
-the status of the move, and tried again; that its process dies touches nothing else.
+the status of the move, and tried again; that its process dies touches nothing else. One that takes too long is ended,
+so that the next move's is made.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING
 import psycopg
 from psycopg.rows import TupleRow
 
+from slacktide.core import clock
 from slacktide.core.configuration import contingency_interval
 from slacktide.core.errors import SlacktideError
 from slacktide.cutover import contingency
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
 
 _LOOK_SECONDS = 5.0
 _ENDED_SECONDS = 0.2
+_LARGEST_SECONDS = 300.0  # a pack takes some seconds; others wait for theirs
+_TOO_LONG = f"it was not made within {_LARGEST_SECONDS:.0f} s, and ended"
 _WHO = "worker"
 
 
@@ -35,19 +39,24 @@ def watch(connection: psycopg.Connection[TupleRow], ended: threading.Event) -> N
     every = contingency_interval()
     while not ended.wait(_LOOK_SECONDS):
         for name in contingency.due(connection, every=every):
-            _await(_start(name), ended)
+            if not _await(_start(name), ended):
+                contingency.give_up(connection, name=name, reason=_TOO_LONG)
 
 
 def _start(name: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen([sys.executable, "-m", "slacktide.worker.contingency", name], start_new_session=True)
 
 
-def _await(process: subprocess.Popen[bytes], ended: threading.Event) -> None:
-    """Wait for the process; end it where we are told to end."""
+def _await(process: subprocess.Popen[bytes], ended: threading.Event) -> bool:
+    """Wait for the process; end it where we are told to end, and where it takes too long: then give False."""
+    limit = clock.monotonic_seconds() + _LARGEST_SECONDS
     while process.poll() is None:
-        if ended.wait(_ENDED_SECONDS):
+        late = clock.monotonic_seconds() > limit
+        if ended.wait(_ENDED_SECONDS) or late:
             process.terminate()
             process.wait()
+            return not late
+    return True
 
 
 def main(name: str, *, every: timedelta | None = None) -> int:
