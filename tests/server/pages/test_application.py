@@ -9,11 +9,13 @@ from urllib.parse import urlencode, urlsplit
 
 import pytest
 
+from slacktide.control.setting import list_settings
 from slacktide.control.task import task_of
+from slacktide.control.user import Change, change_user
 from slacktide.server.asgi import Site
 from slacktide.server.pages.application import Pages
 from slacktide.server.pages.house import CONNECTIONS, House
-from tests.server.pages.conftest import SECRET
+from tests.server.pages.conftest import SECRET, WHO
 
 FORM = "application/x-www-form-urlencoded"
 
@@ -117,3 +119,15 @@ def test_cut_off(within, browser, tasks, control):
 
     assert in_two(within, grace, f"/task/{task}/save", gone, version=1, note="the whole long note, all of it") is None
     assert task_of(control, id=task).note == ""
+
+
+def test_disabled_while_it_is_sent(within, browser, control):
+    """An administrator who is disabled while a form is on its way changes nothing by it."""
+
+    def disabled(rest):
+        change_user(control, name="ada", change=Change(disabled=True), **WHO)
+        return {"type": "http.request", "body": rest, "more_body": False}
+
+    fields = {"level": "site", "value": "N", "reason": "mine", "confirm": "1"}
+    assert in_two(within, browser("ada"), "/parameters/disable_user_access/new", disabled, **fields) == 302
+    assert list_settings(control) == []

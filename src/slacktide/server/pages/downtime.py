@@ -17,14 +17,13 @@ from django.shortcuts import redirect, render
 from slacktide.control import downtime
 from slacktide.control.downtime import Wish
 from slacktide.control.organization import list_organizations
-from slacktide.control.user import Role, role_of
 from slacktide.core.errors import InputError, SlacktideError
 from slacktide.downtime.table import Action
 from slacktide.gates.ask import Ask
 from slacktide.server.pages.gate import manages, page, reads
 from slacktide.server.pages.house import Connection, connected
 from slacktide.server.pages.preview import confirmed, fields, given, text, tried
-from slacktide.server.pages.visitor import visitor_of
+from slacktide.server.pages.visitor import visitor_now, visitor_of
 
 _ENDS = ("end", "duration")
 
@@ -164,12 +163,11 @@ def _preview(request: HttpRequest, found: list[dict[str, Any]], warnings: Any) -
 
 def _allowed(connection: Connection, request: HttpRequest, organizations: list[str | None]) -> str:
     """Give who acts, if it may act for all of these organizations (None: the site) now. Raises NotYours."""
-    user = visitor_of(request).user
-    role = role_of(connection, user) or Role()
+    visitor = visitor_now(connection, request)
     for organization in organizations:
-        if not role.admin and organization not in role.administers:
+        if not visitor.admin and organization not in visitor.administers:
             raise NotYours(organization=organization or "the site")
-    return user
+    return visitor.user
 
 
 def _found(connection: Connection, key: str) -> dict[str, Any]:

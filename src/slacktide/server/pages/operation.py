@@ -21,7 +21,7 @@ from slacktide.holding.answer import sums_of
 from slacktide.holding.listing import held_check, held_list
 from slacktide.server.pages.gate import administers, page
 from slacktide.server.pages.house import Connection, connected
-from slacktide.server.pages.visitor import visitor_of
+from slacktide.server.pages.visitor import administrator
 from slacktide.transfer.move import list_moves
 
 _SHOWN = 500
@@ -62,7 +62,9 @@ def held(request: HttpRequest) -> HttpResponse:
     """Show the work that waits; a POST looks at it now, and passes no downtime by that."""
     with connected(request) as connection:
         if request.method == "POST":
-            held_check(connection, id=request.POST.get("id") or None, who=visitor_of(request).user, reason="")
+            with connection.transaction():
+                who = administrator(connection, request)
+                held_check(connection, id=request.POST.get("id") or None, who=who, reason="")
             return redirect("/held")
         found = held_list(connection)
     facts = {"items": found[:_SHOWN], "hidden": max(0, len(found) - _SHOWN), "sums": sums_of(found)}
@@ -82,9 +84,10 @@ def _end(connection: Connection, request: HttpRequest) -> SlacktideError | None:
     end = ends.get(request.POST.get("what", ""))
     if end is None:
         raise Http404
-    facts = {"id": request.POST.get("id", ""), "who": visitor_of(request).user}
+    facts = {"id": request.POST.get("id", ""), "reason": request.POST.get("reason", "")}
     try:
-        end(connection, **facts, reason=request.POST.get("reason", ""))
+        with connection.transaction():
+            end(connection, **facts, who=administrator(connection, request))
     except SlacktideError as error:
         return error
     return None

@@ -23,7 +23,7 @@ from slacktide.downtime.parameter import PARAMETERS
 from slacktide.server.pages.gate import administers, page
 from slacktide.server.pages.house import Connection, connected
 from slacktide.server.pages.preview import confirmed, fields, given, text, tried
-from slacktide.server.pages.visitor import visitor_of
+from slacktide.server.pages.visitor import administrator
 
 
 @page(administers)
@@ -73,7 +73,6 @@ def _edit(request: HttpRequest, facts: dict[str, Any], *, key: str | None) -> Ht
 def _change(connection: Connection, request: HttpRequest, parameter: str, key: str | None) -> dict[str, Any]:
     """Do what was asked for, and give what would come of it: the setting, warnings and, of a downtime, its effect."""
     post = request.POST
-    who: dict[str, Any] = {"who": visitor_of(request).user, "reason": post.get("reason", "")}
     times = Times(**given(post, "start", "end", "zone"))
     level = post.get("level", "")
     named = text(post, "level_value")
@@ -84,6 +83,7 @@ def _change(connection: Connection, request: HttpRequest, parameter: str, key: s
     )
 
     def change(within: Connection) -> dict[str, Any]:
+        who: dict[str, Any] = {"who": administrator(within, request), "reason": post.get("reason", "")}
         if "delete" in post and key is not None:
             answer = remove_setting(within, id=key, **who)
         elif key is None:

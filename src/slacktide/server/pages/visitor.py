@@ -3,7 +3,9 @@
 1. The session was ended, or idle for too long: the visitor is nobody, whatever the cookie says.
 2. The role was taken away, or given, in mid-session: the role is read at every request.
 3. The cookie is another's, or changed: it is signed, and bound to nothing but the session, which is a row of ours.
-4. An administrator's link was forwarded, and its level asks for no log-in: a limited session administers nothing.
+4. All of it was so when the request came, and is not any more when something is changed: who acts is asked again in the
+   transaction that changes it, and its session stays live until that ends.
+5. An administrator's link was forwarded, and its level asks for no log-in: a limited session administers nothing.
 """
 
 from __future__ import annotations
@@ -12,10 +14,11 @@ from collections.abc import Callable
 from typing import cast
 
 import msgspec
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
-from slacktide.control.session import SessionOver, visit
+from slacktide.control.session import SessionOver, hold_session, visit
 from slacktide.control.user import Role, role_of
 from slacktide.server.pages.house import Connection, connected
 
@@ -74,6 +77,26 @@ def visitor_of(request: HttpRequest) -> Visitor:
     """Give who a request comes from."""
     found: Visitor = getattr(request, "visitor", Visitor())  # an error page may come before it is known
     return found
+
+
+def visitor_now(connection: Connection, request: HttpRequest) -> Visitor:
+    """Give who acts by the session and the role of this moment, in the transaction of the act."""
+    before = visitor_of(request)
+    try:
+        hold_session(connection, id=before.session or "")
+    except SessionOver:
+        return Visitor()
+    role = role_of(connection, before.user) or Role(disabled=True)
+    return Visitor() if role.disabled else msgspec.structs.replace(before, role=role)
+
+
+def administrator(connection: Connection, request: HttpRequest) -> str:
+    """Give who acts, if it is an administrator now, in the transaction of the act. Raises PermissionDenied."""
+    visitor = visitor_now(connection, request)
+    if not visitor.admin:
+        reason = "You are not an administrator any more, or your session is over: nothing was changed."
+        raise PermissionDenied(reason)
+    return visitor.user
 
 
 def _visitor(connection: Connection, session: str) -> Visitor:
