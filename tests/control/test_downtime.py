@@ -159,6 +159,22 @@ def test_change(control, who):
     assert downtime.show_downtime(control, id=key)["latched"]
 
 
+def test_what_lifts_a_downtime_needs_a_reason_and_says_what_is_left(control, who):
+    """Whatever ends or cancels one: it needs a reason, and the answer names what still keeps the scope down."""
+    lasting, future = plan(control, who, "HOTEL", start="now", end="now+PT4H"), {"start": "now+PT1H", "end": "now+PT2H"}
+    other = plan(control, who, "HOTEL", **future)
+    site = downtime.schedule_downtime(control, wish=Wish(until_ended=True), site=True, **who).downtimes[0]["id"]
+    start = downtime.show_downtime(control, id=other[0])["start"]
+    for key, end in ((lasting[0], "now"), (other[0], start)):
+        with pytest.raises(ReasonMissing, match=f"slacktide downtime change {key}"):
+            downtime.change_downtime(control, id=key, end=end, who="tester", reason=" ")
+    later = downtime.change_downtime(control, id=lasting[0], end="now+PT3H", who="tester", reason="")
+    assert "because" not in later.downtimes[0]
+    ended = downtime.change_downtime(control, id=lasting[0], end="now", **who).downtimes[0]
+    assert [each["id"] for each in ended["because"]] == [site]
+    assert [each["id"] for each in downtime.cancel_downtime(control, id=other[0], **who)["because"]] == [site]
+
+
 def test_reference_only_is_warned_about(control, who):
     """A downtime of an organization that has moved is accepted with a warning."""
     set_side(control, organization="HOTEL", side="source", state="reference only", lives_at="https://new", **who)

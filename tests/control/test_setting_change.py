@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from slacktide.control import setting_change
-from slacktide.control.audit import list_audit
+from slacktide.control.audit import ReasonMissing, list_audit
 from slacktide.control.downtime import Wish, list_downtimes, schedule_downtime, show_downtime
 from slacktide.control.organization import set_side
 from slacktide.control.schedule import state_of
@@ -338,3 +338,23 @@ def test_list(add, control):
     ):
         with pytest.raises(refusal):
             setting_change.settings_answer(control, **wrong)
+
+
+@pytest.mark.parametrize(
+    ("wish", "change"),
+    [
+        ({"end": "now+PT1H"}, {"value": "N"}),
+        ({"end": "now+PT1H"}, {"times": Times(end="now")}),
+        ({"start": "now+PT1H", "end": "now+PT2H"}, {"value": "N"}),
+    ],
+)
+def test_what_lifts_a_downtime_needs_a_reason_and_says_what_is_left(control, who, wish, change):
+    """A downtime is switched off or ended as a setting: it needs a reason, and the answer names what is left."""
+    site = schedule_downtime(control, wish=Wish(until_ended=True), site=True, **who).downtimes[0]["id"]
+    key = schedule_downtime(control, wish=Wish(**wish), organizations=["HOTEL"], **who).downtimes[0]["id"]
+    with pytest.raises(ReasonMissing, match=f"slacktide setting change {key}"):
+        setting_change.change_setting(control, id=key, **change, who="tester")
+    lifted = setting_change.change_setting(control, id=key, **change, **who).setting
+    assert [each["id"] for each in lifted["because"]] == [site]
+    again = setting_change.change_setting(control, id=site, value="N", who="tester")  # opened without an end: it stays
+    assert "because" not in again.setting

@@ -131,3 +131,11 @@ def test_setting_of_an_unknown_user(control, who):
         setting_change.add_setting(control, **facts, **who)
     add_user(control, name="ada", **who)
     assert setting_change.add_setting(control, **facts, **who).setting["user"] == "ada"
+
+
+def test_another_password_is_in_the_trail(control, who):
+    """That the password is another one stands in the trail, and nothing more of it."""
+    add_user(control, name="ada", change=Change(password=WORDS), **who)
+    change_user(control, name="ada", change=Change(password="another horse"), **who)
+    change = list_audit(control)[-1]
+    assert change["after"] == change["before"] | {"password": "changed"}

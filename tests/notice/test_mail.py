@@ -106,3 +106,18 @@ def test_a_server_that_drips(monkeypatch):
         assert time.monotonic() - begun < 5
         thread.join()
     assert failed.whose is Whose.CHANNEL
+
+
+@pytest.mark.parametrize("sender", ["Zürich <tide@example.com>", "Zurich <tide@example.com>", "tide@example.com"])
+def test_a_sender_with_a_name(sender):
+    """The envelope has the sender's address alone: its name may have letters that the server's SMTP cannot take."""
+    heard, port = Mailbox(), free_port()
+    server = Controller(heard, hostname="localhost", port=port, enable_SMTPUTF8=False)
+    server.start()
+    post = mail.Post(MailServer("localhost", port, encrypted=False, sender=sender))
+    try:
+        assert post.send(**MAIL) is None
+    finally:
+        post.close()
+        server.stop()
+    assert heard.to(MAIL["to"])[0]["From"] == sender

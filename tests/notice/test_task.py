@@ -6,6 +6,7 @@ import pytest
 
 from slacktide.control.link import Link, read_link
 from slacktide.control.task import UnknownTask, add_task, change_task
+from slacktide.control.user import Change, change_user
 from slacktide.notice.task import ask_assignee, ask_to_act
 from tests.notice.conftest import LINK_SECRET, WHO, send_all
 
@@ -88,3 +89,36 @@ def test_the_link(site, mailbox, postman):
     assert token not in str(
         site.connection.execute("select n, d from slacktide.notice n, slacktide.notice_delivery d").fetchall()
     )
+
+
+def test_the_task_is_given_to_another(site, mailbox, postman, task):
+    """Whom a task was given to before is asked no more; the one whom it is given to is."""
+    site.user("bob", "SOUTH")
+    ask_assignee(site.connection, task=change_task(site.connection, id=task, user="bob", **WHO))
+    send_all(postman)
+    assert asked(mailbox) == []
+    assert site.delivery("ada")["state"] == "withdrawn"
+    assert len(mailbox.to("bob@example.com")) == 1
+
+
+def test_an_assignee_without_a_role(site, mailbox, postman):
+    """Whom a task is given to is asked, without a role in the task's organization too; a disabled one is not."""
+    for name in ("ada", "bob"):
+        site.user(name)
+        ask_assignee(site.connection, task=add_task(site.connection, organization="SOUTH", user=name, **WHO))
+    change_user(site.connection, name="bob", change=Change(disabled=True), **WHO)
+    send_all(postman)
+    assert len(mailbox.to("ada@example.com")) == 1
+    assert mailbox.to("bob@example.com") == []
+    assert site.delivery("bob")["state"] == "withdrawn"
+
+
+def test_a_task_that_is_nobodys(site, mailbox, postman):
+    """For a task that is nobody's whoever may see it can be asked, and nobody else."""
+    site.user("ada", "SOUTH")
+    site.user("bob")
+    task = add_task(site.connection, organization="SOUTH", **WHO)
+    for name in ("ada", "bob"):
+        ask_to_act(site.connection, task=task.id, user=name, **ASK)
+    send_all(postman)
+    assert (asked(mailbox), mailbox.to("bob@example.com")) == (["Approve it"], [])

@@ -187,7 +187,7 @@ def cancel(id_: _Id, /, *, options: Acting = ACTING) -> int:
     who = {"who": options.who, "reason": options.reason or ""}
     with open_control() as control, control.connect(name="downtime cancel") as connection:
         answer = _shown(connection, cancel_downtime(connection, id=id_, **who))
-    return options.say(answer, lambda: _text(answer))
+    return options.say(answer, lambda: f"{_text(answer)}\n{_still(answer)}" if answer["because"] else _text(answer))
 
 
 @app.command
@@ -293,7 +293,8 @@ def _say(options: Shown, answer: Answer) -> int:
     for warning in answer.warnings:
         options.note(f"warning: {warning}")
     found = answer.downtimes
-    return options.say(found[0] if len(found) == 1 else found, "\n".join(map(_text, found)))
+    text = [f"{_text(one)}\n{_still(one)}" if "because" in one else _text(one) for one in found]
+    return options.say(found[0] if len(found) == 1 else found, "\n".join(text))
 
 
 # -- for people --------------------------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from slacktide.control.database import open_control
 from slacktide.control.organization import (
     add_organization,
     change_organization,
+    leave_organization,
     list_organizations,
     organization_answer,
 )
@@ -63,6 +64,21 @@ def change(code: _Code, /, *, name: _Name = None, zone: _Zone = None, options: A
     with open_control() as control, control.connect(name="organization change") as connection:
         reason = options.reason or ""
         change_organization(connection, code=code, name=name, zone=zone, who=options.who, reason=reason)
+        answer = organization_answer(connection, code=code)
+    return options.say(answer, lambda: _text(answer))
+
+
+@app.command
+def reference_only(
+    code: _Code,
+    /,
+    *,
+    to: Annotated[str, Parameter(help="Where it lives now, as an address that pages link to.")],
+    options: Acting = ACTING,
+) -> int:
+    """Keep an organization for reference only, since it lives elsewhere now."""
+    with open_control() as control, control.connect(name="organization reference-only") as connection:
+        leave_organization(connection, code=code, place=to, who=options.who, reason=options.reason or "")
         answer = organization_answer(connection, code=code)
     return options.say(answer, lambda: _text(answer))
 

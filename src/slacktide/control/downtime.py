@@ -17,7 +17,7 @@ import psycopg
 from slacktide.control.audit import record_audit, require_reason
 from slacktide.control.effect import Effects, effects_of
 from slacktide.control.organization import list_sides, organization_of
-from slacktide.control.schedule import state_of
+from slacktide.control.schedule import state_of, still_down
 from slacktide.control.setting import control_now, insert_setting, list_settings, setting_of, update_setting
 from slacktide.control.user import user_of
 from slacktide.core.duration import format_instant, parse_duration
@@ -31,13 +31,13 @@ from slacktide.downtime.saving import (
     cancelled_setting,
     changed_setting,
     ended_setting,
+    lifts,
     new_setting,
     verified_setting,
 )
 from slacktide.downtime.schedule import Organization
 from slacktide.downtime.series import LengthRefused, SeriesOnly
 from slacktide.downtime.setting import Setting, Users, lookup
-from slacktide.downtime.state import because
 
 
 class UnknownDowntime(UsageError):
@@ -182,8 +182,7 @@ def end_downtime(
             ended = (series.ended if setting.recurrence else ended_setting)(setting, now=now)
         _save(connection, before=setting, after=ended, what=what, who=who, reason=reason)
         answer = _answers(connection, [ended], now=now)[0]
-        still = state_of(connection, organization=ended.organization, at=now).because
-        return answer | {"because": [because(other) for other in still], "verifying": testers}
+        return answer | {"because": _left(connection, ended, now=now), "verifying": testers}
 
 
 def cancel_downtime(
@@ -195,7 +194,8 @@ def cancel_downtime(
 ) -> dict[str, Any]:
     """Cancel a downtime that has not begun; of a series all that is still to come.
 
-    Raises UnknownDowntime, AlreadyBegun (end it instead), AlreadyOver.
+    The answer has in `because` what keeps its scope down. Raises UnknownDowntime, AlreadyBegun (end it instead),
+    AlreadyOver.
     """
     require_reason(reason, what=f"slacktide downtime cancel {id}")
     with connection.transaction():
@@ -203,7 +203,7 @@ def cancel_downtime(
         setting = downtime_of(connection, id=id)
         cancelled = (series.cancelled if setting.recurrence else cancelled_setting)(setting, now=now)
         _save(connection, before=setting, after=cancelled, what="downtime cancel", who=who, reason=reason)
-        return _answers(connection, [cancelled], now=now)[0]
+        return _answers(connection, [cancelled], now=now)[0] | {"because": _left(connection, cancelled, now=now)}
 
 
 def change_downtime(
@@ -219,6 +219,7 @@ def change_downtime(
     """Give a downtime another end: a time (`none`: until it is ended), or as much later as `duration` says.
 
     With `only_later` (extend) an earlier end is refused; of a series it is the occurrence in effect that is extended.
+    An end that ends or cancels it needs a reason; then the answer has in `because` what keeps its scope down.
     Raises UnknownDowntime, AlreadyOver, EndPassed, NotLater, NoneInEffect, SeriesOnly.
     """
     with connection.transaction():
@@ -232,8 +233,13 @@ def change_downtime(
             present = "which has none" if lasting.end is None else format_instant(lasting.end)
             raise NotLater(id=id, end=end or duration, present=present)
         saved = _with_end(setting, wanted, now=now)
+        lifted = lifts(setting, saved.setting, now=now)
+        if lifted:
+            require_reason(reason, what=f"slacktide downtime change {id}")
         _save(connection, before=setting, after=saved.setting, what="downtime change", who=who, reason=reason)
-        return Answer(_answers(connection, [saved.setting], now=now), saved.warnings)
+        answer = _answers(connection, [saved.setting], now=now)[0]
+        left = {"because": _left(connection, saved.setting, now=now)} if lifted else {}
+        return Answer([answer | left], saved.warnings)
 
 
 def _with_end(setting: Setting, end: datetime | None, *, now: datetime) -> Saved:
@@ -330,6 +336,10 @@ def _save(
     update_setting(connection, setting=after)
     subject = f"downtime {after.id}"
     record_audit(connection, who=who, what=what, object=subject, before=before, after=after, reason=reason)
+
+
+def _left(connection: psycopg.Connection[Any], lifted: Setting, *, now: datetime) -> list[dict[str, Any]]:
+    return still_down(connection, organization=lifted.organization, now=now)
 
 
 def left_behind(connection: psycopg.Connection[Any], saved: Sequence[Setting]) -> tuple[str, ...]:

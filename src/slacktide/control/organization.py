@@ -17,6 +17,7 @@ import psycopg
 from slacktide.control.audit import record_audit
 from slacktide.core.errors import InputError, UsageError
 from slacktide.core.instant import parse_zone
+from slacktide.core.link import is_link
 from slacktide.downtime.schedule import Organization, Side, SideName, SideState, UnknownOrganization
 from slacktide.postgres.connection import shown
 from slacktide.postgres.sql import load
@@ -35,6 +36,14 @@ class OrganizationExists(InputError):
 
 class PlaceMissing(UsageError):
     """A side of {organization} that is reference only must say where the organization lives now: add --to URL."""
+
+
+class NoLink(UsageError):
+    """{place!r} cannot be where {organization} lives now: give an address that pages can link to, as in --to https://hotel.example.com."""
+
+
+class HasTarget(InputError):
+    """{organization} has a target here, where a move brings it: its move makes the source reference only, see `slacktide move list`."""  # noqa: E501 -- the message is one sentence
 
 
 def add_organization(
@@ -183,6 +192,24 @@ def set_side(
         connection.execute(_sql["set_side"], facts)
         after = _side(connection, organization, side)
         _record_side(connection, who=who, organization=organization, before=before, after=after, reason=reason)
+
+
+def leave_organization(
+    connection: psycopg.Connection[Any], *, code: str, place: str, who: str, reason: str = ""
+) -> None:
+    """Keep an organization for reference only, since it lives at another place now: an address that pages link to.
+
+    Raises UnknownOrganization, NoLink, HasTarget.
+    """
+    if not is_link(place):
+        raise NoLink(place=place, organization=code)
+    facts: dict[str, Any] = {"organization": code, "side": "source", "state": "reference only", "lives_at": place}
+    with connection.transaction():
+        organization_of(connection, code=code)
+        target = _side(connection, code, "target")
+        if target is not None and target.state != "reference only":
+            raise HasTarget(organization=code)
+        set_side(connection, **facts, who=who, reason=reason)
 
 
 def remove_side(

@@ -18,7 +18,7 @@ from slacktide.downtime.compiling import compile_schedule, recompile_schedule
 from slacktide.downtime.doubt import Doubt
 from slacktide.downtime.schedule import Organization, Schedule, Side, SideName
 from slacktide.downtime.setting import Setting
-from slacktide.downtime.state import Holders, State
+from slacktide.downtime.state import Holders, State, because
 from slacktide.downtime.state import state_of as state_by
 from slacktide.postgres.sql import load
 
@@ -141,6 +141,11 @@ def state_of(
         holders=holders,
         held=held,
     )
+
+
+def still_down(connection: psycopg.Connection[Any], *, organization: str | None, now: datetime) -> list[dict[str, Any]]:
+    """Give what keeps an organization (None: the site) down now, as every answer to an end lists it."""
+    return [because(setting) for setting in state_of(connection, organization=organization, at=now).because]
 
 
 def states_of(

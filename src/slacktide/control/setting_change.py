@@ -20,9 +20,10 @@ from typing import Any
 import msgspec
 import psycopg
 
-from slacktide.control.audit import record_audit
+from slacktide.control.audit import record_audit, require_reason
 from slacktide.control.downtime import left_behind
 from slacktide.control.organization import organization_of
+from slacktide.control.schedule import still_down
 from slacktide.control.setting import (
     control_now,
     delete_setting,
@@ -37,7 +38,7 @@ from slacktide.core.duration import format_instant
 from slacktide.core.errors import UsageError
 from slacktide.core.instant import parse_instant, parse_zone
 from slacktide.downtime.parameter import Level, parameter_named
-from slacktide.downtime.saving import changed_setting, check_deletable, new_setting, not_deletable
+from slacktide.downtime.saving import changed_setting, check_deletable, lifts, new_setting, not_deletable
 from slacktide.downtime.series import SeriesOnly
 from slacktide.downtime.setting import Setting, in_effect
 
@@ -144,6 +145,7 @@ def change_setting(
 ) -> Answer:
     """Change value, start, end and level of a setting in one act; what is not said stays as it is.
 
+    What ends or switches off a downtime needs a reason; the answer has in `because` what still keeps its scope down.
     Raises UnknownSetting, NothingSaid, SeriesOnly, and what the rules of saving refuse.
     """
     if value is None and times.start is None and times.end is None and not whose.said:
@@ -160,9 +162,13 @@ def change_setting(
         new = _timed(new, times, now=now, zone=zone)
         new = msgspec.structs.replace(new, value=old.value if value is None else value)
         saved = changed_setting(old, new, now=now, others=list_settings(connection))
+        lifted = lifts(old, saved.setting, now=now)
+        if lifted:
+            require_reason(reason, what=f"slacktide setting change {id}")
         update_setting(connection, setting=saved.setting)
         _record(connection, "change", before=old, after=saved.setting, who=who, reason=reason)
-        return Answer(_answer(saved.setting, now=now), saved.warnings)
+        left = {"because": still_down(connection, organization=old.organization, now=now)} if lifted else {}
+        return Answer(_answer(saved.setting, now=now) | left, saved.warnings)
 
 
 def remove_setting(

@@ -110,7 +110,7 @@ def add_user(
             raise UserExists(name=name)
         _keep(connection, name, change)
         after = user_of(connection, name=name)
-        _record(connection, "user add", before=None, after=after, who=who, reason=reason)
+        _record(connection, "user add", name=name, before=None, after=after, who=who, reason=reason)
     return after
 
 
@@ -132,7 +132,8 @@ def change_user(connection: psycopg.Connection[Any], *, name: str, change: Chang
         if after.disabled:
             connection.execute(_sql["end_sessions"], {"name": name})
         what = "user disable" if after.disabled and not before.disabled else "user change"
-        _record(connection, what, before=before, after=after, who=who, reason=reason)
+        told = msgspec.to_builtins(after) | ({} if change.password is None else {"password": "changed"})
+        _record(connection, what, name=name, before=before, after=told, who=who, reason=reason)
     return after
 
 
@@ -223,7 +224,14 @@ def _rights(user: User) -> tuple[bool, bool, dict[str, RoleName]]:
 
 
 def _record(
-    connection: psycopg.Connection[Any], what: str, *, before: User | None, after: User, who: str, reason: str
+    connection: psycopg.Connection[Any],
+    what: str,
+    *,
+    name: str,
+    before: User | None,
+    after: object,
+    who: str,
+    reason: str,
 ) -> None:
-    subject = f"user {after.name}"
+    subject = f"user {name}"
     record_audit(connection, who=who, what=what, object=subject, before=before, after=after, reason=reason)

@@ -136,6 +136,11 @@ def cancelled_setting(old: Setting, *, now: datetime) -> Setting:
     return changed_setting(old, msgspec.structs.replace(old, end=old.start), now=now).setting
 
 
+def lifts(old: Setting, new: Setting, *, now: datetime) -> bool:
+    """Tell whether a change ends, cancels or switches off what was a downtime, now or to come."""
+    return (old.is_on and not old.over(now)) and not (new.is_on and not new.over(now))
+
+
 def check_deletable(setting: Setting, *, now: datetime) -> None:
     """Refuse to delete a latched setting, or one that has begun."""
     if setting.latched or setting.begun(now):

@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from slacktide.core.link import is_link
 from slacktide.downtime.decision import Decision
 
 Headers = tuple[tuple[str, str], ...]
@@ -113,9 +114,7 @@ def _page(decision: Decision) -> bytes:
 def _place(decision: Decision) -> str | None:
     """Give where an organization lives now, if that can be a link and be written into a header."""
     place = decision.reason.lives_at if decision.reason is not None else None
-    if place is None or not place.startswith(("https://", "http://")) or not place.isascii():
-        return None
-    return place if place.isprintable() and not set(place) & set(' "<>\\') else None
+    return place if place is not None and is_link(place) else None
 
 
 def _length(body: bytes) -> Headers:

@@ -53,7 +53,8 @@ class Post:
                 mail = message(sender=self._server.sender, to=to, subject=subject, text=text, key=key, at=at)
             except (ValueError, MessageError):
                 return failure(Whose.REFUSED, f"{to!r} cannot be an address")
-            return self._connected() or self._said(lambda smtp: smtp.send_message(mail, self._server.sender, [to]))
+            sender = parseaddr(self._server.sender)[1]  # a server without SMTPUTF8 takes a name in the header alone
+            return self._connected() or self._said(lambda smtp: smtp.send_message(mail, sender, [to]))
 
     def _connected(self) -> Failure | None:
         if self._smtp is not None:

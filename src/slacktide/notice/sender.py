@@ -58,19 +58,17 @@ class MailWay:
 
     def send(self, connection: psycopg.Connection[TupleRow], delivery: Delivery) -> Failure | None:
         """Send it to whoever is concerned now. Raises Unconcerned."""
-        told = delivery.content
-        organization: str | None
+        told, user = delivery.content, delivery.recipient
         if isinstance(told, Asking):
-            asked = task.asked(connection, told)
-            if asked is None:
-                raise Unconcerned
-            organization, subject = asked.organization, told.subject
-            body = told.text + self._link(told.task, delivery.recipient)
+            asked = task.asked(connection, told, user=user)
+            to = None if asked is None else task.address_of(connection, asked, user=user)
+            subject, body = told.subject, told.text + self._link(told.task, user)
         elif isinstance(told, Milestone):
-            organization, subject, body = told.organization, told.subject, told.text
+            to = store.address_of(connection, user=user, organization=told.organization)
+            subject, body = told.subject, told.text
         else:
-            organization, subject, body = told.organization, headline(told), text(told, address=self._address)
-        to = store.address_of(connection, user=delivery.recipient, organization=organization)
+            to = store.address_of(connection, user=user, organization=told.organization)
+            subject, body = headline(told), text(told, address=self._address)
         if to is None:
             raise Unconcerned
         return self._post.send(to=to, subject=subject, text=body, key=delivery.key, at=delivery.planned_at)

@@ -1,8 +1,8 @@
 """Mails that ask to act on a task: they wait while the task's organization, or the site, is down.
 
-Whoever is asked could not act before the end. The organization is the task's at the moment of the sending, and a task
-that is done by then asks for nothing any more. The link to the task is signed and written when the mail is sent,
-so that it is in no table. Notices of downtimes are not among these, and go on.
+Whoever is asked could not act before the end. The organization is the task's at the moment of the sending. A task that
+is done by then asks for nothing any more, and one that was given to another user asks that one. The link to the task is
+signed and written when the mail is sent, so that it is in no table. Notices of downtimes are not among these: they go.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ import psycopg
 from slacktide.control.schedule import state_of
 from slacktide.control.setting import control_now
 from slacktide.control.task import Task, UnknownTask, task_of
-from slacktide.control.user import user_of
+from slacktide.control.task_act import may_see
+from slacktide.control.user import role_of, user_of
 from slacktide.notice import store
 from slacktide.notice.store import Asking, Delivery
 
@@ -49,18 +50,26 @@ def ask_assignee(connection: psycopg.Connection[Any], *, task: Task) -> None:
     ask_to_act(connection, task=task.id, user=task.user, subject=subject, text=text)
 
 
-def asked(connection: psycopg.Connection[Any], asking: Asking) -> Task | None:
-    """Give the task as it is now; None for one that is done or not there any more."""
+def asked(connection: psycopg.Connection[Any], asking: Asking, *, user: str) -> Task | None:
+    """Give the task as it is now; None for one that is done, not there any more, or another user's by now."""
     try:
         found = task_of(connection, id=asking.task)
     except UnknownTask:
         return None
-    return None if found.state == "done" else found
+    return None if found.state == "done" or found.user not in (None, user) else found
+
+
+def address_of(connection: psycopg.Connection[Any], task: Task, *, user: str) -> str | None:
+    """Give the address of a user who may see the task now; None for one who may not, is disabled, or has none."""
+    role = role_of(connection, user)
+    seen = role is not None and may_see(role, task, user=user)
+    return user_of(connection, name=user).email if seen else None
 
 
 def pause_of(connection: psycopg.Connection[Any], delivery: Delivery) -> Pause | None:
     """Tell why a mail has to wait; None for one that has not to, as every notice."""
-    found = asked(connection, delivery.content) if isinstance(delivery.content, Asking) else None
+    asking, user = delivery.content, delivery.recipient
+    found = asked(connection, asking, user=user) if isinstance(asking, Asking) else None
     if found is None:
         return None
     state = state_of(connection, organization=found.organization)

@@ -70,6 +70,18 @@ def test_acts(browser, plan, control, wish, act):
     assert downtime_of(control, id=key) != before
 
 
+def test_what_is_left_is_shown(browser, plan, control):
+    """What ends a downtime is refused without a reason; the preview says what would still keep the scope down."""
+    key, site, ada = plan("HOTEL", end="now+PT1H"), plan(), browser("ada")
+    for act in ({"do": "change", "end": "now"}, {"do": "end"}):
+        assert ada.post(f"/downtime/{key}", **act, reason="", confirm="1").says("--reason")
+        assert ada.post(f"/downtime/{key}", **act, reason="done").says(f"Still down by {site}, the site's")
+    off = {"value": "N", "reason": "done"}
+    assert ada.post(f"/setting/{key}", value="N", confirm="1").says("--reason")
+    assert ada.post(f"/setting/{key}", **off).says(f"Still down by {site}, the site's")
+    assert ada.post(f"/setting/{key}", **off, confirm="1").status == 302
+
+
 def test_testers(browser, plan, control):
     """Testers are named with commas between, for a name may have blanks; with none of them nothing is done."""
     key, ada = plan("HOTEL"), browser("ada")
