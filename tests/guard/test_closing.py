@@ -19,6 +19,7 @@ from slacktide.guard.state import IllegalEvent, State
 from slacktide.guard.table import GuardedTable
 from slacktide.postgres.connection import connect
 from slacktide.postgres.server import Server
+from tests.guard.conftest import TABLES
 
 WRITE = "update hotel.folio set note = 'x' where folio_id = 1"
 WRITE_PART = "insert into hotel.posting (folio_id) values (1)"
@@ -261,6 +262,63 @@ def test_a_root_that_moved_in_while_its_part_was_open(guarded, session):
     part.commit()
     assert closing.try_quiet(guarded, organization="RESORT")
     later.commit()
+
+
+@pytest.fixture
+def plain(owner, database):
+    """Give the connection of a guard's owner who may not see what others do."""
+    for role in ("slacktide_mover", "slacktide_tester", "slacktide_plain"):
+        owner.execute(f"do $$ begin create role {role}; exception when duplicate_object then null; end $$")
+    owner.execute(
+        "grant slacktide_mover, slacktide_tester to slacktide_plain with admin option; "
+        "grant all on schema hotel to slacktide_plain; "
+        "alter table hotel.folio owner to slacktide_plain; alter table hotel.posting owner to slacktide_plain; "
+        "do $$ begin execute format('grant create on database %I to slacktide_plain', current_database()); end $$"
+    )
+    with connect(database, name="plain") as connection:
+        connection.execute("set session authorization slacktide_plain")
+        install(connection, tables=TABLES[:2])
+        yield connection
+    owner.execute("drop owned by slacktide_plain cascade; drop role slacktide_plain")
+
+
+def test_a_root_that_moved_in_is_seen_without_rights(plain, session):
+    """A guard's owner who may not see what others do waits for the same transactions, and for no later ones."""
+    part, root, later = session(autocommit=False), session(), session(autocommit=False)
+    part.execute("insert into hotel.posting (folio_id, amount) values (150, 77)")
+    root.execute("update hotel.folio set property_code = 'RESORT' where folio_id = 150")
+    closing.begin_closing(plain, organization="RESORT")
+    assert not any(closing.try_quiet(plain, organization="RESORT", lock_timeout_ms=50) for _ in range(3))
+    (holder,) = holders(plain, organization="RESORT")
+    assert (holder.user, holder.age_seconds, holder.state) == ("slacktide", 0, "")
+    later.execute(WRITE_CITY.replace("150", "160"))
+    part.commit()
+    assert closing.try_quiet(plain, organization="RESORT")
+    later.commit()
+
+
+def test_a_root_that_moved_in_while_its_part_was_being_judged(guarded, session):
+    """A writer that has asked whose its part is, and has no lock yet, is waited for when the root moves meanwhile."""
+    guarded.execute(
+        "create function hotel.owner_of(wanted bigint) returns text language plpgsql as "
+        "$$ declare found text := (select property_code from hotel.folio where folio_id = wanted); "
+        "begin perform pg_advisory_xact_lock_shared(42); return found; end $$"
+    )
+    asked = "hotel.owner_of(r.folio_id)"
+    install(guarded, tables=[GuardedTable(schema="hotel", table="posting", organization=asked)])
+    hand, part, root = session(user=None, autocommit=False), session(), session()
+    hand.execute("select pg_advisory_xact_lock(42)")
+    thread = threading.Thread(target=lambda: part.execute("insert into hotel.posting (folio_id) values (150)"))
+    thread.start()
+    wait_until(guarded, "select count(*) = 1 from pg_locks where locktype = 'advisory' and not granted")
+    root.execute("update hotel.folio set property_code = 'RESORT' where folio_id = 150")
+    closing.begin_closing(guarded, organization="RESORT")
+    try:
+        assert not any(closing.try_quiet(guarded, organization="RESORT", lock_timeout_ms=50) for _ in range(3))
+    finally:
+        hand.commit()
+        thread.join(10)
+    assert closing.try_quiet(guarded, organization="RESORT")
 
 
 def test_an_old_snapshot_that_still_sees_the_old_root(guarded, session):

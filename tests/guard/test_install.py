@@ -64,6 +64,16 @@ def test_installing_among_traders_deadlocks_nobody(owner, session, tables):
     verify_presence(owner, tables=tables)
 
 
+def test_a_guard_of_before_the_writers_were_noted(owner, tables):
+    """Crossings of an older guard, which knew no writers, count as new ones."""
+    install(owner, tables=tables)
+    owner.execute("alter table slacktide.guard_crossing drop column writers, add column settled_at timestamptz")
+    owner.execute("insert into slacktide.guard_crossing (organizations, settled_at) values ('{CITY,RESORT}', now())")
+    install(owner, tables=tables)
+    crossings = owner.execute("select organizations, writers from slacktide.guard_crossing")
+    assert crossings.fetchall() == [(["CITY", "RESORT"], None)]
+
+
 def test_what_is_no_table_is_refused(owner):
     """A view or an unknown name is refused, and what would be done is said beforehand."""
     note = GuardedTable(schema="hotel", table="note", organization="r.property_code")

@@ -62,7 +62,7 @@ select exists (select from slacktide.guard_held(%(organization)s))
 -- name: unsettled
 -- The organizations with which the closed one may have exchanged rows since the last closing.
 select distinct o.name from slacktide.guard_crossing c cross join unnest(c.organizations) as o (name)
-where %(organization)s = any (c.organizations) and o.name <> %(organization)s and c.settled_at is null
+where %(organization)s = any (c.organizations) and o.name <> %(organization)s and c.writers is null
 
 -- name: raise
 -- Snapshots older than this are to be told apart.
@@ -70,12 +70,12 @@ update slacktide.guard_closing set epoch = greatest(epoch, slacktide.guard_publi
 where organization = any (%(organizations)s::text[])
 
 -- name: settle
--- From this instant on every new transaction sees the crossings.
-update slacktide.guard_crossing set settled_at = clock_timestamp()
-where %(organization)s = any (organizations) and settled_at is null
+-- The line: whoever is not among these writers sees the crossings when it is judged.
+update slacktide.guard_crossing set writers = array(select w.virtualtransaction from slacktide.guard_writers() w)
+where %(organization)s = any (organizations) and writers is null
 
 -- name: forget
--- Crossings that no open transaction is old enough to have missed.
-delete from slacktide.guard_crossing
-where settled_at < (select min(xact_start) from pg_stat_activity where xact_start is not null)
-  and not exists (select from pg_prepared_xacts where database = current_database())
+-- Crossings whose writers have all ended.
+delete from slacktide.guard_crossing c
+where c.writers is not null and not exists (
+    select from slacktide.guard_writers() w where w.pid is null or w.virtualtransaction = any (c.writers))

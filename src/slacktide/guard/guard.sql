@@ -78,12 +78,23 @@ create table if not exists slacktide.guard_touched (
     row_count bigint not null
 );
 
--- Statements that may have moved rows between organizations, until all that was open at that time has ended.
+-- Statements that may have moved rows between organizations, and, once a closer has drawn its line, who wrote then; until
+-- all those have ended.
 create table if not exists slacktide.guard_crossing (
     crossing_id bigint generated always as identity primary key,
     organizations text[] not null,
-    settled_at timestamptz
+    writers text[]
 );
+
+-- A guard of before the writers were noted told them by their start; the table is locked only where it is one.
+do $$
+begin
+    if not exists (select from pg_catalog.pg_attribute
+                   where attrelid = 'slacktide.guard_crossing'::regclass and attname = 'writers') then
+        alter table slacktide.guard_crossing add column writers text[], drop column if exists settled_at;
+    end if;
+end
+$$;
 
 create or replace function slacktide.guard_lock_class() returns integer
 language sql immutable parallel safe as 'select 1936482662';
@@ -274,26 +285,35 @@ begin
 end
 $$;
 
--- The transactions that a closer of the organization waits for: those that hold its lock or TRUNCATE's, and,
--- after rows have crossed, those that held another organization's lock before the crossing was settled.
-create or replace function slacktide.guard_held(organization text)
+-- The transactions that have a guarded table open for writing, whatever organization they write, and judged or not yet.
+create or replace function slacktide.guard_writers()
 returns table (pid integer, virtualtransaction text) language sql volatile as $$
     select distinct l.pid, l.virtualtransaction
-    from (
-        select n.name, null::timestamptz as settled_at from unnest(array[$1, '*']) as n (name)
-        union all
-        select o.name, max(c.settled_at)
-        from slacktide.guard_crossing c cross join unnest(c.organizations) as o (name)
-        where $1 = any (c.organizations) and o.name <> $1 and c.settled_at is not null
-        group by o.name
-    ) k
-    join pg_catalog.pg_locks l on l.locktype = 'advisory' and l.objsubid = 2 and l.granted
-        and l.pid is distinct from pg_catalog.pg_backend_pid()
-        and l.classid::bigint = slacktide.guard_lock_class()
-        and l.objid::bigint = slacktide.guard_lock_key(k.name)::bigint & 4294967295
-        and l.database = (select d.oid from pg_catalog.pg_database d where d.datname = pg_catalog.current_database())
-    left join pg_catalog.pg_stat_activity a on a.pid = l.pid
-    where k.settled_at is null or a.pid is null or a.xact_start < k.settled_at
+    from pg_catalog.pg_locks l
+    where l.locktype = 'relation' and l.granted and l.mode = 'RowExclusiveLock'
+      and l.database = (select d.oid from pg_catalog.pg_database d where d.datname = pg_catalog.current_database())
+      and l.relation in (select t.tgrelid from pg_catalog.pg_trigger t where t.tgname like 'slacktide\_guard\_%')
+$$;
+
+-- The transactions that a closer of the organization waits for: those that hold its lock or TRUNCATE's, and,
+-- after rows have crossed, those that wrote when the line was drawn. One that was prepared has another name since.
+create or replace function slacktide.guard_held(organization text)
+returns table (pid integer, virtualtransaction text) language sql volatile as $$
+    select l.pid, l.virtualtransaction
+    from pg_catalog.pg_locks l
+    where l.locktype = 'advisory' and l.objsubid = 2 and l.granted
+      and l.pid is distinct from pg_catalog.pg_backend_pid()
+      and l.classid::bigint = slacktide.guard_lock_class()
+      and l.objid::bigint in (slacktide.guard_lock_key($1)::bigint & 4294967295,
+                              slacktide.guard_lock_key('*')::bigint & 4294967295)
+      and l.database = (select d.oid from pg_catalog.pg_database d where d.datname = pg_catalog.current_database())
+    union
+    select w.pid, w.virtualtransaction
+    from slacktide.guard_writers() w
+    where w.pid is distinct from pg_catalog.pg_backend_pid()
+      and exists (select from slacktide.guard_crossing c
+                  where $1 = any (c.organizations) and c.writers is not null
+                    and (w.pid is null or w.virtualtransaction = any (c.writers)))
 $$;
 
 do $$

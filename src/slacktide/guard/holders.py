@@ -26,7 +26,8 @@ class Holder(msgspec.Struct, frozen=True):
     """A transaction that is waited for.
 
     `id` names this very transaction for `end_transaction`. `state` is the session's (`active`, `idle in
-    transaction`) or `prepared`; `query` its last statement, empty for a prepared one.
+    transaction`) or `prepared`; `query` its last statement, empty for a prepared one. Who may not see what others do
+    has an age of 0 and no state.
     """
 
     id: str

@@ -1,7 +1,7 @@
 -- name: holders
--- Whom the closer of the organization waits for; prepared transactions have no session.
+-- Whom the closer of the organization waits for; prepared transactions have no session. An age that we may not see is 0.
 select a.pid || ':' || h.virtualtransaction, a.datname::text, a.usename::text, a.query,
-       extract(epoch from clock_timestamp() - a.xact_start)::float8, false, coalesce(a.state, '')
+       coalesce(extract(epoch from clock_timestamp() - a.xact_start)::float8, 0), false, coalesce(a.state, '')
 from slacktide.guard_held(%(organization)s) h join pg_stat_activity a on a.pid = h.pid
 union all
 select 'prepared:' || p.gid, p.database::text, p.owner::text, '',
