@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from slacktide.holding import attempt, sample, store
+from slacktide.holding.item import Arrival
 from slacktide.holding.work import NotAccepted
 from tests.holding.conftest import release, run_until
 
@@ -65,14 +66,14 @@ class FollowFails(sample.InvoiceWork):
 
 
 def test_what_follows_from_an_import_fails(site, releaser, work):
-    """A bug after the result is read does not send the import again, and stops nobody else."""
+    """A bug after the result is read sets the import aside without sending it again, and stops nobody else."""
     program = work(FollowFails())
     site.arrive(1, imported=True)
     release(releaser)
     sample.run_importer(site.erp)
     (sent,) = store.list_items(site.control)
     site.arrive(1, 2, organization="NORTH")
-    run_until(releaser, lambda: site.written("NORTH") == ["1", "2"] and "LookupError" in site.item(sent).because)
+    run_until(releaser, lambda: site.written("NORTH") == ["1", "2"] and site.item(sent).state == "failed")
     assert program.sends == ["SOUTH/1/import"]
 
 
@@ -130,3 +131,48 @@ def test_an_error_of_sql_instead_of_the_sending(site, releaser, work):
     run_until(releaser, lambda: site.states() == ["done", "failed"])
     (item,) = store.list_items(site.control)
     assert (len(program.posted), "division by zero" in item.because) == (3, True)
+
+
+class Following(sample.InvoiceWork):
+    """Lets an import follow that cannot be kept: of this step, with this text."""
+
+    def __init__(self, step, note):
+        self.step, self.note, self.sends, self.looks = step, note, [], 0
+
+    def find(self, connection, *, key):
+        self.looks += 1
+        return super().find(connection, key=key)
+
+    def follow(self, item):
+        found = super().follow(item)
+        if item.step != self.step or item.payload.get("number", "1") != "1":
+            return found
+        payload = {"header_key": item.key, "note": self.note}
+        facts = {"work": sample.NAME, "key": f"{item.key}/import", "payload": payload}
+        return [Arrival(organization=item.organization, step="import", **facts)]
+
+    def send(self, connection, *, item):
+        self.sends.append(item.key)
+        super().send(connection, item=item)
+
+
+@pytest.mark.parametrize(("note", "reason"), [("taken", "belongs to held item"), ("nul \x00", "unsupported Unicode")])
+def test_what_follows_cannot_be_kept(site, releaser, work, note, reason):
+    """A write whose follow-up cannot be kept is set aside with the reason, and the next one goes on."""
+    program = work(Following("insert", note))
+    site.arrive("1/import")
+    site.arrive(1, 2)
+    run_until(releaser, lambda: site.states() == ["done", "failed", "done"])
+    (item,) = store.list_items(site.control)
+    assert (site.written(), reason in item.because, program.looks <= 5) == (["1/import", "1", "2"], True, True)
+
+
+def test_what_follows_from_an_import_cannot_be_kept(site, releaser, work):
+    """The same for an import, which is not sent again for that: its result is read before."""
+    program = work(Following("import", "nul \x00"))
+    site.arrive(1, imported=True)
+    release(releaser)
+    sample.run_importer(site.erp)
+    site.arrive(2)
+    run_until(releaser, lambda: site.states() == ["done", "failed", "done"])
+    assert (program.sends, site.imported()) == (["SOUTH/1/import"], ["1"])

@@ -8,6 +8,7 @@ import time
 import psycopg
 import pytest
 
+from slacktide.control.origin import confirm_schedule, doubt_schedule
 from slacktide.control.setting import control_now, setting_of
 from slacktide.core.duration import format_instant
 from slacktide.holding.look import HeldBack, Look, ScheduleInChange
@@ -133,3 +134,24 @@ def test_joined_by_another(site, look):
             held += 1
             end = error.decision.until
     assert (held > 1, control_now(site.control) >= end, until != "") == (True, True, True)
+
+
+@pytest.mark.parametrize("step", ["insert", "import"])
+def test_a_doubt(site, look, step):
+    """A doubt of the schedule holds the next look, and its confirmation lets the next one through."""
+    doubt_schedule(site.control, why="a backup was put back", who="tester")
+    with pytest.raises(HeldBack):
+        look.require(organization="SOUTH", step=step)
+    confirm_schedule(site.control, who="tester", reason="a test")
+    assert look.require(organization="SOUTH", step=step).allowed
+
+
+def test_an_uncommitted_doubt(site, look):
+    """A doubt that is being written down is waited for, like any other change."""
+    with connect(site.address, name="slow", autocommit=False) as slow:
+        slow.execute("select")  # a transaction that stays open
+        doubt_schedule(slow, why="a backup was put back", who="tester")
+        with pytest.raises(ScheduleInChange):
+            look.require(organization="SOUTH", step="insert")
+        slow.rollback()
+    assert look.require(organization="SOUTH", step="insert").allowed

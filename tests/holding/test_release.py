@@ -10,6 +10,7 @@ import psycopg
 import pytest
 
 from slacktide.control.organization import set_side
+from slacktide.control.origin import confirm_schedule, doubt_schedule
 from slacktide.control.setting import control_now, setting_of
 from slacktide.core.interval import Period
 from slacktide.guard import closing
@@ -337,3 +338,12 @@ def test_left(site, releaser):
     release(releaser)
     (item,) = store.list_items(site.control)
     assert (item.state, "the new place" in item.because) == ("refused", True)
+
+
+def test_a_doubt_is_confirmed(running):
+    """What a doubt of the schedule holds goes on at once when it is confirmed, and not at the next check."""
+    doubt_schedule(running.control, why="a backup was put back", who="tester")
+    running.arrive(1)
+    until(lambda: running.queue().kind == "hold")
+    confirm_schedule(running.control, **WHO)
+    until(running.written)

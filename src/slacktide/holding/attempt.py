@@ -14,7 +14,7 @@ import psycopg
 from psycopg.rows import TupleRow
 
 from slacktide.control.setting import control_now
-from slacktide.core.errors import OutsideError, SlacktideError
+from slacktide.core.errors import InputError, OutsideError, SlacktideError
 from slacktide.holding import failure, store
 from slacktide.holding.failure import Kind
 from slacktide.holding.item import Item
@@ -44,6 +44,10 @@ class Pause(msgspec.Struct, frozen=True, kw_only=True):
 
 class NotTaken(LeftBehind):
     """{organization} lives now at {lives_at}, which has no place for this work."""
+
+
+class NotKept(InputError):
+    """{key} is written, but what follows from it cannot be kept: {reason}. Mend that, then `slacktide held check`."""
 
 
 class HomeChanged(OutsideError):
@@ -91,6 +95,8 @@ class Attempt:
         """
         try:
             return self._result(work_named(item.work), item, failed)
+        except NotKept as error:
+            return self._item_failed(item, _text(error))
         except Exception as error:  # noqa: BLE001 -- whatever it is, the result is not known
             return self._unknown(item, error)
 
@@ -105,7 +111,7 @@ class Attempt:
         if outcome is Outcome.ABSENT:
             return self._not_arrived(item, failed)
         if outcome is Outcome.DONE:
-            store.finish(self._connection, item, follow=work.follow(item))
+            self._finish(work, item)
         else:
             self._later(item, Event.NOT_YET)
         return None
@@ -118,7 +124,7 @@ class Attempt:
             self._require_home(item, place)
             if not work.find(place, key=item.key):
                 work.write(place, item=item)
-        store.finish(self._connection, item, follow=work.follow(item))
+        self._finish(work, item)
         return None
 
     def _import(self, work: Work, item: Item) -> Pause | None:
@@ -128,10 +134,29 @@ class Attempt:
             store.happen(self._connection, item, Event.SEND, next_check=now, sent_to=address)
             sent = msgspec.structs.replace(item, state=State.SENT, sent_at=now, sent_to=address)
             try:
-                work.send(outside, item=sent)
+                if not self._has_arrived(work, item):
+                    work.send(outside, item=sent)
             except Exception as error:  # noqa: BLE001 -- whatever it is, it may have arrived
                 return self._not_sent(sent, error)
         return self.read_result(sent)
+
+    def _has_arrived(self, work: Work, item: Item) -> bool:
+        """Tell whether an import that was sent before is in the ERP by now, so that it is not sent again."""
+        if item.sent_to is None:
+            return False
+        result = work.result(self._connected(item.sent_to, "result"), key=item.key)
+        return result.outcome in (Outcome.PENDING, Outcome.DONE)
+
+    def _finish(self, work: Work, item: Item) -> None:
+        """Note that it is done, and keep what follows from it. Raises NotKept where the item is to blame."""
+        try:
+            store.finish(self._connection, item, follow=work.follow(item))
+        except IllegalHeldEvent:
+            raise
+        except Exception as error:
+            if isinstance(error, psycopg.Error) and failure.kind_of(error.sqlstate) is not Kind.ITEM:
+                raise
+            raise NotKept(key=item.key, reason=_text(error)) from error
 
     def _not_sent(self, item: Item, error: Exception) -> Pause | None:
         """Tell a refusal, after which it may be sent again, from an outcome that is not known and is read first.
@@ -164,7 +189,7 @@ class Attempt:
             store.happen(self._connection, item, Event.REFUSE, because=_text(error))
             return None
         if kind is Kind.ITEM:
-            there = item.step == "insert" and self._is_there(item)
+            there = item.step == "insert" and not isinstance(error, NotKept) and self._is_there(item)
             # Where a predecessor wrote it meanwhile, the next attempt notes it.
             return Pause() if there else self._item_failed(item, _text(error))
         return self._erp_failed(item, error) if kind is Kind.ERP else self._soon(item, _text(error))
@@ -272,7 +297,7 @@ def _kind(error: Exception) -> Kind:
         return Kind.LEFT
     if isinstance(error, ScheduleInChange | HomeChanged):
         return Kind.AGAIN
-    return Kind.ERP if isinstance(error, SlacktideError) and not isinstance(error, NotAccepted) else Kind.ITEM
+    return Kind.ERP if isinstance(error, SlacktideError) and not isinstance(error, NotAccepted | NotKept) else Kind.ITEM
 
 
 def _text(error: Exception) -> str:

@@ -12,7 +12,8 @@ and a count that every change of the schedule raises before it commits, outside 
    same lock. The database refuses an extension after T by its own clock, and one that was let through before T holds
    the lock.
 4. A look takes place, and then the write lasts: `Look.require` is asked again directly before the commit.
-5. The server crashes, and the count falls back: all connections are gone then, and a look belongs to a connection.
+5. The schedule is in doubt, or that is confirmed: that is a change like any other, counted and waited for.
+6. The server crashes, and the count falls back: all connections are gone then, and a look belongs to a connection.
 """
 
 from __future__ import annotations

@@ -8,4 +8,4 @@ select set_config('lock_timeout', %(milliseconds)s, true)
 
 -- name: still
 -- Wait until nobody is in the middle of a change of the schedule, and keep others from beginning one until we have read.
-lock table slacktide.organization, slacktide.side, slacktide.setting in share mode
+lock table slacktide.organization, slacktide.side, slacktide.setting, slacktide.origin in share mode
