@@ -163,6 +163,33 @@ def test_mandatory_code(strict):
     line.check()
 
 
+@pytest.mark.parametrize("again", ["vacuum full bare.booking", "a new incarnation"])
+def test_unmapped_is_not_absent(strict, again):
+    """A pass that tells what is absent leaves alone what is there and has a code without a mapping; it stays failed."""
+    line = strict
+    line.sql(SEED)
+    line.start()
+    line.drain()
+    line.sql("update bare.booking set rate = 'NEW' where booking_id = 10")
+    line.drain()
+    if again == "a new incarnation":
+        line.halt()
+        line.checking.execute("select pg_drop_replication_slot(%s)", [line.incarnation.slot])
+        line.start()
+    else:
+        line.sql(again)
+        line.sql("update bare.booking set amount = 5 where booking_id = 1")
+    line.drain()
+    assert line.control.execute("select 1 from slacktide.pass_range where absence and entity = 'booking'").fetchone()
+    assert states(line) == {("booking", "10"): "failed"}
+    there = "select 1 from slacktide.key_map join bare.booking b on target_key = b.booking_id::text"
+    assert line.checking.execute(f"{there} where name = 'booking' and source_key = '10'").fetchone()
+    line.control.execute("insert into slacktide.conversion values (%s, 'rate', 'NEW', 'NEW')", [line.move_id])
+    reask(line, ("booking", "10"))
+    line.drain()
+    line.check()
+
+
 def with_root(plan, root):
     entities = tuple(
         msgspec.structs.replace(entity, root=root) if entity.name == root.name else entity for entity in plan.entities
@@ -273,6 +300,7 @@ HEAD = '<batch plan="bare" version="1" move="m" property="P" incarnation="1" num
         f'{HEAD}<party h="0" party_id="1" property="P" name="n" master_booking_id="1"><x><y/></x></party></batch>',
         f'{HEAD}<gone entity="other" key="1"/></batch>',
         f'{HEAD}<gone entity="person"/></batch>',
+        f'{HEAD}<failed entity="person"/></batch>',
         '<batch plan="bare"></batch>',
         f"{HEAD}<batch/></batch>",
         f"{HEAD}</batch><batch/>",

@@ -7,7 +7,8 @@ The events that the order of the steps answers:
 3. Objects refer to each other in a circle: the columns that close it are written after all rows.
 4. A part moved to another object of the batch: rows are written before parts that are gone are deleted.
 5. An object of another property is referred to by nothing any more: the sweep at the end finds it.
-6. The target refuses an object: it is cut out by halves and fails alone, and what refers to it waits.
+6. The target refuses an object: it is cut out by halves and fails alone, and what refers to it waits. One that the
+   batch could not hold, for want of a mapping, stays here as it is: it is not absent.
 7. The process is killed after the target's commit: the batch comes again, and is the one that was applied.
 8. The target is open (`prove`): whatever it has by now is its own, changed or deleted by its users as they like. So
    nothing that the key map knows is written or deleted, and what is new is proven before anybody can see it.
@@ -188,7 +189,7 @@ class Applier:
                 translation.keys[name][key] = work.gone[name][key] = target_key
         self._require_meant(work)
         for span in content.present:
-            self._absent(span, asked, work)
+            self._absent(span, asked | content.failed, work)
         for some in pieces(writing, size=_ASKED_TOGETHER):
             self._look_up(some, translation)
         for item in self._resolvable(writing, translation, applied.problems):
