@@ -17,6 +17,7 @@ BOOKING = (
     'at="2026-11-23 18:00:00.123+00"><night booking_id="1" stay="2026-11-23" amount="-12.50"/></booking>'
 )
 GONE = '<gone entity="invoice" key="5"/><gone entity="profile" key="8" deleted="true"/>'
+FAILED = '<failed entity="booking" key="9"/>'
 PRESENT = '<present entity="profile" after="1" to="7"/><present entity="booking"/>'
 
 
@@ -29,7 +30,7 @@ def valid(shop_plan):
 def test_accepts(valid):
     """Objects in the order of references with their parts, deletions and ranges, each as often as needed."""
     assert valid("")
-    assert valid(PROFILE + PROFILE + BOOKING + GONE + GONE + PRESENT)
+    assert valid(PROFILE + PROFILE + BOOKING + GONE + GONE + FAILED + PRESENT)
 
 
 @pytest.mark.parametrize(
@@ -37,6 +38,8 @@ def test_accepts(valid):
     [
         BOOKING + PROFILE,  # order
         PRESENT + GONE,
+        FAILED + GONE,
+        '<failed entity="booking"/>',
         GONE + PROFILE,
         '<gone entity="tariff" key="5"/>',  # does not move
         '<gone entity="invoice" key="5" deleted="false"/>',

@@ -163,6 +163,33 @@ def test_mandatory_code(strict):
     line.check()
 
 
+@pytest.mark.parametrize("again", ["vacuum full bare.booking", "a new incarnation"])
+def test_unmapped_is_not_absent(strict, again):
+    """A pass that tells what is absent leaves alone what is there and has a code without a mapping; it stays failed."""
+    line = strict
+    line.sql(SEED)
+    line.start()
+    line.drain()
+    line.sql("update bare.booking set rate = 'NEW' where booking_id = 10")
+    line.drain()
+    if again == "a new incarnation":
+        line.halt()
+        line.checking.execute("select pg_drop_replication_slot(%s)", [line.incarnation.slot])
+        line.start()
+    else:
+        line.sql(again)
+        line.sql("update bare.booking set amount = 5 where booking_id = 1")
+    line.drain()
+    assert line.control.execute("select 1 from slacktide.pass_range where absence and entity = 'booking'").fetchone()
+    assert states(line) == {("booking", "10"): "failed"}
+    there = "select 1 from slacktide.key_map join bare.booking b on target_key = b.booking_id::text"
+    assert line.checking.execute(f"{there} where name = 'booking' and source_key = '10'").fetchone()
+    line.control.execute("insert into slacktide.conversion values (%s, 'rate', 'NEW', 'NEW')", [line.move_id])
+    reask(line, ("booking", "10"))
+    line.drain()
+    line.check()
+
+
 def with_root(plan, root):
     entities = tuple(
         msgspec.structs.replace(entity, root=root) if entity.name == root.name else entity for entity in plan.entities
@@ -173,9 +200,9 @@ def with_root(plan, root):
 # -- batches ----------------------------------------------------------------------------------------------------------
 
 
-def made(line):
+def made(line, amount="amount + 1"):
     """Make and carry a batch; give it and its content."""
-    line.sql("update bare.booking set amount = amount + 1 where booking_id = 1")
+    line.sql(f"update bare.booking set amount = {amount} where booking_id = 1")
     line.catch_up()
     batch = line.generate()
     line.transfer()
@@ -207,6 +234,56 @@ def test_duplicate(line):
     assert second.written == 0
     assert digest(rows_of(line.checking, line.plan)) == before
     line.process()
+
+
+def test_killed_before_the_note(line):
+    """A batch that was committed and, as the process was killed, not noted tells again what failed in it or waits."""
+    line.sql("update bare.booking set rate = 'RACK' where booking_id = 2")
+    mend = refuse(line, "note is distinct from 'bad' and amount <> 44")
+    line.sql("begin; insert into bare.booking (booking_id, property, number, person_id, amount, note) "
+             "values (720, 'P', 'bad note', 1, 1, 'bad');"
+             "insert into bare.booking (booking_id, property, number, person_id, amount, sharer_id) "
+             "values (721, 'P', 'unnoted', 1, 1, 720); "
+             "update bare.booking set amount = 44 where booking_id = 1; commit")  # fmt: skip
+    batch, content = made(line, amount="amount")
+    line.applier.apply(batch, content)
+    line.halt()
+    line.start()
+    _, again = line.process()
+    assert again.written == 0
+    told = {("booking", "720"): "failed", ("booking", "721"): "waiting", ("booking", "1"): "failed"}
+    assert states(line) == {**told, ("booking", "2"): "warning"}
+    mend()
+    line.sql("update bare.booking set amount = 2 where booking_id in (1, 720)")
+    line.sql("update bare.booking set rate = null where booking_id = 2")
+    line.drain()
+    assert states(line) == {}
+
+
+def test_absent_before_the_note(bare_line):
+    """What went for being absent in a batch that was not noted does not stand as failed for ever."""
+    line = bare_line
+    line.sql(SEED)
+    line.start()
+    line.drain()
+    mend = refuse(line, "amount <> 44")
+    line.sql("update bare.booking set amount = 44 where booking_id = 10")
+    line.drain()
+    mend()
+    line.halt()
+    line.checking.execute("select pg_drop_replication_slot(%s)", [line.incarnation.slot])
+    line.sql("update bare.line set posting_id = null where posting_id = 10; "
+             "delete from bare.night where booking_id = 10; "
+             "delete from bare.posting where booking_id = 10; "
+             "delete from bare.booking where booking_id = 10")  # fmt: skip
+    line.start()
+    while line.generate():
+        batch = line.transfer()
+        path = line.spools[1].read(batch.file, checksum=batch.checksum)
+        line.applier.apply(batch, message.read(path, plan=line.plan))
+        line.process()
+    assert states(line) == {}
+    line.check()
 
 
 def test_same_number_other_content(line):
@@ -273,6 +350,7 @@ HEAD = '<batch plan="bare" version="1" move="m" property="P" incarnation="1" num
         f'{HEAD}<party h="0" party_id="1" property="P" name="n" master_booking_id="1"><x><y/></x></party></batch>',
         f'{HEAD}<gone entity="other" key="1"/></batch>',
         f'{HEAD}<gone entity="person"/></batch>',
+        f'{HEAD}<failed entity="person"/></batch>',
         '<batch plan="bare"></batch>',
         f"{HEAD}<batch/></batch>",
         f"{HEAD}</batch><batch/>",

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 MOVING = frozenset({Phase.ONLINE, Phase.DOWN_TIME})
 CARRIED = MOVING | {Phase.MISCELLANEOUS}  # by the processes, before the opening or after it
-RESERVED_ELEMENTS = frozenset({"batch", "gone", "present"})
+RESERVED_ELEMENTS = frozenset({"batch", "gone", "failed", "present"})
 RESERVED_ATTRIBUTES = frozenset({"h", "outside", "unmapped"})
 
 _PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*\Z")

@@ -1,8 +1,8 @@
 r"""The published XSD of the batch files, made from the plan.
 
 A batch is one element `batch`: objects in the order of references, each an element named as its entity that
-holds its parts, then `gone` for every deleted object, then `present` for every key range that was read
-whole.
+holds its parts, then `gone` for every deleted object, then `failed` for every one that is there and could not be
+written for want of a mapping, then `present` for every key range that was read whole.
 
 A value is an attribute in the text form of PostgreSQL's COPY: `\N` is NULL; backslash, tab, newline,
 carriage return, backspace, form feed and vertical tab are escaped with a backslash; any other character
@@ -99,6 +99,7 @@ def _batch(schema: ET.Element, plan: Plan) -> None:
     for entity in plan.moving:
         _object(inside, entity)
     _gone(inside, plan.moving)
+    _failed(inside, plan.moving)
     _present(inside, plan.moving)
     for name, value in (("plan", plan.name), ("version", str(plan.version))):
         _add(shape, "attribute", name=name, type="xs:string", use="required", fixed=value)
@@ -129,6 +130,12 @@ def _gone(parent: ET.Element, moving: Iterable[Entity]) -> None:
     _entity_name(shape, moving)
     _attribute(shape, "key", "text")
     _add(shape, "attribute", name="deleted", type="xs:string", fixed="true")
+
+
+def _failed(parent: ET.Element, moving: Iterable[Entity]) -> None:
+    shape = _add(_element(parent, "failed"), "complexType")
+    _entity_name(shape, moving)
+    _attribute(shape, "key", "text")
 
 
 def _present(parent: ET.Element, moving: Iterable[Entity]) -> None:

@@ -7,8 +7,10 @@ The events that the order of the steps answers:
 3. Objects refer to each other in a circle: the columns that close it are written after all rows.
 4. A part moved to another object of the batch: rows are written before parts that are gone are deleted.
 5. An object of another property is referred to by nothing any more: the sweep at the end finds it.
-6. The target refuses an object: it is cut out by halves and fails alone, and what refers to it waits.
-7. The process is killed after the target's commit: the batch comes again, and is the one that was applied.
+6. The target refuses an object: it is cut out by halves and fails alone, and what refers to it waits. One that the
+   batch could not hold, for want of a mapping, stays here as it is: it is not absent.
+7. The process is killed after the target's commit: the batch comes again, and is the one that was applied. What became
+   of it was kept in the same transaction, so that what failed or waits is told again.
 8. The target is open (`prove`): whatever it has by now is its own, changed or deleted by its users as they like. So
    nothing that the key map knows is written or deleted, and what is new is proven before anybody can see it.
 """
@@ -46,7 +48,6 @@ if TYPE_CHECKING:
     from slacktide.transfer.message import BatchContent, BusinessObject, Present
 
 _STATEMENTS = sql.load(__package__, "target.sql")
-
 
 _ASKED_TOGETHER = 5000  # objects of a batch whose keys are asked for at once
 _MOST_ABSENT = 1000  # objects of an entity that may go at once for being absent
@@ -147,6 +148,7 @@ class Applier:
                 self._let_be(work, applied)
             applied.arrived += set(content.gone) - {(p.entity, p.key) for p in applied.problems}
             applied.problems += along
+            self._keep_outcome(applied, content)
         return applied
 
     def _check(self, batch: Batch, content: BatchContent) -> None:
@@ -164,12 +166,19 @@ class Applier:
     def _again(self, batch: Batch, content: BatchContent) -> Applied:
         """Skip a batch that is the very one applied last."""
         row = self._run("standing").fetchone()
-        incarnation, number, checksum = row[1:] if row else (0, 0, "")
+        incarnation, number, checksum = row[1:4] if row else (0, 0, "")
         if not row or (number, incarnation, checksum) != (batch.number, batch.incarnation, batch.checksum):
             raise NotTheOwner(number=batch.number, last=number, incarnation=incarnation)
-        self._move_no = row[0]
-        known = self._known({(o.entity.name, o.key) for o in content.objects})
-        return Applied(arrived=[name for name, (_, hash_, _) in known.items() if hash_ is not None])
+        outcome = msgspec.convert(row[4] or {}, Applied)
+        failed = {(p.entity, p.key) for p in outcome.problems if p.state != "warning"}
+        return Applied(arrived=[*outcome.arrived, *(_named(content) - failed)], problems=outcome.problems)
+
+    def _keep_outcome(self, applied: Applied, content: BatchContent) -> None:
+        """Keep at the target what the batch does not say: what did not arrive, and what went for being absent."""
+        unnamed = set(applied.arrived) - _named(content) if content.present else ()
+        outcome = Applied(arrived=[*unnamed], problems=applied.problems)
+        if outcome.arrived or outcome.problems:
+            self._run("keep_outcome", outcome=msgspec.json.encode(outcome).decode())
 
     # -- sorting -----------------------------------------------------------------------------------------------------
 
@@ -188,7 +197,7 @@ class Applier:
                 translation.keys[name][key] = work.gone[name][key] = target_key
         self._require_meant(work)
         for span in content.present:
-            self._absent(span, asked, work)
+            self._absent(span, asked | content.failed, work)
         for some in pieces(writing, size=_ASKED_TOGETHER):
             self._look_up(some, translation)
         for item in self._resolvable(writing, translation, applied.problems):
@@ -353,6 +362,10 @@ class Applier:
         going = {(n, k) for n, keys in work.gone.items() for k in keys}
         applied.arrived += [(o.entity.name, o.key) for o in done] + sorted(going - failed)
         applied.problems += [warning(o) for o in done if o.unmapped]
+
+
+def _named(content: BatchContent) -> set[Name]:
+    return {(o.entity.name, o.key) for o in content.objects} | set(content.gone)
 
 
 def _is_large(absent: int, *, of: int) -> bool:

@@ -199,21 +199,19 @@ class Generator:
 
     def _store(self, reading: Reading, incarnation: Incarnation) -> Batch:
         number = self._journal.last_batch() + 1
-        left = reading.selection.left
-        gone = [Gone(n, key, key not in left[n]) for n, keys in reading.selection.gone.items() for key in sorted(keys)]
-        present = [Present(span.entity, span.after, span.upto) for span in reading.ranges if span.absence]
+        gone = sum(map(len, reading.selection.gone.values()))
         head = Head(
             plan=self._plan.name, version=str(self._plan.version), move=self._names.move, property=self._names.property,
             incarnation=incarnation.incarnation, number=number, as_of=format_instant(reading.instant.as_of),
             snapshot=reading.instant.text,
         )  # fmt: skip
-        opening, closing = head_xml(head).encode(), tail_xml(gone=gone, present=present).encode()
-        written = self._spool.write(chain([opening], self._objects_xml(reading), [closing]), number=number)
+        opening = head_xml(head).encode()
+        written = self._spool.write(chain([opening], self._objects_xml(reading), _tail(reading)), number=number)
         batch = Batch(
             number=number, incarnation=incarnation.incarnation, snapshot=reading.instant.text,
             position=reading.instant.position, as_of=reading.instant.as_of,
             oldest_commit=min((p.committed_at for p in reading.taken), default=None),
-            file=written.name, checksum=written.checksum, bytes=written.bytes, objects=reading.objects + len(gone),
+            file=written.name, checksum=written.checksum, bytes=written.bytes, objects=reading.objects + gone,
         )  # fmt: skip
         self._journal.store(
             batch,
@@ -226,6 +224,15 @@ class Generator:
         for name, key in reading.outside:
             self._outside.setdefault(name, set()).add(key)
         return batch
+
+
+def _tail(reading: Reading) -> Iterator[bytes]:
+    """Write what closes a batch: what could not be written is known when all was read."""
+    left = reading.selection.left
+    gone = [Gone(n, key, key not in left[n]) for n, keys in reading.selection.gone.items() for key in sorted(keys)]
+    failed = [(problem.entity, problem.key) for problem in reading.problems]
+    present = [Present(span.entity, span.after, span.upto) for span in reading.ranges if span.absence]
+    yield tail_xml(gone=gone, failed=failed, present=present).encode()
 
 
 def _visible(pending: Pending, snapshot: Snapshot) -> bool:

@@ -1,8 +1,9 @@
 r"""The XML of a batch: written by the source's own queries, read here by expat against the plan.
 
 A batch is one document: objects in the order of references, each with its parts; then `gone` for each object that is
-no more, and `present` for each key range that is whole in this batch. An attribute holds a value in the text form of
-PostgreSQL's COPY (`\N` is NULL, a backslash escapes), so that nothing that XML would alter is in it.
+no more, `failed` for each that is there and cannot be written for want of a mapping, and `present` for each key range
+that is whole in this batch, these included. An attribute holds a value in the text form of PostgreSQL's COPY (`\N` is
+NULL, a backslash escapes), so that nothing that XML would alter is in it.
 
 What reads it refuses a document type, entities and processing instructions, any element or attribute that the plan
 does not name, in any other order, and any depth beyond an object's parts.
@@ -94,6 +95,7 @@ class BatchContent(msgspec.Struct):
     gone: list[tuple[str, str]]
     present: list[Present]
     deleted: set[tuple[str, str]]
+    failed: set[tuple[str, str]]
 
 
 def check_head(head: Head, *, expected: Head) -> None:
@@ -111,12 +113,14 @@ def head_xml(head: Head) -> str:
     return "<batch " + " ".join(f"{names.get(k, k)}={quoteattr(str(v))}" for k, v in values.items()) + ">\n"
 
 
-def tail_xml(*, gone: Iterable[Gone], present: Iterable[Present]) -> str:
-    """Write what closes a batch: the objects that are no more, and the ranges that are whole."""
+def tail_xml(*, gone: Iterable[Gone], failed: Iterable[tuple[str, str]], present: Iterable[Present]) -> str:
+    """Write what closes a batch: what is no more, what cannot be written, and which ranges are whole."""
     lines = []
     for one in gone:
         deleted = ' deleted="true"' if one.deleted else ""
         lines.append(f"<gone entity={quoteattr(one.entity)} key={quoteattr(escape(one.key))}{deleted}/>\n")
+    for entity, key in failed:
+        lines.append(f"<failed entity={quoteattr(entity)} key={quoteattr(escape(key))}/>\n")
     for span in present:
         bounds = (("after", span.after), ("to", span.upto))
         limits = "".join(f" {name}={quoteattr(escape(value))}" for name, value in bounds if value is not None)
@@ -159,6 +163,7 @@ class _Reader:
         self.objects: list[BusinessObject] = []
         self.gone: list[tuple[str, str]] = []
         self.deleted: set[tuple[str, str]] = set()
+        self.failed: set[tuple[str, str]] = set()
         self.present: list[Present] = []
         self._depth = 0
         self._same: dict[str, str] = {}
@@ -176,7 +181,7 @@ class _Reader:
             self._part(self._current, name, attributes)
         elif self._depth == 0 and name == "batch":
             self._batch(attributes)
-        elif self._depth == 1 and name in ("gone", "present"):
+        elif self._depth == 1 and name in ("gone", "failed", "present"):
             self._current = None
             self._other(name, dict(zip(attributes[::2], attributes[1::2], strict=True)))
         else:
@@ -234,16 +239,19 @@ class _Reader:
         entity = said.get("entity", "")
         if entity not in self._entities:
             _malformed(f"{name!r} names the entity {entity!r}, which does not move")
-        if name == "gone" and "key" not in said:
-            _malformed("an object that is gone has no key")
-        if name == "gone":
-            one = (entity, unescape(said["key"]) or "")
+        if name == "present":
+            bounds = (unescape(said[name]) if name in said else None for name in ("after", "to"))
+            self.present.append(Present(entity, *bounds))
+            return
+        if "key" not in said:
+            _malformed(f"an object that is {name} has no key")
+        one = (entity, unescape(said["key"]) or "")
+        if name == "failed":
+            self.failed.add(one)
+        else:
             self.gone.append(one)
             if said.get("deleted") == "true":
                 self.deleted.add(one)
-        else:
-            bounds = (unescape(said[name]) if name in said else None for name in ("after", "to"))
-            self.present.append(Present(entity, *bounds))
 
 
 def _malformed(reason: str) -> NoReturn:
@@ -277,4 +285,4 @@ def read(chunks: Iterable[bytes], *, plan: Plan) -> BatchContent:
         raise MalformedBatch(reason=str(error)) from error
     if reader.head is None:
         _malformed("it has no head")
-    return BatchContent(reader.head, reader.objects, reader.gone, reader.present, reader.deleted)
+    return BatchContent(reader.head, reader.objects, reader.gone, reader.present, reader.deleted, reader.failed)

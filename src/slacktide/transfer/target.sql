@@ -1,14 +1,18 @@
 -- name: claim
 -- Let the last number go from k-1 to k: who cannot is not the owner any more. A new incarnation may begin further on.
 update slacktide.mover_move
-set number = %(number)s, incarnation = %(incarnation)s, checksum = %(checksum)s, applied_at = clock_timestamp()
+set number = %(number)s, incarnation = %(incarnation)s, checksum = %(checksum)s, applied_at = clock_timestamp(), outcome = null
 where name = %(move)s and (number = %(number)s - 1 and incarnation = %(incarnation)s
     or number < %(number)s and incarnation < %(incarnation)s)
 returning move_no
 
+-- name: keep_outcome
+-- Keep what became of the batch, as far as the batch itself does not say it.
+update slacktide.mover_move set outcome = %(outcome)s::jsonb where move_no = %(move_no)s
+
 -- name: standing
--- What was applied last.
-select move_no, incarnation, number, checksum from slacktide.mover_move where name = %(move)s
+-- What was applied last, and what became of it.
+select move_no, incarnation, number, checksum, outcome from slacktide.mover_move where name = %(move)s
 
 -- name: known
 -- What the key map says of given rows. One look by its index for each: a map that grows fast has no statistics.

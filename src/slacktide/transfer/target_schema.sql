@@ -1,4 +1,5 @@
--- What a target keeps of the moves into it. Made by `prepare`, taken away by `clean`.
+-- What a target keeps of the moves into it. Made by `prepare`, taken away by `clean`. `outcome` is what did not arrive with the
+-- last batch, and what went without being named by it, as `apply.Applied`; null where there is nothing of the kind.
 create schema if not exists slacktide;
 
 create table if not exists slacktide.mover_move (
@@ -8,8 +9,10 @@ create table if not exists slacktide.mover_move (
     incarnation integer not null default 0,
     number integer not null default 0,
     checksum text not null default '',
-    applied_at timestamptz
+    applied_at timestamptz,
+    outcome jsonb
 );
+alter table slacktide.mover_move add column if not exists outcome jsonb;
 
 -- Which target row stands for which source row; `hash` is that of an object's content, null for a part or where
 -- what stands at the target is not what was sent. Of a way back, `native` is what stood there before the mover came: what
