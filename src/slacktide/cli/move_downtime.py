@@ -132,12 +132,11 @@ def start(name: _Name, /, *, asked: AskedToGo = _ASKED_TO_GO, options: Acting = 
 @app.command
 def fallback(name: _Name, /, *, asked: AskedToGo = _ASKED_TO_GO, options: Acting = ACTING) -> int:
     """Move the property back with what changed since it was opened: carry it while it trades, then start and watch."""
-    waived_of(asked.waive)  # refused before anything is begun
+    _require_understood(name, asked)
     back, begun = move_fallback.carried(name, options)
     if not begun:
         with open_control() as control, control.connect(name="move downtime fallback") as connection:
             move = load_move(connection, name=back)
-            gos_of(asked.go, move=move)
             wish = asked.wish(connection, move)
             with reachable(move.source, move.target):
                 found = find(connection, move=move, wish=wish)
@@ -145,6 +144,14 @@ def fallback(name: _Name, /, *, asked: AskedToGo = _ASKED_TO_GO, options: Acting
             require(found, move=move)
             move_process.stop_in_order(connection, move, PROCESSES)
     return start(back, asked=asked, options=options)
+
+
+def _require_understood(name: str, asked: AskedToGo) -> None:
+    """See that all that is given is understood, before anything is begun: the way back has the same plan."""
+    with open_control() as control, control.connect(name="move downtime fallback") as connection:
+        move = load_move(connection, name=name)
+        asked.wish(connection, move)
+        gos_of(asked.go, move=move)
 
 
 @app.command
@@ -160,6 +167,7 @@ def resume(
         move = load_move(connection, name=name)
         require_worker(connection)
         record = Record(connection, move_id=move.move_id, move=move.name)
+        _require_resumable(record, move)
         if allow_absent:
             set_fact(connection, move=move, name="allow_absent", value=True)
         return _resumed(connection, move, record, gos={}, options=options)
@@ -169,14 +177,18 @@ def _resumed(
     connection: psycopg.Connection[TupleRow], move: Move, record: Record, *, gos: dict[str, str], options: Acting
 ) -> int:
     """Let it go on, with the gos that were given along, and watch it."""
-    if (record.current().state, Event.RESUME) not in TRANSITIONS:
-        raise NothingToResume(move=move.name, state=record.current().state)
+    _require_resumable(record, move)
     for role, name in gos.items():
         record.add_go(role=role, name=name, who=options.who, checksum="")
     _go_on(connection, move, record, event=Event.RESUME)
     record_audit(connection, who=options.who, what="move downtime resume", object=move.name, after={"gos": gos},
                  reason=options.reason or "")  # fmt: skip
     return _watch(connection, move, options)
+
+
+def _require_resumable(record: Record, move: Move) -> None:
+    if (record.current().state, Event.RESUME) not in TRANSITIONS:
+        raise NothingToResume(move=move.name, state=record.current().state)
 
 
 def _go_on(connection: psycopg.Connection[TupleRow], move: Move, record: Record, *, event: Event) -> None:

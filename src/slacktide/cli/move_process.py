@@ -23,7 +23,7 @@ from slacktide.transfer import pace as pacing
 from slacktide.transfer import panel
 from slacktide.transfer.entry import Touched
 from slacktide.transfer.journal import PROCESSES, Journal
-from slacktide.transfer.move import Move, load_move, set_fact
+from slacktide.transfer.move import Move, back_of, load_move, set_fact
 from slacktide.worker.presence import require_worker
 
 if TYPE_CHECKING:
@@ -184,9 +184,10 @@ def status(
                 watching.look(connection, move=move),
             )
             down_time, text = _down_time(connection, move, record, watched)
-            standing = task.standing(move, found, record.last())
-            shown = msgspec.to_builtins(found) | {"pace": paced, "gate": standing}
+            standing, back = task.standing(move, found, record.last()), back_of(connection, move=move)
+            shown = msgspec.to_builtins(found) | {"pace": paced, "gate": standing, "back": back and back.name}
             paused = f"\n{paced}" if paced else ""
+            text += "\n" + move_window.way_back(back, move=name) if back else ""
             text += f"\n\n{move_window.gate(standing)}"
             options.say(shown | down_time, move_window.panels(found, move.facts) + paused + text)
             if not watch:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from slacktide.cutover.record import Attempt, StepRecord
+    from slacktide.transfer.move import Move
     from slacktide.transfer.panel import MoveStatus
 
 _MOST_LABELS = 12
@@ -81,6 +82,12 @@ def gate(standing: dict[str, Any]) -> str:
     return (
         f"task {standing['task']}, {standing['title']}: its gate, {standing['gate']}, {holds}\nnext: {standing['next']}"
     )
+
+
+def way_back(back: Move, *, move: str) -> str:
+    """Write that there is a way back, how it stands, and how it goes on."""
+    said = f"way back: {back.name}, {back.state}; watch it with `slacktide move status {back.name}`"
+    return f"{said}; it goes on by `slacktide move downtime fallback {move} --reason TEXT`"
 
 
 def _miscellaneous(status: MoveStatus, facts: dict[str, Any] | None) -> list[str]:
