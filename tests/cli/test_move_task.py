@@ -291,6 +291,16 @@ def test_fallback_judges_all_arguments_first(slacktide, create):
         assert refused.status == 2, refused.err
 
 
+def test_waiving_needs_a_reason(slacktide, create):
+    """Nobody waives a check at Start without a reason; without a waiver none is asked for."""
+    create()
+    start = ["move", "downtime", "start", "resort"]
+    refused = slacktide(*start, "--waive", "partners=Ada Night")
+    assert (refused.status, "--reason TEXT" in refused.err) == (2, True)
+    assert slacktide(*start, "--waive", "partners=Ada Night", "--reason", "known").status == 1
+    assert slacktide(*start).status == 1
+
+
 def test_status_names_the_way_back(slacktide, create, database):
     """The status of a move names its way back, how that stands, and the command that goes on with it."""
     create()

@@ -41,7 +41,7 @@ _STOP_SECONDS = 120.0
 
 
 class UnknownProcess(UsageError):
-    """There is no process {process!r}: it is one of {known}."""
+    """There is no process {process!r}: it is one of {known}, as in `slacktide move processes start {move} {first}`."""
 
 
 class UnknownMessage(UsageError):
@@ -49,7 +49,7 @@ class UnknownMessage(UsageError):
 
 
 class UnknownObject(UsageError):
-    """Neither side knows {entity} {key!r} of the move {move}: give an entity of the plan and a key of either side."""
+    """Neither side knows {entity} {key!r} of the move {move}: give an entity of the plan and a key of either side, as `slacktide move messages {move}` lists them."""  # noqa: E501 -- the message is one sentence
 
 
 class NotStopping(OutsideError):
@@ -57,7 +57,11 @@ class NotStopping(OutsideError):
 
 
 class DownTimeRuns(UsageError):
-    """The down time of {move} runs the processes itself until it is over: `slacktide move status {move}`."""
+    """The down time of {move} is {state}, and runs the processes itself until it is over: go on with `{follows}`."""
+
+
+class LivesThere(UsageError):
+    """The property of {move} lives at the target, so there is nothing to carry there any more: `slacktide move status {move}` shows what comes next."""  # noqa: E501 -- the message is one sentence
 
 
 @app.command
@@ -82,11 +86,11 @@ def pace(
     return options.say({"move": name, "hours": found.hours, "rate": found.rate}, f"{name}: {said}")
 
 
-def _named(process: str | None) -> tuple[str, ...]:
+def _named(process: str | None, *, move: str) -> tuple[str, ...]:
     if process is None:
         return PROCESSES
     if process not in PROCESSES:
-        raise UnknownProcess(process=process, known=", ".join(PROCESSES))
+        raise UnknownProcess(process=process, known=", ".join(PROCESSES), move=move, first=PROCESSES[0])
     return (process,)
 
 
@@ -102,7 +106,7 @@ def start(
     """Say that processes are wanted; workers run them. Prepares both databases if that was not done."""
     from slacktide.transfer.preparation import ensure_prepared  # noqa: PLC0415 -- only a start needs the earlier tasks
 
-    wanted = _named(process)
+    wanted = _named(process, move=name)
     with open_control() as control, control.connect(name="move processes start") as connection:
         move = load_move(connection, name=name)
         require_worker(connection)
@@ -124,7 +128,7 @@ def start(
 @app.command
 def stop(name: _Name, process: _Process = None, /, *, options: Acting = ACTING) -> int:
     """Stop processes, in order, each after the batch in hand; waits until they have."""
-    listed = _named(process)
+    listed = _named(process, move=name)
     with open_control() as control, control.connect(name="move processes stop") as connection:
         move = load_move(connection, name=name)
         stop_in_order(connection, move, listed)
@@ -150,13 +154,15 @@ def _await_stopped(connection: psycopg.Connection[TupleRow], move: Move, process
 
 
 def refuse_in_down_time(connection: psycopg.Connection[TupleRow], move: Move) -> None:
-    """Refuse what the down time does by itself, while it runs and once it has opened. Raises DownTimeRuns."""
-    from slacktide.cutover.attempt import OVER, State  # noqa: PLC0415 -- only a start needs it
+    """Refuse what the down time does by itself, while it runs and once it is open. Raises DownTimeRuns, LivesThere."""
+    from slacktide.cutover.attempt import OVER, State, follows  # noqa: PLC0415 -- only a start needs it
     from slacktide.cutover.record import Record  # noqa: PLC0415 -- only a start needs it
 
     last = Record(connection, move_id=move.move_id, move=move.name).last()
+    if last is not None and last.state == State.OPEN:
+        raise LivesThere(move=move.name)
     if last is not None and State(last.state) not in OVER:
-        raise DownTimeRuns(move=move.name)
+        raise DownTimeRuns(move=move.name, state=last.state, follows=follows(move=move.name, state=last.state))
 
 
 def status(

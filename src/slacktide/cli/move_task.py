@@ -59,7 +59,7 @@ class PasswordInAddress(UsageError):
 
 
 class PropertyOfAnother(InputError):
-    """The source has another property {code!r}, whose objects would be taken for those of {property}: choose another --target-property."""  # noqa: E501 -- the message is one sentence
+    """The source has another property {code!r}, whose objects would be taken for those of {property}: give another one, as in `slacktide move create NAME --target-property CODE`."""  # noqa: E501 -- the message is one sentence
 
 
 class BadSwitch(UsageError):

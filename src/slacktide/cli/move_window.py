@@ -80,7 +80,8 @@ def gate(standing: dict[str, Any]) -> str:
     """Write the task that a move is on, its gate, and the command that comes next."""
     holds = "holds" if standing["holds"] else "does not hold yet"
     return (
-        f"task {standing['task']}, {standing['title']}: its gate, {standing['gate']}, {holds}\nnext: {standing['next']}"
+        f"task {standing['task']}, {standing['title']}: its gate, {standing['gate']}, {holds}\n"
+        f"next: `{standing['next']}`"
     )
 
 
