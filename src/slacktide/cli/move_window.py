@@ -110,6 +110,8 @@ def miscellaneous(facts: dict[str, Any]) -> str:
     behind = ", ".join(f"{count:,} {name}" for name, count in facts.get("left_behind", {}).items() if count)
     said = [f"moved {moved}"] + ([f"left behind by filters {behind}"] if behind else [])
     said += [f"{facts['failed']:,} failed or wait"] if facts.get("failed") else []
+    left_out = [f"{one['entity']} {one['key']} (accepted by {one['name']})" for one in facts.get("accepted", [])]
+    said += [f"left out {', '.join(left_out)}"] if left_out else []
     said += [f"done at {facts['done_at']}"] if facts.get("done_at") else ["not done yet"]
     return "; ".join(said)
 
