@@ -77,6 +77,14 @@ def test_password_in_an_address(slacktide, create, sides):
     assert "s3cret" not in refused.err + refused.out
 
 
+def test_one_database_as_both_sides(slacktide, create, sides, monkeypatch):
+    """A database is not moved into itself, whatever its address is called."""
+    monkeypatch.setenv("SAME", sides[0] + "&application_name=other")
+    refused = create(target="env:SAME", plan="hotel")
+    assert (refused.status, "are one database" in refused.err) == (1, True)
+    assert slacktide("move", "list", "--json").json == []
+
+
 def test_reference_to_the_environment(slacktide, create, sides, monkeypatch):
     """An address may be a reference; it is kept as it is."""
     monkeypatch.setenv("OLD_SYSTEM", sides[0])
@@ -309,6 +317,20 @@ def test_status_names_the_way_back(slacktide, create, database):
         create_back(control, of=load_move(control, name="resort"), name="resort-back", spool="none")
     assert slacktide("move", "status", "resort", "--json").json["back"] == "resort-back"
     assert "`slacktide move downtime fallback resort --reason TEXT`" in slacktide("move", "status", "resort").out
+
+
+def test_messages_of_a_state_or_entity_that_there_is_not(slacktide, create):
+    """A state or entity that there is not is refused; of one that there is, it is said that none is listed."""
+    create()
+    for more, said in ((["--state", "faild"], "failed"), (["--entity", "foo"], "reservation")):
+        refused = slacktide("move", "messages", "resort", *more)
+        assert (refused.status, said in refused.err) == (2, True)
+    for more, said in (
+        (["--state", "failed"], "None in the state failed."),
+        (["--state", "processed"], "Messages in the state processed are counted, not listed."),
+        (["--entity", "trace"], "None failed, waiting or warned about of trace."),
+    ):
+        assert slacktide("move", "messages", "resort", *more).out.startswith(said)
 
 
 def test_unknown_move(slacktide):

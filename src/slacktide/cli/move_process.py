@@ -38,6 +38,7 @@ app = App(name="processes", help="Start and stop the four processes, and pace th
 _Name = Annotated[str, Parameter(name="NAME", help="The move's name.")]
 _Process = Annotated[str | None, Parameter(name="PROCESS", help=f"One of {', '.join(PROCESSES)}; left out: all four.")]
 _STOP_SECONDS = 120.0
+_LISTED = ("failed", "waiting", "warning")
 
 
 class UnknownProcess(UsageError):
@@ -50,6 +51,10 @@ class UnknownMessage(UsageError):
 
 class UnknownObject(UsageError):
     """Neither side knows {entity} {key!r} of the move {move}: give an entity of the plan and a key of either side, as `slacktide move messages {move}` lists them."""  # noqa: E501 -- the message is one sentence
+
+
+class UnknownState(UsageError):
+    """There is no state {state!r} of messages: they are {known}, as in `slacktide move messages {move} --state failed`."""  # noqa: E501 -- the message is one sentence
 
 
 class NotStopping(OutsideError):
@@ -248,16 +253,31 @@ def messages(
     """List the messages that did not simply arrive, with the reason, and how many there are in each state."""
     with open_control() as control, control.connect(name="move messages") as connection:
         move = load_move(connection, name=name)
+        _require_known(move, state=state, entity=entity)
         found = panel.problems(connection, move=move, state=state, entity=entity)
         rows = [[str(p.id), p.entity, p.key, p.state, p.reason] for p in found]
         counts = panel.status(connection, move=move).messages
         counted = ", ".join(f"{count:,} {each}" for each, count in counts.items() if count) or "no message yet"
-        text = (
-            table(rows, head=["id", "entity", "key", "state", "reason"])
-            if rows
-            else "None failed, waiting or warned about."
-        )
+        text = table(rows, head=["id", "entity", "key", "state", "reason"]) if rows else _none(state, entity)
         return options.say({"counts": counts, "messages": found}, f"{text}\n{counted}")
+
+
+def _require_known(move: Move, *, state: str | None, entity: str | None) -> None:
+    """See that a message can be in this state, and of this entity. Raises UnknownState, UnknownEntity."""
+    from slacktide.transfer import inspection  # noqa: PLC0415 -- knows the entities
+
+    if state is not None and state not in panel.MESSAGE_STATES:
+        raise UnknownState(state=state, known=", ".join(panel.MESSAGE_STATES), move=move.name)
+    if entity is not None:
+        inspection.entity_of(move, entity)
+
+
+def _none(state: str | None, entity: str | None) -> str:
+    """Say that none is listed; messages in other states are only counted."""
+    if state in (None, *_LISTED):
+        said = f"in the state {state}" if state else "failed, waiting or warned about"
+        return f"None {said}" + (f" of {entity}." if entity else ".")
+    return f"Messages in the state {state} are counted, not listed."
 
 
 def message(

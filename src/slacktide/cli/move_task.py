@@ -29,7 +29,7 @@ from slacktide.postgres.connection import connect, has_password, shown
 from slacktide.transfer import conversion_file, plan_mending, preparation
 from slacktide.transfer.configuration_property import business_dates, properties, property_at
 from slacktide.transfer.configuration_switch import filters, require_filters, switch, switches
-from slacktide.transfer.connection_test import run_tests
+from slacktide.transfer.connection_test import one_database, run_tests
 from slacktide.transfer.conversion import CodeInUse, Conversion, UnmappedCodes, require_mapped
 from slacktide.transfer.emptiness import require_empty
 from slacktide.transfer.move import Move, create_move, list_moves, load_move
@@ -60,6 +60,10 @@ class PasswordInAddress(UsageError):
 
 class PropertyOfAnother(InputError):
     """The source has another property {code!r}, whose objects would be taken for those of {property}: give another one, as in `slacktide move create NAME --target-property CODE`."""  # noqa: E501 -- the message is one sentence
+
+
+class OneDatabase(InputError):
+    """The source and the target are one database, {address}: give another one, as in `slacktide move create NAME --target env:NEW`."""  # noqa: E501 -- the message is one sentence
 
 
 class BadSwitch(UsageError):
@@ -125,8 +129,10 @@ def create(
 
 
 def _fits(plan: Plan, source: str, target: str, *, code: str, becomes: str, options: Shown) -> Property:
-    """Hold the plan against both databases; give the property. Raises PlanError, NoSuchProperty."""
+    """Hold the plan against both databases; give the property. Raises OneDatabase, PlanError, NoSuchProperty."""
     with connect(source, name="move create") as here, connect(target, name="move create") as there:
+        if one_database(here, there):
+            raise OneDatabase(address=shown(target))
         findings = check_plan(plan=plan, source=here, target=there)
         if findings.errors:
             raise PlanError(file=plan.file, errors=list(findings.errors))
