@@ -53,6 +53,7 @@ def test_trade_and_promises(slacktide, url, tmp_path):
     assert traded.json["changes"] > 0
     checked = slacktide("hotel", "promises", "check", url, promises, "--json")
     assert (checked.status, checked.json["kept"]) == (0, True)
+    assert checked.json["key_map"] is False
     with promises.open("a", encoding="utf-8") as file:
         line = {
             "entity": "trace",

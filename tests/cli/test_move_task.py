@@ -4,6 +4,7 @@ import pytest
 
 from slacktide.hotel.property_plan import PLAN_FILE
 from slacktide.postgres.connection import connect
+from slacktide.transfer.move import create_back, load_move
 from tests.transfer.moved import empty_hotel, hotel
 
 
@@ -74,6 +75,14 @@ def test_password_in_an_address(slacktide, create, sides):
     assert refused.status == 2
     assert "--source env:NAME" in refused.err
     assert "s3cret" not in refused.err + refused.out
+
+
+def test_one_database_as_both_sides(slacktide, create, sides, monkeypatch):
+    """A database is not moved into itself, whatever its address is called."""
+    monkeypatch.setenv("SAME", sides[0] + "&application_name=other")
+    refused = create(target="env:SAME", plan="hotel")
+    assert (refused.status, "are one database" in refused.err) == (1, True)
+    assert slacktide("move", "list", "--json").json == []
 
 
 def test_reference_to_the_environment(slacktide, create, sides, monkeypatch):
@@ -231,6 +240,97 @@ def test_mappings_in_and_out(slacktide, create, tmp_path):
     file.write_text("list,source_code,target_code\nmarket,Direct,Moon\n")
     refused = slacktide("move", "convert", "resort", "--mappings", file)
     assert "codes.csv:2: the target has no code 'Moon' in the list market" in refused.err
+
+
+def test_refused_conversion_leaves_no_mapping(slacktide, create, sides, tmp_path):
+    """Of mappings and defaults of which one is refused, none is written, whichever it is."""
+    create()
+    assert slacktide("move", "configure", "resort").status == 0
+    execute(sides[1], "delete from hotel.market_code where code = 'Corporate'")
+    file = tmp_path / "codes.csv"
+    file.write_text("list,source_code,target_code\nmarket,Direct,Groups\n")
+    for more, status in (
+        (["--default", "market=Direct", "--default", "country=Nix"], 1),
+        (["--mappings", file, "--default", "Unfug"], 2),
+        (["--mappings", file, "--default", "Unfug=x"], 2),
+    ):
+        assert slacktide("move", "convert", "resort", *more).status == status
+    listed = slacktide("move", "convert", "resort", "--list").out.splitlines()
+    assert "market,Direct,Direct" in listed
+    assert "#market,Corporate," in listed
+
+
+def test_unmapped_codes_are_all_that_is_shown(slacktide, create, sides, tmp_path):
+    """Without --list only the codes without a mapping are shown, and the refusal; filled in, the list is accepted."""
+    create()
+    assert slacktide("move", "configure", "resort").status == 0
+    assert slacktide("move", "convert", "resort").status == 0
+    execute(sides[1], "delete from hotel.market_code where code = 'Corporate'")
+    refused = slacktide("move", "convert", "resort")
+    assert refused.status == 1
+    assert refused.err.startswith("Mandatory codes in use have no mapping: market 'Corporate' (")
+    assert [line.split()[:2] for line in refused.out.splitlines()[1:]] == [["list", "code"], ["market", "Corporate"]]
+    listed = slacktide("move", "convert", "resort", "--list")
+    assert (listed.status, "\nmarket,Corporate," in listed.out) == (0, False)
+    assert "; the target has no 'Corporate'" in listed.out
+    file = tmp_path / "codes.csv"
+    file.write_text(listed.out.replace("#market,Corporate,", "market,Corporate,Direct"))
+    assert slacktide("move", "convert", "resort", "--mappings", file).status == 0
+
+
+def test_refused_property_switches_nothing(slacktide, create, sides):
+    """A switch that is given along with a refusal is not done, and not in the audit trail."""
+    create()
+    execute(sides[1], "insert into hotel.property (code, name, time_zone, currency_code, business_date) "
+                      "values ('RESORT', 'x', 'UTC', 'EUR', '2016-08-15')")  # fmt: skip
+    row = "insert into hotel.telephone_entry (property_code, category, name, number) values ('RESORT', 'x', 'y', '1')"
+    execute(sides[1], row)
+    assert slacktide("move", "property", "resort", "--entity", "trace=off").status == 1
+    assert "move property" not in {one["what"] for one in slacktide("audit", "--json").json}
+    done = slacktide("move", "property", "resort", "--entity", "telephone_entry=off", "--json")
+    assert (done.status, done.json["entities"]["trace"]) == (0, True)
+
+
+def test_fallback_judges_all_arguments_first(slacktide, create):
+    """A go of an unknown role, and an hour that is none, are refused before anything else is asked or begun."""
+    create()
+    for more in (["--go", "foo=x"], ["--open-by", "soon"], ["--waive", "steady=x"]):
+        refused = slacktide("move", "downtime", "fallback", "resort", *more, "--reason", "x")
+        assert refused.status == 2, refused.err
+
+
+def test_waiving_needs_a_reason(slacktide, create):
+    """Nobody waives a check at Start without a reason; without a waiver none is asked for."""
+    create()
+    start = ["move", "downtime", "start", "resort"]
+    refused = slacktide(*start, "--waive", "partners=Ada Night")
+    assert (refused.status, "--reason TEXT" in refused.err) == (2, True)
+    assert slacktide(*start, "--waive", "partners=Ada Night", "--reason", "known").status == 1
+    assert slacktide(*start).status == 1
+
+
+def test_status_names_the_way_back(slacktide, create, database):
+    """The status of a move names its way back, how that stands, and the command that goes on with it."""
+    create()
+    assert slacktide("move", "status", "resort", "--json").json["back"] is None
+    with connect(database, name="test") as control:
+        create_back(control, of=load_move(control, name="resort"), name="resort-back", spool="none")
+    assert slacktide("move", "status", "resort", "--json").json["back"] == "resort-back"
+    assert "`slacktide move downtime fallback resort --reason TEXT`" in slacktide("move", "status", "resort").out
+
+
+def test_messages_of_a_state_or_entity_that_there_is_not(slacktide, create):
+    """A state or entity that there is not is refused; of one that there is, it is said that none is listed."""
+    create()
+    for more, said in ((["--state", "faild"], "failed"), (["--entity", "foo"], "reservation")):
+        refused = slacktide("move", "messages", "resort", *more)
+        assert (refused.status, said in refused.err) == (2, True)
+    for more, said in (
+        (["--state", "failed"], "None in the state failed."),
+        (["--state", "processed"], "Messages in the state processed are counted, not listed."),
+        (["--entity", "trace"], "None failed, waiting or warned about of trace."),
+    ):
+        assert slacktide("move", "messages", "resort", *more).out.startswith(said)
 
 
 def test_unknown_move(slacktide):

@@ -38,6 +38,13 @@ def test_create_with_a_window(moves):
     assert moves("audit", "--json").json[-1]["what"] == "wave create"
 
 
+def test_waiving_needs_a_reason(moves):
+    """Nobody waives a check for a wave without a reason."""
+    moves("wave", "create", "one", "--move", "a")
+    refused = moves("wave", "start", "one", "--waive", "partners=Ada Night")
+    assert (refused.status, "--reason TEXT" in refused.err) == (2, True)
+
+
 def test_show(moves):
     """The board has a line for each move, and the command that begins."""
     moves("wave", "create", "one", "--move", "a", "b")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from slacktide.cutover.attempt import TRANSITIONS, Event, IllegalAttemptEvent, State, after, sentence
+from slacktide.cutover.attempt import TRANSITIONS, Event, IllegalAttemptEvent, State, after, follows, sentence
 
 
 def happens(*events, state=State.RUNNING):
@@ -46,3 +46,12 @@ def test_a_pause_comes_before_the_hand_over():
     with pytest.raises(IllegalAttemptEvent):
         happens(Event.PAUSE, Event.STOP, Event.GO)
     assert happens(Event.PAUSE, Event.STOP, Event.RESUME) is State.RUNNING
+
+
+def test_every_state_has_a_command_that_goes_on():
+    """Each state names the command that goes on; what is not legal is refused with it."""
+    for state in State:
+        assert follows(move="m", state=state).startswith("slacktide move ")
+    with pytest.raises(IllegalAttemptEvent, match=r"Go on with `slacktide move downtime resume m`\.$"):
+        after(move="m", state=State.PAUSED, event=Event.GO)
+    assert follows(move="m", state=State.READY, role="it") == "slacktide move go m --role it --name NAME"

@@ -20,6 +20,7 @@ from slacktide.transfer.move import set_fact
 from slacktide.worker import presence
 from tests.cutover.moving import Moving as Operator
 from tests.cutover.moving import until
+from tests.cutover.test_task import MOVE
 from tests.transfer.moved import moving as a_small_move
 
 ATTEMPT = """
@@ -206,3 +207,11 @@ def test_overtaken(opened):
         closing.prepare_target(opened.target, organization="RESORT")  # as the next move does, once another one cleaned
     assert isinstance(cleaner.error, closing.Overtaken)
     assert sides(opened) == (State.REFERENCE_ONLY, State.PREPARED)
+
+
+def test_each_line_is_said_once():
+    """Of an open move no line is said twice, with all or without; what stays is said where it stays."""
+    for everything in (False, True):
+        lines = cleaning.describe([MOVE], is_open=True, everything=everything)
+        assert len(lines) == len({*lines})
+        assert any(line.startswith("STAYS") for line in lines) is not everything

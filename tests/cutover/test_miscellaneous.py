@@ -227,6 +227,17 @@ def test_all_has_come_but_what_was_deleted(moving, clerk):
     assert count == last - first + 1
 
 
+def test_accepted_by_name_it_is_done(moving, clerk):
+    """What failed and is accepted by name is left out: the task ends with 0, and names it with who accepted it."""
+    error = f"attachment:{moving.lost[0]}"
+    moving.run("move", "error", "accept", NAME, error, "--reason", "its booking is gone", "--name", "Ada Night")
+    done = moving.run("move", "miscellaneous", NAME).json
+    assert (done["result"], done["failed"]) == ("done", 0)
+    (left_out,) = done["accepted"]
+    assert (left_out["entity"], left_out["key"]) == ("attachment", str(moving.lost[0]))
+    assert (left_out["name"], left_out["reason"]) == ("Ada Night", "its booking is gone")
+
+
 def test_what_the_target_has_is_its_own(moving, clerk):
     """A profile that a user changed after the opening stays as it is, though the source has another one by now."""
     assert moving.ask("target", "select note from hotel.profile where profile_id = %s", moving.guest) == [

@@ -14,6 +14,11 @@ from tests.cutover.house import a_move
 from tests.cutover.moving import BUSINESS_DATE, NAME, PROPERTY, WAIVED, until
 
 MOVER = "slacktide_mover"
+PLANTED_DIFFERENCE = """
+insert into slacktide.verified_difference (move_id, entity, key)
+select move_id, 'trace', '0' from slacktide.verification;
+update slacktide.move set facts = jsonb_set(facts, '{verified,different}', '1')
+"""
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +71,22 @@ def test_stopped(moving):
     assert found["steady"]["ok"]
 
 
+def test_verified(moving):
+    """What differed and has not arrived since fails, with the commands that compare anew; nothing compared holds."""
+    for what in (["processes", "start"], ["verify"], ["processes", "stop"]):
+        moving.run("move", *what, NAME)
+    assert checks(moving)["verified"]["ok"]
+    moving.ask("control", PLANTED_DIFFERENCE)
+    found = checks(moving)["verified"]
+    assert (found["ok"], found["reason"]) == (False, "1 object differs")
+    for command in found["mend"].split(";"):
+        moving.run(*shlex.split(command)[1:])
+    assert checks(moving)["verified"]["ok"]
+    moving.ask("control", "update slacktide.move set facts = facts - 'verified'")
+    found = checks(moving)["verified"]
+    assert (found["ok"], "reads everything" in found["reason"]) == (True, True)
+
+
 def test_people(moving):
     """A lease and a session of the property are named, with the commands that end them; without them the line holds."""
     moving.run("user", "add", "ada")
@@ -88,8 +109,27 @@ def test_downtime(moving):
     assert fails(found)
     assert "users in" in found["reason"]
     moving.run("downtime", "end", first, "--reason", "a test")
-    moving.schedule()
+    assert "slacktide downtime end" in found["mend"]
+    last = moving.schedule()
     assert checks(moving, status=0)["downtime"]["ok"]
+    more = moving.schedule()
+    found = checks(moving)["downtime"]
+    assert fails(found)
+    assert found["mend"].startswith(f"slacktide move downtime check {NAME} --downtime ")
+    assert checks(moving, "--downtime", last, status=0)["downtime"]["ok"]
+    moving.run("downtime", "end", more, "--reason", "a test")
+
+
+def test_downtime_of_another_scope(moving):
+    """A downtime of the site, and one that is not there, are refused as what they are, with one that is taken."""
+    said = moving.run("downtime", "schedule", "--site", "--yes", "--start", "now+PT5H", "--for", "PT1H",
+                      "--reason", "a test")  # fmt: skip
+    found = said.json[0] if isinstance(said.json, list) else said.json
+    for key, reason in ((found["id"], "is the site's"), ("99999", "there is no downtime 99999")):
+        line = checks(moving, "--downtime", str(key))["downtime"]
+        assert reason in line["reason"]
+        assert f"slacktide move downtime check {NAME} --downtime" in line["mend"]
+    moving.run("downtime", "cancel", str(found["id"]), "--reason", "a test")
 
 
 def test_business_date(moving):

@@ -135,6 +135,16 @@ def test_verified(moving, final):
     assert [(side["side"], side["same"]) for side in said["now"]] == [("source", True), ("target", True)]
 
 
+def test_task_7_changes_nothing_of_it(moving, final):
+    """What old stays brought along by reference was not signed: both databases are as they were signed all the same."""
+    brought = "select count(*) from slacktide.key_map where name = 'profile' and outside"
+    before = moving.ask("target", brought)
+    moving.run("move", "miscellaneous", NAME)
+    assert moving.ask("target", brought) > before
+    said = moving.run("move", "report", "--verify", file(moving), "--compare").json
+    assert [(side["side"], side["same"]) for side in said["now"]] == [("source", True), ("target", True)]
+
+
 def test_tampered(moving, final):
     """A file in which one number was changed is refused, with 1 and the part that was changed."""
     forged = moving.folder / "forged.json"

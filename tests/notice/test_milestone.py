@@ -210,7 +210,7 @@ def test_whom_it_reaches(night, mailbox, postman, hook, caller):
     assert [len(mailbox.to(f"{name}@example.com")) for name in ("ada", "bob", "root")] == [3, 0, 3]
     failed = mailbox.to("ada@example.com")[-1]
     assert failed["Subject"] == "SOUTH: the down time has FAILED in a step, and both sides stay closed"
-    assert "slacktide move downtime resume m" in failed["text"]
+    assert "See what to do: slacktide move status m; then slacktide move downtime resume m" in failed["text"]
     document = json.loads(hook.got[-1][2])
     assert document["type"] == "move.failed"
     assert document["data"].items() >= {"move": "m", "organization": "SOUTH", "milestone": "failed"}.items()

@@ -69,5 +69,15 @@ def test_codes_are_unique():
     assert sorted(names) == sorted(set(names))
 
 
+OF_A_MOVE = ("cli.move", "cli.pair", "cli.wave", "cutover.attempt", "cutover.result", "cutover.start")
+
+
+def test_a_refusal_of_a_move_names_a_command():
+    """What the commands of a move refuse says which command would be accepted."""
+    listed = [one for one in classes() if one.__module__.removeprefix("slacktide.").startswith(OF_A_MOVE)]
+    assert listed
+    assert [one.__name__ for one in listed if "`slacktide " not in message(one) and "`{" not in message(one)] == []
+
+
 if __name__ == "__main__":
     sys.stdout.write(page())

@@ -151,3 +151,14 @@ def test_it_arrives(line):
     assert found.equal
     assert found.accepted == []
     assert found.totals["target"]["invoices"]["bad too"] == 7
+
+
+def test_a_difference_that_was_touched_since_is_none(line):
+    """An object that differed, and was read again since, is neither listed nor counted as different."""
+    line.ahead()
+    different = "insert into slacktide.verified_difference select move_id, 'account', '900' from slacktide.move"
+    line.control.execute(different)
+    assert acceptance.different(line.control, move=line.kept) == len(line.errors()) == 1
+    reask(line, ("account", "900"))
+    line.drain()
+    assert acceptance.different(line.control, move=line.kept) == len(line.errors()) == 0

@@ -8,7 +8,7 @@ import pytest
 
 from slacktide.guard.install import make_schema
 from slacktide.postgres.connection import connect
-from slacktide.transfer.connection_test import decoding, facts_of, log_kept, run_tests, version_of
+from slacktide.transfer.connection_test import decoding, facts_of, log_kept, log_of, run_tests, version_of
 from tests.transfer.moved import moving
 
 
@@ -136,6 +136,15 @@ def test_each_fact_that_falls_short_has_its_mend(resort):
     assert all(test.ok for test in [version_of("source", facts), *decoding(facts)])
     assert kept.ok
     assert "max_slot_wal_keep_size" in kept.reason
+    assert "SLACKTIDE_SOURCE_LOG_LIMIT" in kept.reason
+    assert "free on the source's disk" in kept.mend
+
+
+def test_lost_log_fails(resort):
+    """A slot whose log the source has given up fails, with the command that reads everything again."""
+    found = log_of([("slacktide_resort_1", 0, True)], facts_of(resort.source), resort.move)
+    assert not found.ok
+    assert "`slacktide move processes start resort`" in found.mend
 
 
 def test_clocks_that_differ_are_told(resort):

@@ -158,17 +158,17 @@ def test_bad_mappings_are_all_refused(resort):
 
 
 def test_default_maps_the_rest(resort):
-    """A default maps all codes in use without a mapping, and no other."""
+    """A default maps all codes in use without a mapping, and no other; a wrong one leaves everything as it was."""
     codes = codes_of(resort)
-    put(codes, ("market", "Direct", "Direct"))
-    used = {one.code for one in codes.in_use() if one.list == "market"}
-    changed = codes.map_rest(list_name="market", code="Groups")
-    assert {one.source_code for one in changed.mappings} == used - {"Direct"}
-    assert mapped(codes)["market", "Direct"] == "Direct"
-    with pytest.raises(UnknownList, match="market"):
-        codes.map_rest(list_name="markte", code="Groups")
-    with pytest.raises(BadMappings, match="Moon"):
-        codes.map_rest(list_name="rate", code="Moon")
+    resort.target.execute("delete from hotel.market_code where code in ('Direct', 'Corporate')")
+    for wrong, error in (({"markte": "Groups"}, UnknownList), ({"rate": "Moon"}, BadMappings)):
+        with pytest.raises(error):
+            codes.put([("", CodeMapping("market", "Direct", "Groups"))], defaults={"market": "Groups", **wrong})
+    assert codes.mappings() == []
+    codes.put([("", CodeMapping("market", "Direct", "Groups"))], defaults={"market": "Online TA"})
+    assert mapped(codes)["market", "Direct"] == "Groups"
+    assert mapped(codes)["market", "Corporate"] == "Online TA"
+    assert {one.state for one in codes.in_use()} == {"mapped"}
 
 
 def test_changed_mapping_is_read_again(resort):
@@ -234,7 +234,7 @@ def test_killed_before_reading_again(resort):
 
 
 def test_file_in_and_out(resort, tmp_path):
-    """What is written can be read again: the same mappings, and the codes without one are remarks."""
+    """What is written can be read again: the mappings that hold, and the codes without one are remarks."""
     codes = codes_of(resort)
     codes.map_same()
     resort.target.execute("delete from hotel.country where code = 'PRT'")
@@ -242,7 +242,9 @@ def test_file_in_and_out(resort, tmp_path):
     text = write(codes.mappings(), codes=codes.in_use())
     file = tmp_path / "codes.csv"
     file.write_text(text)
-    assert [one for _, one in read(file, move="resort")] == codes.mappings()
+    kept = [one for one in codes.mappings() if one.source_code != "PRT"]
+    assert [one for _, one in read(file, move="resort")] == kept
+    assert codes.valid_mappings() == kept
     assert "\n#country,PRT," in text
     assert "country,GBR,\n" in text
 

@@ -28,7 +28,7 @@ def moving(server):
         local = datetime.now(UTC).astimezone(ZoneInfo("Europe/Lisbon"))
         hours = "-".join((local + timedelta(hours=n)).strftime("%H:%M") for n in (5, 6))
         moving.run("move", "processes", "pace", NAME, "--hours", hours, "--as", "Ada")
-        assert moving.status()["gate"]["next"] == f"`slacktide move connections {NAME}`"
+        assert moving.status()["gate"]["next"] == f"slacktide move connections {NAME}"
         moving.run("move", "processes", "start", NAME)
         yield moving
 
@@ -60,7 +60,7 @@ def test_changes_arrive_while_the_pass_pauses(moving):
     assert "PAUSES" in seen["pace"]
     assert not seen["steady"]
     assert seen["steady_since"] is None
-    assert seen["gate"] | {"task": 5, "holds": False, "next": f"`slacktide move status {NAME} --watch`"} == seen["gate"]
+    assert seen["gate"] | {"task": 5, "holds": False, "next": f"slacktide move status {NAME} --watch"} == seen["gate"]
 
 
 def test_slowed_it_says_when_it_should_end(moving):
@@ -78,7 +78,7 @@ def test_at_full_speed_it_becomes_steady(moving):
     first, second = moving.status(), moving.status()
     assert first["steady_since"] == second["steady_since"]
     assert first["pace"] is None
-    assert second["gate"] | {"task": 6, "next": f"`slacktide move processes stop {NAME}`"} == second["gate"]
+    assert second["gate"] | {"task": 6, "next": f"slacktide move downtime check {NAME}"} == second["gate"]
 
 
 def test_what_is_no_pace_is_refused(moving):

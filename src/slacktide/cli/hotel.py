@@ -111,6 +111,12 @@ def _until_signal() -> Iterator[threading.Event]:
             signal.signal(number, handler)
 
 
+_WITHOUT_KEY_MAP = (
+    "There is no key map here, so keys were taken as the source's. At a target that `slacktide move clean` has cleaned "
+    "objects have keys of their own, and nobody can say any more which is which."
+)
+
+
 @promises.command(name="check")
 def check_promises(
     url: _Url,
@@ -125,6 +131,8 @@ def check_promises(
     broken = {"missing": report.missing, "older": report.older, "still there": report.still_there}
     lines = [f"  {what}: {one.entity} {one.key}" for what, found in broken.items() for one in found]
     text = "\n".join([f"{report.found} of {report.promised} promised objects are as promised", *lines])
+    if not (report.kept or report.key_map):
+        text += f"\n{_WITHOUT_KEY_MAP}"
     options.say(msgspec.to_builtins(report) | {"kept": report.kept}, text)
     return ExitStatus.DONE if report.kept else ExitStatus.REFUSED
 

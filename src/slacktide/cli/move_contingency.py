@@ -28,7 +28,7 @@ _MOST = 10_000
 
 
 class BadNumber(UsageError):
-    """{text!r} is no number of a form: give one as it stands on the form, as 12, or several of them as 12-40."""
+    """{text!r} is no number of a form: give one as it stands on the form, as 12, or several of them as 12-40; `slacktide move form NAME list` shows them."""  # noqa: E501 -- the message is one sentence
 
 
 class NumberMissing(UsageError):

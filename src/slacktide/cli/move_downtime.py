@@ -13,7 +13,7 @@ from slacktide.cli import move_abandon, move_fallback, move_miscellaneous, move_
 from slacktide.cli.address import reachable
 from slacktide.cli.move_monitor import Monitor
 from slacktide.cli.output import ACTING, SHOWN, Acting, Flag, Shown, table
-from slacktide.cli.pair import gos_of, waived_of
+from slacktide.cli.pair import gos_of, require_reason_to_waive, waived_of
 from slacktide.control.audit import record_audit
 from slacktide.control.database import open_control
 from slacktide.control.organization import organization_of
@@ -23,7 +23,7 @@ from slacktide.core.errors import ExitStatus, InputError, UsageError
 from slacktide.core.instant import parse_instant
 from slacktide.cutover import go as going
 from slacktide.cutover import precondition, result
-from slacktide.cutover.attempt import TAKES_GOS, TRANSITIONS, WORKING, Event, IllegalAttemptEvent, State
+from slacktide.cutover.attempt import TAKES_GOS, TRANSITIONS, WORKING, Event, IllegalAttemptEvent, State, follows
 from slacktide.cutover.decision_time import decision_time
 from slacktide.cutover.record import Record
 from slacktide.cutover.start import find, require, start_down_time
@@ -67,7 +67,7 @@ class Asked:
         if self.open_by is not None:
             zone = organization_of(connection, code=move.organization).zone
             by = parse_instant(self.open_by, now=control_now(connection), zone=zone)
-        return precondition.Wish(self.downtime, self.business_date, waived_of(self.waive), by)
+        return precondition.Wish(self.downtime, self.business_date, waived_of(self.waive, move=move.name), by)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,11 +81,11 @@ _ASKED, _ASKED_TO_GO = Asked(), AskedToGo()
 
 
 class NothingToResume(UsageError):
-    """The down time of {move} is {state}: there is nothing to resume."""
+    """The down time of {move} is {state}, so there is nothing to resume: go on with `{follows}`."""
 
 
 class StillNeeded(UsageError):
-    """The move {move} is {state}: `clean` takes everything away only when it is open, or before its down time."""
+    """The down time of {move} is {state}, and `clean` takes everything away only when it is open or given up: go on with `{follows}`."""  # noqa: E501 -- the message is one sentence
 
 
 class NoGoNow(InputError):
@@ -122,6 +122,7 @@ def start(name: _Name, /, *, asked: AskedToGo = _ASKED_TO_GO, options: Acting = 
     with open_control() as control, control.connect(name="move downtime start") as connection:
         move = load_move(connection, name=name)
         wish, gos = asked.wish(connection, move), gos_of(asked.go, move=move)
+        require_reason_to_waive(asked.waive, reason=options.reason, what=f"slacktide move downtime start {name}")
         require_worker(connection)
         record = Record(connection, move_id=move.move_id, move=move.name)
         last = record.last()
@@ -136,12 +137,11 @@ def start(name: _Name, /, *, asked: AskedToGo = _ASKED_TO_GO, options: Acting = 
 @app.command
 def fallback(name: _Name, /, *, asked: AskedToGo = _ASKED_TO_GO, options: Acting = ACTING) -> int:
     """Move the property back with what changed since it was opened: carry it while it trades, then start and watch."""
-    waived_of(asked.waive)  # refused before anything is begun
+    _require_understood(name, asked)
     back, begun = move_fallback.carried(name, options)
     if not begun:
         with open_control() as control, control.connect(name="move downtime fallback") as connection:
             move = load_move(connection, name=back)
-            gos_of(asked.go, move=move)
             wish = asked.wish(connection, move)
             with reachable(move.source, move.target):
                 found = find(connection, move=move, wish=wish)
@@ -149,6 +149,14 @@ def fallback(name: _Name, /, *, asked: AskedToGo = _ASKED_TO_GO, options: Acting
             require(found, move=move)
             move_process.stop_in_order(connection, move, PROCESSES)
     return start(back, asked=asked, options=options)
+
+
+def _require_understood(name: str, asked: AskedToGo) -> None:
+    """See that all that is given is understood, before anything is begun: the way back has the same plan."""
+    with open_control() as control, control.connect(name="move downtime fallback") as connection:
+        move = load_move(connection, name=name)
+        asked.wish(connection, move)
+        gos_of(asked.go, move=move)
 
 
 @app.command
@@ -164,6 +172,7 @@ def resume(
         move = load_move(connection, name=name)
         require_worker(connection)
         record = Record(connection, move_id=move.move_id, move=move.name)
+        _require_resumable(record, move)
         if allow_absent:
             set_fact(connection, move=move, name="allow_absent", value=True)
         return _resumed(connection, move, record, gos={}, options=options)
@@ -173,14 +182,19 @@ def _resumed(
     connection: psycopg.Connection[TupleRow], move: Move, record: Record, *, gos: dict[str, str], options: Acting
 ) -> int:
     """Let it go on, with the gos that were given along, and watch it."""
-    if (record.current().state, Event.RESUME) not in TRANSITIONS:
-        raise NothingToResume(move=move.name, state=record.current().state)
+    _require_resumable(record, move)
     for role, name in gos.items():
         record.add_go(role=role, name=name, who=options.who, checksum="")
     _go_on(connection, move, record, event=Event.RESUME)
     record_audit(connection, who=options.who, what="move downtime resume", object=move.name, after={"gos": gos},
                  reason=options.reason or "")  # fmt: skip
     return _watch(connection, move, options)
+
+
+def _require_resumable(record: Record, move: Move) -> None:
+    state = record.current().state
+    if (state, Event.RESUME) not in TRANSITIONS:
+        raise NothingToResume(move=move.name, state=state, follows=follows(move=move.name, state=state))
 
 
 def _go_on(connection: psycopg.Connection[TupleRow], move: Move, record: Record, *, event: Event) -> None:
@@ -274,7 +288,7 @@ def clean(
         move = load_move(connection, name=name)
         last = Record(connection, move_id=move.move_id, move=move.name).last()
         if last is not None and last.state not in (State.OPEN, State.ABANDONED):
-            raise StillNeeded(move=name, state=last.state)
+            raise StillNeeded(move=name, state=last.state, follows=follows(move=name, state=last.state))
         is_open = last is not None and last.state == State.OPEN
         if is_open:
             move_miscellaneous.require_moved(move)
@@ -288,5 +302,10 @@ def clean(
             record_audit(connection, what="move clean", object=name, after={"all": all_}, **acting)
         return options.say(
             {"move": name, "applied": apply, "what": lines},
-            "\n".join([*lines, "" if apply else f"Nothing was done: slacktide move clean {name} --apply"]),
+            "\n".join(
+                [
+                    *lines,
+                    "" if apply else f"Nothing was done: slacktide move clean {name}{' --all' if all_ else ''} --apply",
+                ]
+            ),
         )

@@ -24,7 +24,7 @@ from slacktide.transfer import pace as pacing
 from slacktide.transfer import panel
 from slacktide.transfer.entry import Touched
 from slacktide.transfer.journal import PROCESSES, Journal
-from slacktide.transfer.move import Move, load_move, set_fact
+from slacktide.transfer.move import Move, back_of, load_move, set_fact
 from slacktide.worker.presence import require_worker
 
 if TYPE_CHECKING:
@@ -41,10 +41,11 @@ app = App(name="processes", help="Start and stop the four processes, and pace th
 _Name = Annotated[str, Parameter(name="NAME", help="The move's name.")]
 _Process = Annotated[str | None, Parameter(name="PROCESS", help=f"One of {', '.join(PROCESSES)}; left out: all four.")]
 _STOP_SECONDS = 120.0
+_LISTED = ("failed", "waiting", "warning")
 
 
 class UnknownProcess(UsageError):
-    """There is no process {process!r}: it is one of {known}."""
+    """There is no process {process!r}: it is one of {known}, as in `slacktide move processes start {move} {first}`."""
 
 
 class UnknownMessage(UsageError):
@@ -52,7 +53,11 @@ class UnknownMessage(UsageError):
 
 
 class UnknownObject(UsageError):
-    """Neither side knows {entity} {key!r} of the move {move}: give an entity of the plan and a key of either side."""
+    """Neither side knows {entity} {key!r} of the move {move}: give an entity of the plan and a key of either side, as `slacktide move messages {move}` lists them."""  # noqa: E501 -- the message is one sentence
+
+
+class UnknownState(UsageError):
+    """There is no state {state!r} of messages: they are {known}, as in `slacktide move messages {move} --state failed`."""  # noqa: E501 -- the message is one sentence
 
 
 class NotStopping(OutsideError):
@@ -60,7 +65,11 @@ class NotStopping(OutsideError):
 
 
 class DownTimeRuns(UsageError):
-    """The down time of {move} runs the processes itself until it is over: `slacktide move status {move}`."""
+    """The down time of {move} is {state}, and runs the processes itself until it is over: go on with `{follows}`."""
+
+
+class LivesThere(UsageError):
+    """The property of {move} lives at the target, so there is nothing to carry there any more: `slacktide move status {move}` shows what comes next."""  # noqa: E501 -- the message is one sentence
 
 
 @app.command
@@ -85,11 +94,11 @@ def pace(
     return options.say({"move": name, "hours": found.hours, "rate": found.rate}, f"{name}: {said}")
 
 
-def _named(process: str | None) -> tuple[str, ...]:
+def _named(process: str | None, *, move: str) -> tuple[str, ...]:
     if process is None:
         return PROCESSES
     if process not in PROCESSES:
-        raise UnknownProcess(process=process, known=", ".join(PROCESSES))
+        raise UnknownProcess(process=process, known=", ".join(PROCESSES), move=move, first=PROCESSES[0])
     return (process,)
 
 
@@ -105,7 +114,7 @@ def start(
     """Say that processes are wanted; workers run them. Prepares both databases if that was not done."""
     from slacktide.transfer.preparation import ensure_prepared  # noqa: PLC0415 -- only a start needs the earlier tasks
 
-    wanted = _named(process)
+    wanted = _named(process, move=name)
     with open_control() as control, control.connect(name="move processes start") as connection:
         move = load_move(connection, name=name)
         require_worker(connection)
@@ -128,7 +137,7 @@ def start(
 @app.command
 def stop(name: _Name, process: _Process = None, /, *, options: Acting = ACTING) -> int:
     """Stop processes, in order, each after the batch in hand; waits until they have."""
-    listed = _named(process)
+    listed = _named(process, move=name)
     with open_control() as control, control.connect(name="move processes stop") as connection:
         move = load_move(connection, name=name)
         stop_in_order(connection, move, listed)
@@ -154,18 +163,20 @@ def _await_stopped(connection: psycopg.Connection[TupleRow], move: Move, process
 
 
 def refuse_in_down_time(connection: psycopg.Connection[TupleRow], move: Move) -> None:
-    """Refuse what the down time does by itself, while it runs and once it has opened, and what `clean` takes away.
+    """Refuse what the down time does by itself, while it runs and once it is open, and what `clean` takes away.
 
-    In a transaction neither begins before it ends. Raises DownTimeRuns, TakenAway.
+    In a transaction neither begins before it ends. Raises DownTimeRuns, LivesThere, TakenAway.
     """
-    from slacktide.cutover.attempt import OVER, State  # noqa: PLC0415 -- only a start needs it
+    from slacktide.cutover.attempt import OVER, State, follows  # noqa: PLC0415 -- only a start needs it
     from slacktide.cutover.record import Record  # noqa: PLC0415 -- only a start needs it
 
     record = Record(connection, move_id=move.move_id, move=move.name)
     record.lock_move()
     last = record.last()
+    if last is not None and last.state == State.OPEN:
+        raise LivesThere(move=move.name)
     if last is not None and State(last.state) not in OVER:
-        raise DownTimeRuns(move=move.name)
+        raise DownTimeRuns(move=move.name, state=last.state, follows=follows(move=move.name, state=last.state))
 
 
 @contextlib.contextmanager
@@ -201,9 +212,10 @@ def status(
                 watching.look(connection, move=move),
             )
             down_time, text = _down_time(connection, move, record, watched)
-            standing = task.standing(move, found, record.last())
-            shown = msgspec.to_builtins(found) | {"pace": paced, "gate": standing}
+            standing, back = task.standing(move, found, record.last()), back_of(connection, move=move)
+            shown = msgspec.to_builtins(found) | {"pace": paced, "gate": standing, "back": back and back.name}
             paused = f"\n{paced}" if paced else ""
+            text += "\n" + move_window.way_back(back, move=name) if back else ""
             text += f"\n\n{move_window.gate(standing)}"
             options.say(shown | down_time, move_window.panels(found, move.facts) + paused + text)
             if not watch:
@@ -260,16 +272,31 @@ def messages(
     """List the messages that did not simply arrive, with the reason, and how many there are in each state."""
     with open_control() as control, control.connect(name="move messages") as connection:
         move = load_move(connection, name=name)
+        _require_known(move, state=state, entity=entity)
         found = panel.problems(connection, move=move, state=state, entity=entity)
         rows = [[str(p.id), p.entity, p.key, p.state, p.reason] for p in found]
         counts = panel.status(connection, move=move).messages
         counted = ", ".join(f"{count:,} {each}" for each, count in counts.items() if count) or "no message yet"
-        text = (
-            table(rows, head=["id", "entity", "key", "state", "reason"])
-            if rows
-            else "None failed, waiting or warned about."
-        )
+        text = table(rows, head=["id", "entity", "key", "state", "reason"]) if rows else _none(state, entity)
         return options.say({"counts": counts, "messages": found}, f"{text}\n{counted}")
+
+
+def _require_known(move: Move, *, state: str | None, entity: str | None) -> None:
+    """See that a message can be in this state, and of this entity. Raises UnknownState, UnknownEntity."""
+    from slacktide.transfer import inspection  # noqa: PLC0415 -- knows the entities
+
+    if state is not None and state not in panel.MESSAGE_STATES:
+        raise UnknownState(state=state, known=", ".join(panel.MESSAGE_STATES), move=move.name)
+    if entity is not None:
+        inspection.entity_of(move, entity)
+
+
+def _none(state: str | None, entity: str | None) -> str:
+    """Say that none is listed; messages in other states are only counted."""
+    if state in (None, *_LISTED):
+        said = f"in the state {state}" if state else "failed, waiting or warned about"
+        return f"None {said}" + (f" of {entity}." if entity else ".")
+    return f"Messages in the state {state} are counted, not listed."
 
 
 def message(

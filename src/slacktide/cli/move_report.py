@@ -25,7 +25,7 @@ _TOP = ("Plan", "Down time", "Opened", "Waived", "Go given", "Made", "Signed by"
 
 
 class WhatToReport(UsageError):
-    """A report is made of a move, or verified, or the key is shown: slacktide move report NAME, or --verify FILE.json, or --public-key."""  # noqa: E501 -- the message is one sentence
+    """A report is made of a move, or verified, or the key is shown: `slacktide move report NAME`, or `--verify FILE.json`, or `--public-key`."""  # noqa: E501 -- the message is one sentence
 
 
 def report(

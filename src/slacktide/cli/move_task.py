@@ -15,7 +15,7 @@ from cyclopts import Parameter
 
 from slacktide.cli.address import reachable
 from slacktide.cli.move_process import refuse_in_down_time
-from slacktide.cli.output import ACTING, SHOWN, Acting, Flag, Shown, table
+from slacktide.cli.output import ACTING, SHOWN, Acting, Flag, Shown, aside, table
 from slacktide.cli.plan import plan_file
 from slacktide.control.audit import record_audit
 from slacktide.control.database import open_control
@@ -29,8 +29,8 @@ from slacktide.postgres.connection import connect, has_password, shown
 from slacktide.transfer import conversion_file, plan_mending, preparation
 from slacktide.transfer.configuration_property import business_dates, properties, property_at
 from slacktide.transfer.configuration_switch import filters, require_filters, switch, switches
-from slacktide.transfer.connection_test import run_tests
-from slacktide.transfer.conversion import Changed, Conversion
+from slacktide.transfer.connection_test import one_database, run_tests
+from slacktide.transfer.conversion import CodeInUse, Conversion, UnmappedCodes, require_mapped
 from slacktide.transfer.emptiness import require_empty
 from slacktide.transfer.move import Move, create_move, list_moves, load_move
 
@@ -59,7 +59,11 @@ class PasswordInAddress(UsageError):
 
 
 class PropertyOfAnother(InputError):
-    """The source has another property {code!r}, whose objects would be taken for those of {property}: choose another --target-property."""  # noqa: E501 -- the message is one sentence
+    """The source has another property {code!r}, whose objects would be taken for those of {property}: give another one, as in `slacktide move create NAME --target-property CODE`."""  # noqa: E501 -- the message is one sentence
+
+
+class OneDatabase(InputError):
+    """The source and the target are one database, {address}: give another one, as in `slacktide move create NAME --target env:NEW`."""  # noqa: E501 -- the message is one sentence
 
 
 class BadSwitch(UsageError):
@@ -125,8 +129,10 @@ def create(
 
 
 def _fits(plan: Plan, source: str, target: str, *, code: str, becomes: str, options: Shown) -> Property:
-    """Hold the plan against both databases; give the property. Raises PlanError, NoSuchProperty."""
+    """Hold the plan against both databases; give the property. Raises OneDatabase, PlanError, NoSuchProperty."""
     with connect(source, name="move create") as here, connect(target, name="move create") as there:
+        if one_database(here, there):
+            raise OneDatabase(address=shown(target))
         findings = check_plan(plan=plan, source=here, target=there)
         if findings.errors:
             raise PlanError(file=plan.file, errors=list(findings.errors))
@@ -185,7 +191,8 @@ def property_(
     options: Acting = ACTING,
 ) -> int:
     """Task 2: show what moves, switch entities, and see that the target holds none of it."""
-    with _opened(name, "property") as (connection, before):
+    # a refusal takes back what was switched
+    with _opened(name, "property") as (connection, before), connection.transaction():
         move = _switch(connection, before, entity, filter_, options)
         with preparation.both(move, what="property") as (source, target):
             require_empty(target, plan=move.plan, target_property=move.target_property, move=name)
@@ -261,33 +268,52 @@ def convert(
     options: Acting = ACTING,
 ) -> int:
     """Task 4: map codes, those that are the same on both sides too; 1 while a mandatory one has no mapping."""
+    defaults = _defaults(default, move=name)
+    given = conversion_file.read(mappings, move=name) if mappings is not None else []
     with _opened(name, "convert") as (connection, move), preparation.both(move, what="convert") as (source, target):
         preparation.require_configured(connection, move=move)
         acting = {"who": options.who, "reason": options.reason or ""}
         codes = Conversion(connection, source=source, target=target, move=move, **acting)
-        changed = _convert(codes, move, mappings, default)
+        changed = codes.put(given, defaults=defaults)
         used, known = codes.in_use(), codes.mappings()
+        file = conversion_file.write(codes.valid_mappings(), codes=used) if list_all else None
         unmapped = [one for one in used if one.state == "unmapped"]
-        ready = not any(one.mandatory for one in unmapped)
-        if ready:
+        refusal = _refusal(unmapped, move=name)
+        if refusal is None:
             preparation.on_to(connection, move=move, task=4, state="converted")
-    answer = {"mappings": known, "codes": used, "unmapped": unmapped, "ready": ready,
-              "read_again": sum(one.objects for one in changed)}  # fmt: skip
+    answer = {"mappings": known, "codes": used, "unmapped": unmapped, "ready": refusal is None,
+              "read_again": changed.objects}  # fmt: skip
     summary = f"{len(known)} mappings; {len(used)} codes in use, {len(unmapped)} of them without a mapping"
-    options.say(answer, lambda: conversion_file.write(known, codes=used) if list_all or unmapped else summary)
-    return ExitStatus.DONE if ready or list_all else ExitStatus.REFUSED
+    options.say(answer, file or "\n".join([summary, *([_unmapped_text(unmapped)] if unmapped else [])]))
+    if refusal is None or list_all:
+        return ExitStatus.DONE
+    aside(refusal)
+    return ExitStatus.REFUSED
 
 
-def _convert(codes: Conversion, move: Move, file: Path | None, defaults: tuple[str, ...]) -> list[Changed]:
-    """Map what is named, then what is the same on both sides, then the rest to the defaults."""
-    given = conversion_file.read(file, move=move.name) if file is not None else []
-    changed = [codes.put(given), codes.map_same()]
-    for text in defaults:
-        name, equals, code = text.partition("=")
-        if not (name and equals and code):
-            raise BadDefault(text=text, move=move.name)
-        changed.append(codes.map_rest(list_name=name, code=code))
-    return changed
+def _refusal(unmapped: list[CodeInUse], *, move: str) -> str | None:
+    try:
+        require_mapped(unmapped, move=move)
+    except UnmappedCodes as error:
+        return str(error)
+    return None
+
+
+def _unmapped_text(unmapped: list[CodeInUse]) -> str:
+    rows = [
+        [one.list, one.code, str(one.count), "yes" if one.mandatory else "no", ", ".join(one.columns)]
+        for one in unmapped
+    ]
+    return table(rows, head=["list", "code", "rows", "mandatory", "in"])
+
+
+def _defaults(texts: tuple[str, ...], *, move: str) -> dict[str, str]:
+    """Give the codes by their lists. Raises BadDefault."""
+    parts = {text: text.partition("=") for text in texts}
+    for text, (name, _, code) in parts.items():
+        if not (name and code):
+            raise BadDefault(text=text, move=move)
+    return {name: code for name, _, code in parts.values()}
 
 
 # -- prepare -----------------------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from slacktide.cutover.record import Attempt, StepRecord
+    from slacktide.transfer.move import Move
     from slacktide.transfer.panel import MoveStatus
 
 _MOST_LABELS = 12
@@ -79,8 +80,15 @@ def gate(standing: dict[str, Any]) -> str:
     """Write the task that a move is on, its gate, and the command that comes next."""
     holds = "holds" if standing["holds"] else "does not hold yet"
     return (
-        f"task {standing['task']}, {standing['title']}: its gate, {standing['gate']}, {holds}\nnext: {standing['next']}"
+        f"task {standing['task']}, {standing['title']}: its gate, {standing['gate']}, {holds}\n"
+        f"next: `{standing['next']}`"
     )
+
+
+def way_back(back: Move, *, move: str) -> str:
+    """Write that there is a way back, how it stands, and how it goes on."""
+    said = f"way back: {back.name}, {back.state}; watch it with `slacktide move status {back.name}`"
+    return f"{said}; it goes on by `slacktide move downtime fallback {move} --reason TEXT`"
 
 
 def _miscellaneous(status: MoveStatus, facts: dict[str, Any] | None) -> list[str]:
@@ -102,6 +110,8 @@ def miscellaneous(facts: dict[str, Any]) -> str:
     behind = ", ".join(f"{count:,} {name}" for name, count in facts.get("left_behind", {}).items() if count)
     said = [f"moved {moved}"] + ([f"left behind by filters {behind}"] if behind else [])
     said += [f"{facts['failed']:,} failed or wait"] if facts.get("failed") else []
+    left_out = [f"{one['entity']} {one['key']} (accepted by {one['name']})" for one in facts.get("accepted", [])]
+    said += [f"left out {', '.join(left_out)}"] if left_out else []
     said += [f"done at {facts['done_at']}"] if facts.get("done_at") else ["not done yet"]
     return "; ".join(said)
 

@@ -12,7 +12,7 @@ import msgspec
 from cyclopts import App, Parameter
 
 from slacktide.cli.output import ACTING, SHOWN, Acting, Flag, Shown, table, write
-from slacktide.cli.pair import gos_of, waived_of
+from slacktide.cli.pair import gos_of, require_reason_to_waive, waived_of
 from slacktide.control.database import open_control
 from slacktide.control.downtime import Wish
 from slacktide.core import clock
@@ -38,11 +38,11 @@ class WaveWithoutMoves(UsageError):
 
 
 class WaveFileUnreadable(UsageError):
-    """The waves in {file} cannot be read: {reason}. Give a CSV file with the columns wave,move,property,start,end; property and the window may be empty."""  # noqa: E501 -- the message is one sentence
+    """The waves in {file} cannot be read: {reason}. Give a CSV file with the columns wave,move,property,start,end; property and the window may be empty, as in `slacktide wave import waves.csv`."""  # noqa: E501 -- the message is one sentence
 
 
 class OtherProperty(InputError):
-    """Line {line} of {file} says that the move {move} is of {named}, but it is of {property}: mend the line, nothing was saved."""  # noqa: E501 -- the message is one sentence
+    """Line {line} of {file} says that the move {move} is of {named}, but it is of {property}: nothing was saved. Mend the line, then run `slacktide wave import {file}`."""  # noqa: E501 -- the message is one sentence
 
 
 @app.command
@@ -208,8 +208,10 @@ def start(
     with open_control() as control, control.connect(name="wave start") as connection:
         moves = wave.moves_of(connection, name=name)
         given = [gos_of(go, move=move) for move in moves]
+        waived = [waived_of(waive, move=move.name) for move in moves]
+        require_reason_to_waive(waive, reason=options.reason, what=f"slacktide wave start {name}")
         require_worker(connection)
-        wave.start(connection, name=name, waived=waived_of(waive), gos=given[0] if given else {},
+        wave.start(connection, name=name, waived=waived[0] if waived else {}, gos=given[0] if given else {},
                    business_date=business_date, who=options.who, reason=options.reason or "")  # fmt: skip
     listed = [move.name for move in moves]
     text = f"{name}: workers carry {len(listed)} moves on; watch with `slacktide wave show {name} --watch`"

@@ -51,7 +51,7 @@ class Event(StrEnum):
 
 
 class IllegalAttemptEvent(InputError):
-    """The down time of {move} is {state}, so it cannot {event}. From here it can: {possible}."""
+    """The down time of {move} is {state}, so it cannot {event}. From here it can: {possible}. Go on with `{follows}`."""  # noqa: E501 -- the message is one text
 
 
 _RUNNING = "The procedure goes on: a worker does its steps."
@@ -117,12 +117,35 @@ OVER = frozenset({State.ABANDONED})
 """The states after which another attempt may begin."""
 
 
+_WATCHED = "slacktide move status {move} --watch"
+FOLLOWS: dict[State, str] = {
+    _S.RUNNING: _WATCHED,
+    _S.PAUSING: _WATCHED,
+    _S.PAUSED: "slacktide move downtime resume {move}",
+    _S.READY: "slacktide move go {move} --role {role} --name NAME",
+    _S.FAILED: "slacktide move downtime resume {move}",
+    _S.OPENING: _WATCHED,
+    _S.OPEN: "slacktide move status {move}",
+    _S.WITHDRAWING: _WATCHED,
+    _S.ABANDONING: _WATCHED,
+    _S.ABANDONED: "slacktide move processes start {move}",
+}
+"""The command that goes on in each state, or shows how it goes on by itself."""
+
+
+def follows(*, move: str, state: str, role: str = "ROLE") -> str:
+    """Give the command that goes on; `role` is one whose go is missing."""
+    return FOLLOWS[State(state)].format(move=move, role=role)
+
+
 def after(*, move: str, state: State, event: Event) -> State:
     """Give the state after the event. Raises IllegalAttemptEvent."""
     if (state, event) in TRANSITIONS:
         return TRANSITIONS[state, event][0]
     possible = ", ".join(sorted(e for s, e in TRANSITIONS if s is state)) or "nothing"
-    raise IllegalAttemptEvent(move=move, state=state, event=event, possible=possible)
+    raise IllegalAttemptEvent(
+        move=move, state=state, event=event, possible=possible, follows=follows(move=move, state=state)
+    )
 
 
 def sentence(*, state: State) -> str:

@@ -102,7 +102,6 @@ def describe(moves: list[Move], *, is_open: bool, everything: bool) -> list[str]
         )
     elif is_open and not everything:
         refused = f"the source refuses writes of {move.property_code}"
-        lines.append(f"kept: the reconciliation report, made before: `slacktide move report {move.name}`")
         lines.append(f"STAYS: {refused}; `--all` takes that too, and it can then be written")
     else:
         lines.append("source: the guard's triggers, where no other move needs them: the source can then be written")

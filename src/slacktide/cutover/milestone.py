@@ -54,7 +54,7 @@ _SAID = {
 }
 _NEXT = {
     "ready": "Give the gos that are missing: slacktide move go {move} --role ROLE --name NAME",
-    "failed": "See what to do: slacktide move error list {move}; then slacktide move downtime resume {move}",
+    "failed": "See what to do: slacktide move status {move}; then slacktide move downtime resume {move}",
     "paused": "It goes on by: slacktide move downtime resume {move}",
     "overdue": "Look at it: slacktide move status {move}. Until it opens it can be given up: "
     "slacktide move downtime abandon {move}",

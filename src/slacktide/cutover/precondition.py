@@ -114,8 +114,6 @@ def _transfer(control: psycopg.Connection[TupleRow], move: Move) -> list[Precond
     status = panel.status(control, move=move)
     running = [name for name in PROCESSES if status.processes[name].state != "stopped"]
     problems = status.processes["process"].failed  # without those that are accepted
-    verified = (move.facts.get("verified") or {}) if move.facts else {}
-    different = acceptance.different(control, move=move) if verified.get("different") else 0
     return [
         Precondition(1, "steady", "Transfer is steady", status.steady, "" if status.steady else "it is not steady",
                      f"slacktide move status {move.name} --watch"),
@@ -123,25 +121,59 @@ def _transfer(control: psycopg.Connection[TupleRow], move: Move) -> list[Precond
                      f"{', '.join(running)} runs" if running else "", f"slacktide move processes stop {move.name}"),
         Precondition(3, "messages", "No message is failed or waiting", problems == 0,
                      f"open errors: {problems}" if problems else "", f"slacktide move error list {move.name}"),
-        Precondition(3, "verified", "Verification ahead found no difference", different == 0,
-                     f"{different} objects differ" if different else "", f"slacktide move verify {move.name}"),
+        _verified(control, move),
     ]  # fmt: skip
+
+
+def _verified(control: psycopg.Connection[TupleRow], move: Move) -> Precondition:
+    """Judge by what stands now: the processes have to run for another comparison. The down time compares all anyhow."""
+    found, line = (
+        move.facts.get("verified"),
+        Precondition(3, "verified", "Verification ahead found no difference", ok=True),
+    )
+    different = acceptance.different(control, move=move) if found and found["different"] else 0
+    if different:
+        name, line.ok = move.name, False
+        line.reason = f"{different} {'object differs' if different == 1 else 'objects differ'}"
+        line.mend = (
+            f"slacktide move processes start {name}; slacktide move verify {name}; slacktide move processes stop {name}"
+        )
+    elif found is None:
+        line.reason = "nothing was verified ahead, so the down time reads everything"
+    return line
 
 
 def _downtime(control: psycopg.Connection[TupleRow], move: Move, wish: Wish) -> tuple[Setting | None, Precondition]:
     line = Precondition(4, "downtime", "A downtime of the property, users out, is in effect", ok=False)
     line.mend = f"slacktide downtime schedule --organization {move.organization} --for PT2H --users out --reason TEXT"
-    found = control_downtime.downtimes_in_effect(control, organization=move.organization)
-    if wish.downtime_id is not None:
-        found = [setting for setting in found if setting.id == wish.downtime_id]
+    there = control_downtime.downtimes_in_effect(control, organization=move.organization)
+    found = [setting for setting in there if wish.downtime_id in (None, setting.id)]
     if len(found) != 1:
-        listed = ", ".join(str(setting.id) for setting in found)
-        line.reason = f"{len(found)} are: {listed}; name one with --downtime" if found else "none is"
+        listed = ", ".join(setting.id for setting in there)
+        line.reason = "none is" if wish.downtime_id is None else _unusable(control, wish.downtime_id)
+        if there:
+            line.reason = f"{len(there)} are: {listed}" if found else line.reason
+            line.mend = (
+                f"slacktide move downtime check {move.name} --downtime {there[0].id}, or another one of {listed}"
+            )
         return None, line
     answer = control_downtime.show_downtime(control, id=str(found[0].id))
     line.ok = answer["users"] == "out"
-    line.reason = "" if line.ok else f"the downtime {found[0].id} leaves users in"
+    if not line.ok:
+        line.reason = f"the downtime {found[0].id} leaves users in"
+        line.mend = f"slacktide downtime end {found[0].id} --reason TEXT; {line.mend}"
     return found[0], line
+
+
+def _unusable(control: psycopg.Connection[TupleRow], key: str) -> str:
+    """Say why a downtime that was named is none of the property's in effect."""
+    try:
+        setting = control_downtime.downtime_of(control, id=key)
+    except control_downtime.UnknownDowntime:
+        return f"there is no downtime {key}"
+    if setting.organization is None:
+        return f"the downtime {key} is the site's, and a move takes one of its property"
+    return f"the downtime {key} of {setting.organization} is not one of the property in effect"
 
 
 def _people(control: psycopg.Connection[TupleRow], move: Move, *, now: datetime) -> Precondition:

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
     _Connection = psycopg.Connection[TupleRow]
 
-_STATEMENTS = sql.load(__package__, "report.sql")
+STATEMENTS = sql.load(__package__, "report.sql")
 _SNAPSHOT = "set transaction isolation level repeatable read"
 KIND = "slacktide reconciliation report"
 
@@ -64,7 +64,7 @@ def make(control: _Connection, *, move: Move, who: str) -> dict[str, Any]:
     with control.transaction():
         if signed["report"]["standing"]["final"]:
             facts = {"move_id": move.move_id, "who": who, "signed": msgspec.json.encode(signed).decode()}
-            control.execute(_STATEMENTS["keep"], facts)
+            control.execute(STATEMENTS["keep"], facts)
         record_audit(control, who=who, what="move report", object=move.name,
                      after={"parts": signed["signature"]["parts"]}, reason="")  # fmt: skip
     return signed
@@ -72,7 +72,7 @@ def make(control: _Connection, *, move: Move, who: str) -> dict[str, Any]:
 
 def kept(control: _Connection, *, move: Move) -> dict[str, Any]:
     """Give the last report that was kept of a move. Raises NothingToReport."""
-    row = control.execute(_STATEMENTS["kept"], {"move_id": move.move_id}).fetchone()
+    row = control.execute(STATEMENTS["kept"], {"move_id": move.move_id}).fetchone()
     if row is None:
         raise NothingToReport(move=move.name)
     signed: dict[str, Any] = msgspec.json.decode(row[0])
@@ -103,9 +103,9 @@ def _report(control: _Connection, move: Move, who: str) -> dict[str, Any]:
         "totals": report_content.totals(attempt, move=move, store=store),
         "rows": report_content.rows(attempt, move=move, store=store),
         "accepted": [dict(zip(("entity", "key", "state", "reason", "accepted"), row, strict=True))
-                     for row in control.execute(_STATEMENTS["accepted"], {"move_id": move.move_id})],
+                     for row in control.execute(STATEMENTS["accepted"], {"move_id": move.move_id})],
         "messages": [dict(zip(("entity", "key", "state", "reason", "at"), row, strict=True))
-                     for row in control.execute(_STATEMENTS["messages"], {"move_id": move.move_id})],
+                     for row in control.execute(STATEMENTS["messages"], {"move_id": move.move_id})],
         "down_time": _down_time(control, move, steps, attempt),
         "timeline": _timeline(control, move),
         "counters": report_content.counters(steps),
@@ -149,16 +149,16 @@ def _down_time(
         "steps": [{"step": step.step, "title": step.title, "state": step.state, "at": step.changed_at,
                    "work_seconds": round(step.work_seconds, 3), "done": step.done} for step in steps],
         "attempts": [dict(zip(names, row, strict=True))
-                     for row in control.execute(_STATEMENTS["attempts"], {"move_id": move.move_id})],
+                     for row in control.execute(STATEMENTS["attempts"], {"move_id": move.move_id})],
     }  # fmt: skip
 
 
 def _timeline(control: _Connection, move: Move) -> list[dict[str, Any]]:
     """Give what the trail has of the move, its property, and the downtimes that it was made in."""
     facts = {"move_id": move.move_id}
-    downtimes = [f"downtime {id_}" for (id_,) in control.execute(_STATEMENTS["downtimes"], facts)]
+    downtimes = [f"downtime {id_}" for (id_,) in control.execute(STATEMENTS["downtimes"], facts)]
     objects = [move.name, f"move {move.name}", f"organization {move.organization}", *downtimes]
-    rows = control.execute(_STATEMENTS["trail"], facts | {"objects": objects})
+    rows = control.execute(STATEMENTS["trail"], facts | {"objects": objects})
     return [dict(zip(("at", "by", "what", "object", "reason"), row, strict=True)) for row in rows]
 
 
@@ -190,4 +190,4 @@ def _objects(store: Store, move: Move) -> dict[str, EntityDigest]:
 
 def target_keys(target: _Connection, *, move: Move, entity: str) -> dict[str, str]:
     """Give the target's keys of an entity's objects by the source's."""
-    return dict(target.execute(_STATEMENTS["target_keys"], {"move": move.name, "entity": entity}).fetchall())
+    return dict(target.execute(STATEMENTS["target_keys"], {"move": move.name, "entity": entity}).fetchall())

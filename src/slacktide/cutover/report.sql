@@ -29,6 +29,11 @@ where a.move_id = %(move_id)s order by a.entity, a.key
 select k.source_key, k.target_key from slacktide.key_map k join slacktide.mover_move m using (move_no)
 where m.name = %(move)s and k.name = %(entity)s
 
+-- name: late_keys
+-- What is kept by reference and came behind the barrier, by name and the source's key.
+select k.name, k.source_key from slacktide.key_map k join slacktide.mover_move m using (move_no)
+where m.name = %(move)s and k.outside and k.batch > %(final)s
+
 -- name: keep
 -- Keep the last report of a move, with its signature.
 insert into slacktide.report (move_id, who, signed) values (%(move_id)s, %(who)s, %(signed)s::text)

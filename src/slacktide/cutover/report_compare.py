@@ -2,7 +2,9 @@
 
 1. The target has been traded on since it is open: its objects differ, and those that do are named.
 2. The source cannot be reached any more: the target alone is held against the report, and that is said.
-3. The move was cleaned: without the key map nobody can say which object of the target is which; that is an error.
+3. What came after the opening (task 7) brought along shared objects, by reference: nothing was signed of them, so they
+   count on neither side.
+4. The move was cleaned: without the key map nobody can say which object of the target is which; that is an error.
 """
 
 from __future__ import annotations
@@ -12,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from slacktide.core.errors import InputError
-from slacktide.cutover.report import target_keys
+from slacktide.cutover.record import Record
+from slacktide.cutover.report import STATEMENTS, target_keys
 from slacktide.postgres.connection import Unreachable, connect
 from slacktide.transfer.ahead import subject_of
 from slacktide.transfer.journal import Journal
@@ -60,24 +63,35 @@ def compare(control: psycopg.Connection[TupleRow], *, move: Move, report: dict[s
     names = [entity.name for entity in move.plan.moving]
     with connect(move.target, name="report") as target, at_one_snapshot(target):
         reader = TargetReader(target, subject)
-        known = {name: reader.by_reference(name) for name in names}
+        late = _late(control, target, move=move)
+        known = {name: [key for key in reader.by_reference(name) if (name, key) not in late] for name in names}
         keys = {name: target_keys(target, move=move, entity=name) for name in names}
-        there = _gathered(names, digests(connection=target, side=Side.TARGET, subject=subject))
+        there = _gathered(names, digests(connection=target, side=Side.TARGET, subject=subject), late)
     kept = Store(control, move_id=move.move_id)
     proven = {entity.name: dict(kept.proven(entity)) for entity in move.plan.moving}
     found = [_held("target", there, signed=signed, keys=keys, proven=proven)]
     try:
         with connect(move.source, name="report") as source, at_one_snapshot(source):
-            here = _gathered(names, digests(connection=source, side=Side.SOURCE, subject=subject, known=known))
+            here = _gathered(names, digests(connection=source, side=Side.SOURCE, subject=subject, known=known), late)
     except Unreachable as error:
         return [SideNow("source", same=False, entities=0, unreachable=str(error)), *found]
     return [_held("source", here, signed=signed, keys=keys, proven=proven), *found]
 
 
-def _gathered(names: list[str], lines: Any) -> _Objects:
+def _late(
+    control: psycopg.Connection[TupleRow], target: psycopg.Connection[TupleRow], *, move: Move
+) -> set[tuple[str, str]]:
+    """Give what came by reference behind the barrier, by entity and the source's key."""
+    last = Record(control, move_id=move.move_id, move=move.name).last()
+    facts = {"move": move.name, "final": last.final_batch if last else None}
+    return {(name, key) for name, key in target.execute(STATEMENTS["late_keys"], facts)}
+
+
+def _gathered(names: list[str], lines: Any, late: set[tuple[str, str]]) -> _Objects:
     found: _Objects = {name: {} for name in names}
     for entity, key, digest in lines:
-        found[entity][key] = digest.hex()
+        if (entity, key) not in late:
+            found[entity][key] = digest.hex()
     return found
 
 

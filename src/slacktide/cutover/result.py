@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class AlreadyStarted(UsageError):
-    """The down time of {move} is {state}: go on with `slacktide move downtime resume {move}`."""
+    """The down time of {move} is {state}, so it is not started again: go on with `{follows}`."""
 
 
 def standing(connection: psycopg.Connection[TupleRow], *, move: Move) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from slacktide.control.audit import record_audit
 from slacktide.control.setting import control_now
 from slacktide.cutover import precondition, prediction
-from slacktide.cutover.attempt import OVER, State
+from slacktide.cutover.attempt import OVER, State, follows
 from slacktide.cutover.record import Record
 from slacktide.cutover.result import AlreadyStarted
 from slacktide.cutover.step import steps_of
@@ -85,4 +85,4 @@ def start_down_time(
 def _require_over(record: Record, move: Move) -> None:
     last = record.last()
     if last is not None and State(last.state) not in OVER:
-        raise AlreadyStarted(move=move.name, state=last.state)
+        raise AlreadyStarted(move=move.name, state=last.state, follows=follows(move=move.name, state=last.state))

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from slacktide.cutover.attempt import OVER, State
+from slacktide.cutover.attempt import OVER, State, follows
+from slacktide.cutover.go import lacking
 
 if TYPE_CHECKING:
     from slacktide.cutover.record import Attempt
@@ -28,8 +29,8 @@ TASKS = {
 """By number: the title, the gate, and the command that does the task."""
 
 TRANSFER, DOWN_TIME, LATE, LAST = 5, 6, 7, 8
+_CLEAN = "clean"
 _PASSED = {1: "connections tested", 2: "property chosen", 3: "configured", 4: "converted"}
-_STANDING_STILL = (State.PAUSED, State.FAILED, State.READY)
 
 
 def standing(move: Move, status: MoveStatus, last: Attempt | None) -> dict[str, Any]:
@@ -40,12 +41,18 @@ def standing(move: Move, status: MoveStatus, last: Attempt | None) -> dict[str, 
     running = any(panel.state in ("running", "waiting") for panel in status.processes.values())
     if task == TRANSFER and running:
         command = "slacktide move status {move} --watch"
-    elif task == DOWN_TIME and last is None and running:
-        command = "slacktide move processes stop {move}"  # Start runs them itself
-    elif task == DOWN_TIME and last is not None and last.state in _STANDING_STILL:
-        command = "slacktide move downtime resume {move}"
+    elif task == DOWN_TIME and last is not None and last.state not in OVER:
+        command = follows(move=move.name, state=last.state, role=_role(move, last))
+    elif move.state == _CLEAN:
+        command = "slacktide move report {move}"
     answer = {"task": task, "title": title, "gate": gate, "holds": task == LAST}
-    return answer | {"next": f"`{command.format(move=move.name)}`"}
+    return answer | {"next": command.format(move=move.name)}
+
+
+def _role(move: Move, attempt: Attempt) -> str:
+    """Name a role whose go is missing, or stands no longer."""
+    void, missing = lacking(attempt, move=move)
+    return next(iter([*void, *missing]), "ROLE")
 
 
 def _passed(move: Move, status: MoveStatus, last: Attempt | None) -> set[int]:

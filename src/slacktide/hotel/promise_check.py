@@ -44,7 +44,8 @@ class PromiseReport(msgspec.Struct):
     """What became of the promised objects.
 
     `promised` counts objects, `found` those that are as promised (deleted ones that are gone among them). `missing` are
-    not there, `older` are there in an older version, `still_there` were deleted and are there.
+    not there, `older` are there in an older version, `still_there` were deleted and are there. `key_map` tells that
+    keys were translated: at a target whose key map was cleaned away nobody can say which object is which.
     """
 
     promised: int = 0
@@ -52,6 +53,7 @@ class PromiseReport(msgspec.Struct):
     missing: list[BrokenPromise] = msgspec.field(default_factory=list)
     older: list[BrokenPromise] = msgspec.field(default_factory=list)
     still_there: list[BrokenPromise] = msgspec.field(default_factory=list)
+    key_map: bool = False
 
     @property
     def kept(self) -> bool:
@@ -72,6 +74,7 @@ def check_promises(*, address: str, promises: Path, property_code: str | None = 
     _require_known(by_entity, promises)
     with connect(address, name="hotel promises check", autocommit=False) as connection:
         connection.execute("set transaction isolation level repeatable read, read only")
+        report.key_map = _has_key_map(connection)
         for entity, changes in sorted(by_entity.items()):
             keys = iter(changes)
             while some := list(islice(keys, _AT_ONCE)):
@@ -118,11 +121,15 @@ def _judge(report: PromiseReport, entity: str, key: str, change: Change, found: 
 
 def _translated(connection: Connection[Any], entity: str, keys: Sequence[str]) -> Iterator[tuple[str, str]]:
     """Give the keys in this database, each with the key at the source."""
-    if connection.execute(_SQL["has_key_map"]).fetchone() == (True,):
+    if _has_key_map(connection):
         for source_key, target_key in connection.execute(_SQL["translate"], {"entity": entity, "keys": list(keys)}):
             yield target_key, source_key
     else:
         yield from ((key, key) for key in keys)
+
+
+def _has_key_map(connection: Connection[Any]) -> bool:
+    return bool(connection.execute(_SQL["has_key_map"]).fetchone() == (True,))
 
 
 @cache

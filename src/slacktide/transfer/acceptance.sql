@@ -36,6 +36,9 @@ select entity, key, error, name, role, reason, at from slacktide.accepted_error 
 order by entity, key
 
 -- name: different
--- How many objects differed in the last comparison and are not accepted.
-select count(*) from slacktide.verified_difference d where d.move_id = %(move_id)s and not exists (
+-- How many objects differed in the last comparison, were not touched since, and are not accepted.
+select count(*) from slacktide.verified_difference d join slacktide.verification v using (move_id)
+where d.move_id = %(move_id)s and not exists (
     select from slacktide.accepted_error a where (a.move_id, a.entity, a.key) = (d.move_id, d.entity, d.key))
+    and not exists (select from slacktide.journal_object o join slacktide.journal j using (move_id, sequence)
+        where (o.move_id, o.entity, o.key) = (d.move_id, d.entity, d.key) and (j.batch is null or j.batch > v.batch))

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from slacktide.core import clock
+from slacktide.core.configuration import source_log_limit
 from slacktide.core.size import format_size
 from slacktide.plan.catalog import read_catalog
 from slacktide.plan.identity import full_refused, needed_columns, usable_index
@@ -205,6 +206,15 @@ def _offset_seconds(connection: _Connection) -> float:
     return float((row[0] - (before + (after - before) / 2)).total_seconds()) if row else 0.0
 
 
+def one_database(source: _Connection, target: _Connection) -> bool:
+    """Tell whether both sides are one database, by whatever addresses: what one has locked, the other cannot lock."""
+    key = {"key": source.info.backend_pid}
+    source.execute(_STATEMENTS["lock"], key)
+    taken = target.execute(_STATEMENTS["try_lock"], key).fetchone()
+    source.execute(_STATEMENTS["unlock"], key)
+    return taken == (False,)
+
+
 # -- the source --------------------------------------------------------------------------------------------------------
 
 
@@ -224,15 +234,25 @@ def decoding(facts: Facts) -> Iterator[Test]:
 def log_kept(source: _Connection, facts: Facts, move: Move) -> Test:
     """Say how much log the source keeps for us, and how much it would: its disk comes before the move."""
     ours = source.execute(_STATEMENTS["kept"], {"slots": slots_of(move.name), "known": move.slots}).fetchall()
+    return log_of(ours, facts, move)
+
+
+def log_of(ours: list[TupleRow], facts: Facts, move: Move) -> Test:
+    """Judge the slots of a move: name, bytes of log kept, and whether what it needs is gone."""
     limit = "without a limit" if facts.keep_size == "-1" else f"up to {facts.keep_size}"
     kept = (
         ", ".join(f"{slot} keeps {format_size(kept)}" for slot, kept, _ in ours) or "no slot of this move is there yet"
     )
-    reason = f"the source keeps log {limit} (max_slot_wal_keep_size); {kept}"
+    reason = f"the source keeps log {limit} (max_slot_wal_keep_size); {kept}; we give up our slot at "
+    reason += f"{format_size(source_log_limit())} (SLACKTIDE_SOURCE_LOG_LIMIT)"
     if any(lost for _, _, lost in ours):
-        mend = "raise max_slot_wal_keep_size; the next start makes a new slot and reads everything again"
-        return Test("log kept on the source", ok=True, reason=f"{reason}; what it needs is gone", mend=mend)
-    mend = "set max_slot_wal_keep_size, so that a slot can never fill the disk" if facts.keep_size == "-1" else ""
+        mend = f"raise max_slot_wal_keep_size; `slacktide move processes start {move.name}` reads everything again"
+        return Test("log kept on the source", ok=False, reason=f"{reason}; what it needs is gone", mend=mend)
+    mend = (
+        f"see that {format_size(source_log_limit())} are free on the source's disk, or lower SLACKTIDE_SOURCE_LOG_LIMIT"
+    )
+    if facts.keep_size == "-1":
+        mend += "; set max_slot_wal_keep_size, so that a slot can never fill the disk"
     return Test("log kept on the source", ok=True, reason=reason, mend=mend)
 
 

@@ -52,3 +52,15 @@ from pg_replication_slots where slot_name ~ %(slots)s or slot_name = any (%(know
 -- name: now
 -- The time.
 select clock_timestamp()
+
+-- name: lock
+-- Take a lock that is this database's own, until the session ends or lets go.
+select pg_advisory_lock(20811, %(key)s)
+
+-- name: try_lock
+-- Try to take it in the database of another session.
+select pg_try_advisory_lock(20811, %(key)s)
+
+-- name: unlock
+-- Let go.
+select pg_advisory_unlock(20811, %(key)s)

@@ -107,13 +107,18 @@ class Conversion:
             CodeMapping(*row) for row in self._control.execute(_STATEMENTS["mappings"], {"move_id": self._move.move_id})
         ]
 
+    def valid_mappings(self) -> list[CodeMapping]:
+        """List those to a code that the target has, or to nothing."""
+        valid = self.valid_codes()
+        return [one for one in self.mappings() if one.target_code is None or one.target_code in valid.get(one.list, ())]
+
     def valid_codes(self) -> dict[str, set[str]]:
         """Give, by list, the codes that the property can have at the target."""
         return {item.name: self._at_target(item, {None, self._move.target_property}) for item in self._plan.lists}
 
-    def in_use(self) -> list[CodeInUse]:
-        """List the codes that the property uses, by list and code, with what becomes of each."""
-        mapped = {(one.list, one.source_code): one.target_code for one in self.mappings()}
+    def in_use(self, *, by: Iterable[CodeMapping] = ()) -> list[CodeInUse]:
+        """List the codes that the property uses, by list and code, with what becomes of each, by more mappings too."""
+        mapped = {(one.list, one.source_code): one.target_code for one in [*self.mappings(), *by]}
         valid = self.valid_codes()
         counts: dict[Name, int] = defaultdict(int)
         columns: dict[Name, list[tuple[str, bool]]] = defaultdict(list)
@@ -142,38 +147,45 @@ class Conversion:
 
     def map_same(self) -> Changed:
         """Map every code without a mapping that the target has too to itself, and the property's code to its own."""
-        return self._put(one for item in self._plan.lists for one in self._same(item))
+        return self._put(self._same())
 
-    def _same(self, item: CodeList) -> Iterator[CodeMapping]:
-        move, known = self._move, {one.source_code for one in self.mappings() if one.list == item.name}
-        there = set(self._target.execute(conversion_sql.valid(item)))
+    def _same(self, *, beside: Iterable[CodeMapping] = ()) -> list[CodeMapping]:
+        known = {(one.list, one.source_code) for one in [*self.mappings(), *beside]}
+        return [one for item in self._plan.lists for one in self._same_in(item, known)]
+
+    def _same_in(self, item: CodeList, known: set[Name]) -> Iterator[CodeMapping]:
+        move, there = self._move, set(self._target.execute(conversion_sql.valid(item)))
         becomes = {move.property_code: move.target_property}
         own = becomes if configuration_sql.is_property(self._plan, item) else {}
         for whose, code in self._source.execute(conversion_sql.valid(item)).fetchall():
             other = own.get(code, code)
-            if code not in known and (becomes.get(whose, whose), other) in there:
-                known.add(code)
+            if (item.name, code) not in known and (becomes.get(whose, whose), other) in there:
+                known.add((item.name, code))
                 yield CodeMapping(item.name, code, other)
 
-    def put(self, placed: list[tuple[str, CodeMapping]]) -> Changed:
-        """Write mappings, each with the place to name in an error. Raises BadMappings, and writes none."""
-        problems = list(self._problems(placed))
+    def put(self, placed: list[tuple[str, CodeMapping]], *, defaults: Mapping[str, str] | None = None) -> Changed:
+        """Write mappings, then what is the same on both sides, then a list's rest in use to its default: all or none.
+
+        Each mapping has the place to name in an error; a default is a code, by list. Raises UnknownList, BadMappings.
+        """
+        defaults = defaults or {}
+        self._require(placed, defaults)
+        given = [one for _, one in placed]
+        given += self._same(beside=given)
+        used = self.in_use(by=given) if defaults else []
+        rest = [one for one in used if one.list in defaults and one.state == "unmapped"]
+        return self._put([*given, *(CodeMapping(one.list, one.code, defaults[one.list]) for one in rest)])
+
+    def _require(self, placed: list[tuple[str, CodeMapping]], defaults: Mapping[str, str]) -> None:
+        known = [item.name for item in self._plan.lists]
+        for name in defaults:
+            if name not in known:
+                hint = nearest(name, known)
+                raise UnknownList(name=name, hint=hint, known=", ".join(known), move=self._move.name)
+        problems = list(self._problems([*placed, *(("", CodeMapping(name, "", defaults[name])) for name in defaults)]))
         if problems:
             more = [f"and {len(problems) - _SHOWN} more"] if len(problems) > _SHOWN else []
             raise BadMappings(problems="; ".join([*problems[:_SHOWN], *more]), move=self._move.name)
-        return self._put(one for _, one in placed)
-
-    def map_rest(self, *, list_name: str, code: str) -> Changed:
-        """Map all codes of a list that are in use without a mapping to one code. Raises UnknownList, BadMappings."""
-        known = [item.name for item in self._plan.lists]
-        if list_name not in known:
-            hint = nearest(list_name, known)
-            raise UnknownList(name=list_name, hint=hint, known=", ".join(known), move=self._move.name)
-        rest = [one.code for one in self.in_use() if one.list == list_name and one.state == "unmapped"]
-        found = [CodeMapping(list_name, one, code) for one in rest]
-        for problem in self._problems([("", CodeMapping(list_name, "", code))]):
-            raise BadMappings(problems=problem, move=self._move.name)
-        return self._put(found)
 
     def _problems(self, placed: list[tuple[str, CodeMapping]]) -> Iterator[str]:
         valid = self.valid_codes()

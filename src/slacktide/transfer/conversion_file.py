@@ -47,16 +47,19 @@ def _mapping(path: Path, line: int, row: list[str], move: str) -> CodeMapping:
 
 
 def write(mappings: Iterable[CodeMapping], *, codes: Iterable[CodeInUse]) -> str:
-    """Write mappings, and as remarks the codes in use without one."""
-    text = io.StringIO()
+    """Write mappings, and as remarks the codes in use without one that holds."""
+    text, unmapped = io.StringIO(), {(one.list, one.code): one for one in codes if one.state == "unmapped"}
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(_COLUMNS)
-    writer.writerows([one.list, one.source_code, one.target_code or ""] for one in mappings)
-    for one in codes:
-        if one.state == "unmapped":
-            text.write("#")
-            writer.writerow([one.list, one.code, ""])
-            text.write(
-                f"#   in {one.count} rows of {', '.join(one.columns)}{' (mandatory)' if one.mandatory else ''}\n"
-            )
+    kept = [one for one in mappings if (one.list, one.source_code) not in unmapped]
+    writer.writerows([one.list, one.source_code, one.target_code or ""] for one in kept)
+    for one in unmapped.values():
+        text.write("#")
+        writer.writerow([one.list, one.code, ""])
+        text.write(f"#   in {one.count} rows of {', '.join(one.columns)}{_what(one)}\n")
     return text.getvalue().rstrip("\n")
+
+
+def _what(one: CodeInUse) -> str:
+    gone = f"; the target has no {one.target_code!r}" if one.target_code else ""
+    return (" (mandatory)" if one.mandatory else "") + gone

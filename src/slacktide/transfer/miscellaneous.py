@@ -23,6 +23,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import psycopg
 
 from slacktide.control.audit import record_audit
@@ -31,6 +32,7 @@ from slacktide.core.duration import format_instant
 from slacktide.core.errors import SQLSTATE_CLOSED, SQLSTATE_REFERENCE_ONLY, OutsideError
 from slacktide.guard import written
 from slacktide.transfer import panel
+from slacktide.transfer.acceptance import accepted
 from slacktide.transfer.ahead import business_date, subject_of
 from slacktide.transfer.entry import Touched
 from slacktide.transfer.journal import MISCELLANEOUS, Journal
@@ -197,7 +199,8 @@ class Miscellaneous:
 
     def _finish(self) -> None:
         """Hold the source's keys against the key map; then it is done, but for what failed."""
-        failed = {(p.entity, p.key) for p in self._open_problems()}
+        problems = self._open_problems()
+        failed = {(p.entity, p.key) for p in problems}
         moved, missing = {}, []
         for name in self._names:
             known = self._known(name)
@@ -207,7 +210,7 @@ class Miscellaneous:
         if missing:
             self._journal.enqueue(missing, now=clock.now())
             return
-        self._note(moved, failed=len(failed))
+        self._note(moved, failed=sum(p.accepted_by is None for p in problems))
 
     def _known(self, name: str) -> set[str]:
         assert self._process.connection is not None  # noqa: S101 -- it is open
@@ -217,12 +220,17 @@ class Miscellaneous:
         listed = panel.problems(self._journal.connection, move=self._move, limit=1_000_000)
         return [p for p in listed if p.state in ("failed", "waiting")]
 
+    def _accepted(self) -> list[dict[str, Any]]:
+        """Give what is left out by name, with who accepted it and why."""
+        listed = accepted(self._journal.connection, move_id=self._move.move_id)
+        return [msgspec.to_builtins(one) for one in listed if one.entity in self._names]
+
     def _note(self, moved: dict[str, int], *, failed: int) -> None:
         """Write down what has come of it, and want no more."""
         control, plan = self._journal.connection, self._move.plan
         behind = {name: self._generate.source.left_behind(plan.entity[name]) for name in plan.filter_of}
         facts: dict[str, Any] = dict(load_move(control, name=self._move.name).facts.get(FACT) or {})
-        facts |= {"moved": moved, "left_behind": behind, "failed": failed}
+        facts |= {"moved": moved, "left_behind": behind, "failed": failed, "accepted": self._accepted()}
         facts |= {} if failed else {"done_at": format_instant(clock.now())}
         with self._journal.together():
             set_fact(control, move=self._move, name=FACT, value=facts)
