@@ -13,11 +13,19 @@ from slacktide.core.configuration import resolve_address
 from slacktide.core.errors import OutsideError
 from slacktide.postgres.fitting import fitting
 
+# Whoever vanishes, with his machine or behind a network that drops everything, is noticed within a minute: by the
+# server too, which holds his locks meanwhile. What was sent and is not acknowledged stops the keepalives.
+_KEEPALIVES = {"keepalives_idle": 30, "keepalives_interval": 5, "keepalives_count": 3}
+_UNACKNOWLEDGED = {"tcp_user_timeout": 45_000}
+OF_THE_CLIENT: dict[str, Any] = _KEEPALIVES | _UNACKNOWLEDGED
+
 # The text form of every value is fixed, whatever the server's or the role's own settings are.
 FIXED_SETTINGS = (
     "-c DateStyle=ISO,YMD -c TimeZone=UTC -c IntervalStyle=postgres -c extra_float_digits=1 "
-    "-c bytea_output=hex -c client_encoding=UTF8 -c standard_conforming_strings=on"
+    "-c bytea_output=hex -c client_encoding=UTF8 -c standard_conforming_strings=on "
+    + " ".join(f"-c tcp_{name}={value}" for name, value in _KEEPALIVES.items())
 )
+_OF_THE_SERVER = " ".join(f"-c {name}={value}" for name, value in _UNACKNOWLEDGED.items())
 
 
 class Unreachable(OutsideError):
@@ -77,13 +85,14 @@ def connect(
     """Open a connection to `address` (a URL, or `env:NAME` or `file:PATH`).
 
     `name` is shown in pg_stat_activity after "slacktide ". With `role` the session acts as that role. The text form of
-    values is fixed, and without another `search_path` every name is written with its schema. Raises Unreachable.
+    values is fixed, and without another `search_path` every name is written with its schema. What
+    `parameters` say otherwise counts. Raises Unreachable.
     """
     facts = session_parameters(
         name=name, role=role, search_path=search_path, options=options, timeout_seconds=timeout_seconds
     )
     try:
-        return psycopg.connect(resolved(address), autocommit=autocommit, **facts, **parameters)
+        return psycopg.connect(resolved(address), autocommit=autocommit, **facts | parameters)
     except psycopg.OperationalError as error:
         raise Unreachable(address=shown(address), reason=" ".join(str(error).split())) from error
 
@@ -97,12 +106,10 @@ def session_parameters(
     timeout_seconds: int = 10,
 ) -> dict[str, Any]:
     """Give what every connection of ours is opened with, for who opens one otherwise, such as a pool."""
-    settings = f"{FIXED_SETTINGS} -c search_path={search_path} {options}" + (f" -c role={role}" if role else "")
+    settings = f"{FIXED_SETTINGS} {_OF_THE_SERVER} -c search_path={search_path} {options}"
     return {
         "application_name": fitting(f"slacktide {name}"),
-        "options": settings,
+        "options": settings + (f" -c role={role}" if role else ""),
         "connect_timeout": timeout_seconds,
-        "keepalives_idle": 30,
-        "keepalives_interval": 5,
-        "keepalives_count": 3,
+        **OF_THE_CLIENT,
     }

@@ -2,7 +2,8 @@
 
 The stream says what happened in commit order. What is confirmed to the server is only what the caller made durable:
 the server may forget everything before it. A stream that breaks raises; the caller opens a new one, which begins at
-what was confirmed last, and drops what it has already.
+what was confirmed last, and drops what it has already. How long the server waits for one who takes nothing is its own
+`wal_sender_timeout`, and not ours to shorten.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import psycopg
 from psycopg import pq, sql
 
 from slacktide.core.errors import OutsideError
-from slacktide.postgres.connection import FIXED_SETTINGS, Unreachable, resolved, shown
+from slacktide.postgres.connection import FIXED_SETTINGS, OF_THE_CLIENT, Unreachable, resolved, shown
 from slacktide.postgres.fitting import fitting
 from slacktide.postgres.pgoutput import Decoded, decode
 from slacktide.postgres.position import format_lsn, parse_lsn
@@ -66,6 +67,7 @@ class ReplicationStream:
                 options=f"{FIXED_SETTINGS} {options}",
                 connect_timeout=10,
                 replication="database",
+                **OF_THE_CLIENT,
             )
         except psycopg.OperationalError as error:
             raise Unreachable(address=shown(address), reason=" ".join(str(error).split())) from error

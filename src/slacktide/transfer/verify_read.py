@@ -71,9 +71,12 @@ class Reader:
         self.values: dict[str, Any] = {}
 
     def lines(self, statement: Composed, *, whole: bool, **values: Any) -> Lines:
-        """Give the rows of a statement as COPY writes them; the database begins at once. `whole` reads everything."""
+        """Give the rows of a statement as COPY writes them; the database begins at once. `whole` reads everything.
+
+        Then a side may have to wait for the other one, and does not take its reader for one who has vanished.
+        """
         if whole:
-            self.connection.execute("set local enable_nestloop = off")
+            self.connection.execute("set local enable_nestloop = off; set local tcp_user_timeout = 0")
         copy = self.connection.cursor().copy(SQL("copy ({}) to stdout").format(statement), self.values | values)
         return self._received(copy, whole=whole)
 
