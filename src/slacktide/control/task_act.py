@@ -3,7 +3,8 @@
 1. A downtime begins while somebody types: the save is judged when it comes. With a live lease of the task it goes on;
    without, it is judged as an opening, and what was typed is kept as a draft.
 2. A save is sent twice, or from two tabs: it names the version that was looked at, and the second finds another one.
-3. The session ended meanwhile: nothing is saved, and what was typed is a draft of the user whose session it was.
+3. The session ended meanwhile, or is for open tasks alone and the lease has ended, or the user may not know of the task
+   any more: nothing is saved, and what was typed is a draft of the user whose session it was.
 4. Many tasks at once: each is an act of its own, with its own answer; `via` another way changes nothing.
 5. The process is killed half way: the act, its trail and what follows from it (`then`) are one transaction.
 """
@@ -80,7 +81,7 @@ def act_on_task(
             acted = _act(connection, session, task, act, by=by)
             if acted.task is not None and then is not None:
                 then(connection, acted.task)
-    except (SessionOver, TaskFinished, TaskChanged) as error:
+    except (SessionOver, SessionLimited, UnknownTask, TaskFinished, TaskChanged) as error:
         _keep(connection, session, task, act, because=str(error))
         raise
     if acted.task is None:

@@ -6,9 +6,11 @@ import re
 
 import pytest
 
-from slacktide.control.lease import leases_of
+from slacktide.control.draft import draft_of
+from slacktide.control.lease import end_leases, leases_of
 from slacktide.control.setting_change import Whose, add_setting
 from slacktide.control.task import change_task, task_of
+from slacktide.control.user import Change, change_user
 from tests.server.pages.conftest import WHO
 
 
@@ -151,6 +153,59 @@ def test_log_in_to_finish(browser, tasks, plan, soon, control):
     assert back.post(f"/task/{mine}/open").location == f"/task/{mine}"
     assert back.post(f"/task/{mine}/save", note="finished", version=1, finish="").status == 302
     assert browser().log_in("grace").status == 503
+
+
+def test_a_limited_session_whose_lease_has_ended(browser, tasks, plan, soon, control):
+    """What is typed in a session that was for one task alone is kept when that is not open any more."""
+    grace, task = browser("grace"), tasks[0]
+    grace.post(f"/task/{task}/open")
+    plan()
+    soon(lambda: grace.get(f"/task/{tasks[1]}").status == 503)
+    back = browser()
+    back.log_in("grace")
+    end_leases(control, organization=None, **WHO)
+    refused = back.post(f"/task/{task}/save", note="an hour of typing", version=1)
+    assert (refused.status, "an hour of typing" in refused.text) == (403, True)
+    assert draft_of(control, user="grace", task=task).note == "an hour of typing"
+
+
+def test_a_task_that_is_not_ones_own_any_more(browser, tasks, control):
+    """What is typed into a task that its user may not know of any more comes back, and is kept for later."""
+    grace, task = browser("grace"), tasks[0]
+    grace.post(f"/task/{task}/open")
+    change_user(control, name="grace", change=Change(organizations={"HOTEL": None}), **WHO)
+    foreign, absent = (grace.post(f"/task/{one}/save", note="an hour of typing", version=1) for one in (task, "999999"))
+    assert (foreign.status, "an hour of typing" in foreign.text) == (404, True)
+    assert without_token(foreign) == without_token(absent)
+    change_user(control, name="grace", change=Change(organizations={"HOTEL": "user"}), **WHO)
+    assert "an hour of typing" in grace.get(f"/task/{task}").text
+
+
+def test_a_tab_from_before_the_log_in(browser, tasks, control):
+    """A form from before its user showed once more who it is is saved; of another session it gives the text back."""
+    grace, task = browser("grace"), tasks[0]
+    grace.post(f"/task/{task}/open")
+    form = {"csrf": False, "csrfmiddlewaretoken": grace.token(), "version": 1}
+    grace.log_in("grace")
+    assert grace.post(f"/task/{task}/save", note="typed", **form).status == 302
+    grace.post("/logout")
+    grace.log_in("grace")
+    lost = grace.post(f"/task/{task}/save", note="<typed>", **form)
+    assert (lost.status, "&lt;typed&gt;" in lost.text) == (403, True)
+    assert task_of(control, id=task).note == "typed"
+
+
+def test_what_is_no_text(browser, tasks, control):
+    """What no database keeps as text is refused, and comes back; a version that is no number is none that there is."""
+    grace, task = browser("grace"), tasks[0]
+    grace.post(f"/task/{task}/open")
+    refused = grace.post(f"/task/{task}/save", note="typed\0", version=1)
+    assert (refused.status, "typed" in refused.text) == (400, True)
+    for version in ("²", "9" * 5000, "-1"):
+        assert grace.post(f"/task/{task}/save", note="typed", version=version).status == 409
+    assert task_of(control, id=task).note == ""
+    assert grace.get(f"/task/{task}%00").status == 404
+    assert browser().log_in("gra\0ce").status == 400
 
 
 def test_limit(browser, tasks, control):

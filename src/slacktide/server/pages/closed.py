@@ -24,6 +24,8 @@ def closed_text(request: HttpRequest, decision: Decision, *, typed: str | None =
     return render_to_string("closed.html", facts, request=request)
 
 
-def refused(request: HttpRequest, error: SlacktideError, *, status: int, typed: str | None = None) -> HttpResponse:
-    """Give the page of something that cannot be done as it was asked."""
-    return render(request, "refused.html", {"error": error, "typed": typed}, status=status)
+def refused(
+    request: HttpRequest, error: SlacktideError, *, status: int, typed: str | None = None, kept: bool = True
+) -> HttpResponse:
+    """Give the page of something that cannot be done as it was asked; `kept`: what was typed is a draft now."""
+    return render(request, "refused.html", {"error": error, "typed": typed, "kept": kept}, status=status)

@@ -2,7 +2,8 @@
 
 1. The log-in page is always there, in every downtime, and shows what is down.
 2. A link of a mail leads here with a live session: the form is shown all the same, and whoever fills it in is judged
-   anew. The same user goes on in the same session, so that what is open stays open; another one ends it.
+   anew. The same user goes on in the same session, so that what is open stays open, and a form in another tab can be
+   sent; another one ends it.
 3. `next` leads elsewhere: only an address of this site is followed, by Django's own check.
 """
 
@@ -67,7 +68,8 @@ def let_in(request: HttpRequest, connection: Connection, entered: LoggedIn, *, u
     request.session[SESSION] = entered.session
     if link:
         request.session[browser.LINK] = link
-    rotate_token(request)
+    if before.session != entered.session:
+        rotate_token(request)
     return browser.remember(redirect(going), remembered, request)
 
 

@@ -2,31 +2,41 @@
 
 `asks(request, ...)` of a `@page` gets the arguments of the view. It may raise Http404, for a task that the visitor must
 not know of: closed, foreign and absent are then one answer, given before anything is judged.
+
+A NUL is in no text that a database keeps: an address with one leads nowhere, and a form with one is given back.
 """
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlencode
 
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 from django.views.decorators.http import require_POST, require_safe
 
+from slacktide.core.errors import InputError
 from slacktide.downtime.table import Action
 from slacktide.gates.ask import Ask
+from slacktide.server.pages.closed import refused
 from slacktide.server.pages.visitor import visitor_of
 
 View = Callable[..., HttpResponseBase]
 Asks = Callable[..., Ask | None]
 JUDGED = "slacktide_asks"
+_NUL = "\0"
 
 
 class NotJudged(RuntimeError):
     """A view has no decorator of this module."""
+
+
+class NotText(InputError):
+    """There is a character in what you sent that cannot be kept (NUL): take it out, and send it again."""
 
 
 def page(asks: Asks, *, posts: bool = False, limited: bool = False) -> Callable[[View], View]:
@@ -60,6 +70,8 @@ def exempt(view: View) -> View:
 
 def asks(request: HttpRequest) -> Ask | None:
     """Say what a request is about, by the view that it leads to."""
+    if _NUL in request.path:
+        raise Http404
     match = request.resolver_match
     judged = getattr(match.func, JUDGED, None) if match is not None else None
     if match is None or judged is None:
@@ -104,5 +116,15 @@ def _nothing(request: HttpRequest, *arguments: Any, **named: Any) -> None:
 
 
 def _judged(view: View, asks: Asks) -> View:
-    setattr(view, JUDGED, asks)
-    return view
+    """Note how a view is judged; what it is sent is text."""
+
+    @functools.wraps(view)
+    def judged(request: HttpRequest, *arguments: Any, **named: Any) -> HttpResponseBase:
+        sent = [value for _, values in (*request.GET.lists(), *request.POST.lists()) for value in values]
+        if any(_NUL in value for value in sent):
+            typed = request.POST.get("note", "").replace(_NUL, "")
+            return refused(request, NotText(), status=HTTPStatus.BAD_REQUEST, typed=typed, kept=False)
+        return view(request, *arguments, **named)
+
+    setattr(judged, JUDGED, asks)
+    return judged

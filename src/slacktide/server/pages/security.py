@@ -33,6 +33,9 @@ class HeadersMiddleware:
 
 
 def not_from_here(request: HttpRequest, reason: str = "") -> HttpResponse:
-    """Answer a POST without the token of one of our pages; Django's reason names no secret, but says too much."""
+    """Answer a POST without the token of one of our pages; Django's reason names no secret, but says too much.
+
+    What was typed is given back and not kept: somebody else's page must not write anybody's drafts.
+    """
     del reason
-    return render(request, "not_from_here.html", status=403)
+    return render(request, "not_from_here.html", {"typed": request.POST.get("note")}, status=403)

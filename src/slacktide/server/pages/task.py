@@ -25,6 +25,9 @@ from slacktide.server.pages.handover import hand_over, handed_over
 from slacktide.server.pages.house import Connection, connected, keeper_of
 from slacktide.server.pages.visitor import Visitor, visitor_of
 
+_VERSION_DIGITS = 18
+_NO_VERSION = -1
+
 
 def opens(request: HttpRequest, id: str) -> Ask:  # noqa: A002 -- the word of the address
     """Ask for opening a task, or for going on with it. A task that must not be known of is not there."""
@@ -92,8 +95,8 @@ def open_task(request: HttpRequest, id: str) -> HttpResponse:  # noqa: A002 -- t
 @act
 def save(request: HttpRequest, id: str) -> HttpResponse:  # noqa: A002 -- the word of the address
     """Save a task, or finish it; what cannot be saved is given back, and kept as a draft."""
-    visitor, note, version = visitor_of(request), request.POST.get("note", ""), request.POST.get("version", "")
-    wanted = Act(note=note, version=int(version) if version.isdigit() else None, finish="finish" in request.POST)
+    visitor, note = visitor_of(request), request.POST.get("note", "")
+    wanted = Act(note=note, version=_version(request.POST.get("version", "")), finish="finish" in request.POST)
     session = visitor.session or str(request.session.get("session", ""))
     with connected(request) as connection:
         try:
@@ -102,8 +105,8 @@ def save(request: HttpRequest, id: str) -> HttpResponse:  # noqa: A002 -- the wo
             return refused(request, error, status=HTTPStatus.FORBIDDEN, typed=note)
         except (TaskChanged, TaskFinished) as error:
             return refused(request, error, status=HTTPStatus.CONFLICT, typed=note)
-        except UnknownTask as error:
-            raise Http404 from error
+        except UnknownTask:
+            return render(request, "404.html", {"typed": note}, status=HTTPStatus.NOT_FOUND)
     if acted.task is None:
         return closed_page(request, acted.decision, typed=note)
     return redirect("/worklist" if acted.task.state == "done" else f"/task/{id}")
@@ -143,6 +146,13 @@ def forget_draft(request: HttpRequest, id: str) -> HttpResponse:  # noqa: A002 -
     with connected(request) as connection:
         drop_draft(connection, user=visitor.user, task=id)
     return redirect(f"/task/{id}")
+
+
+def _version(said: str) -> int | None:
+    """Read the version that was looked at; what is no number is one that there is not."""
+    if not said:
+        return None
+    return int(said) if said.isdecimal() and len(said) <= _VERSION_DIGITS else _NO_VERSION
 
 
 def _task(connection: Connection, visitor: Visitor, key: str) -> Task:

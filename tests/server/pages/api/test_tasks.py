@@ -24,7 +24,7 @@ def test_from_open_to_finished(program, tasks, control):
     assert grace.post(f"tasks/{task}/sign").json["state"] == "live"
     assert grace.post(f"tasks/{task}/save", note="half", version=1).json["version"] == 2
     stale = grace.post(f"tasks/{task}/save", note="other", version=1)
-    assert (stale.status, stale.json["code"]) == (409, "TaskChanged")
+    assert (stale.status, stale.json["code"], stale.json["note"]) == (409, "TaskChanged", "other")
     assert grace.post(f"tasks/{task}/finish", version=2).json["state"] == "done"
     assert [item.key for item in list_items(control)] == [f"HOTEL/task-{task}"]
     assert {one["who"] for one in list_audit(control) if one["what"] == "task change"} == {"grace by token ci"}

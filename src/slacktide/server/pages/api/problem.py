@@ -79,16 +79,17 @@ _STATUS: tuple[tuple[type[SlacktideError] | tuple[type[SlacktideError], ...], HT
 
 
 def document_of(error: SlacktideError) -> dict[str, Any]:
-    """Give the problem document of an error."""
+    """Give the problem document of an error; what was typed and could not be saved is given back."""
     found = (status for kind, status in _STATUS if isinstance(error, kind))
     status = next(found, HTTPStatus.INTERNAL_SERVER_ERROR)
-    name = error.code
+    name, typed = error.code, {"note": error.facts["note"]} if "note" in error.facts else {}
     return {
         "type": f"urn:slacktide:{name}",
         "title": status.phrase,
         "status": int(status),
         "detail": str(error),
         "code": name,
+        **typed,
     }
 
 

@@ -136,12 +136,17 @@ def _one_of_many(call: Call, session: str, task: str, wanted: Act) -> dict[str, 
 
 
 def _acted(call: Call, session: str, task: str, wanted: Act) -> Any:
-    _seen(call, task)
     by = By(who=call.caller.who, as_admin=call.caller.as_admin)
     then = hand_over if wanted.user is None else follow_up
-    acted = act_on_task(call.connection, session=session, task=task, act=wanted, then=then, by=by)
+    typed = {} if wanted.note is None else {"note": wanted.note}
+    try:
+        _seen(call, task)
+        acted = act_on_task(call.connection, session=session, task=task, act=wanted, then=then, by=by)
+    except SlacktideError as error:
+        error.facts |= typed
+        raise
     if acted.task is None:
-        raise Refused(acted.decision, **({} if wanted.note is None else {"note": wanted.note}))
+        raise Refused(acted.decision, **typed)
     return msgspec.to_builtins(acted.task)
 
 
