@@ -36,7 +36,7 @@ class Cleaned(msgspec.Struct, frozen=True):
 def clean(connection: psycopg.Connection[Any], *, keep: timedelta) -> Cleaned:
     """Delete what ended longer ago than `keep`, which is a day at least."""
     facts = {"keep": keep, "piece": PIECE}
-    record_ends(connection, idle=keep)
+    record_ends(connection)
     connection.execute(_sql["end_idle"], facts)
     leases = _pieces(connection, "leases", facts)
     cleaned = Cleaned(leases, _pieces(connection, "sessions", facts))

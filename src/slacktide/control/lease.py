@@ -13,13 +13,16 @@ What could go wrong, and what stands against it:
    when the user opened the task first, so that logging in again gives no more time.
 5. The task goes to another organization, or is done: its leases end with that (`control.task`).
 6. The process is killed half way: there is no lease, and nothing was decided.
-7. Somebody sends the ID of another's lease: a sign of life and a release name session and task, never the lease alone.
+7. A lease has ended by its limit, nobody has recorded that, and the limit is raised: judged by the new one it would
+   live again, in an organization that was measured quiet too. Ends are recorded before a limit is changed, by whoever
+   measures quiet, and every minute.
+8. Somebody sends the ID of another's lease: a sign of life and a release name session and task, never the lease alone.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -169,12 +172,22 @@ def end_leases(connection: psycopg.Connection[Any], *, organization: str | None,
     return found
 
 
-def record_ends(connection: psycopg.Connection[Any], *, idle: timedelta) -> int:
-    """Record the ends of leases that are over by the rule and had no sign of life for so long; give how many."""
+def record_ends(
+    connection: psycopg.Connection[Any], *, organization: str | None = None, known: Known | None = None
+) -> int:
+    """Record the ends of leases that are over by the rule, of one organization or of all; give how many.
+
+    What nobody records before a limit changes would be judged by another limit. One that somebody else has in hand at
+    this moment is left to that.
+    """
     with connection.transaction():
-        rows = connection.execute(_sql["silent"], {"idle": idle}).fetchall()
-        judged = _judged(rows, known=known_of(connection), now=control_now(connection))
-        ended = [one for one in judged if not one.standing.live]
+        rows = connection.execute(_sql["of_organization"], {"organization": organization}).fetchall()
+        if not rows:
+            return 0
+        facts: dict[str, Any] = {"known": known or known_of(connection), "now": control_now(connection)}
+        over = [one.lease.id for one in _judged(rows, **facts) if not one.standing.live]
+        rows = connection.execute(_sql["in_hand"], {"ids": over}).fetchall() if over else []
+        ended = [one for one in _judged(rows, **facts) if not one.standing.live]
         for one in ended:
             _end(connection, one.lease, one.standing)
     return len(ended)

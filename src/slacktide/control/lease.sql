@@ -23,10 +23,10 @@ select from slacktide.lease
 where ended_at is null and (%(organization)s::text is null or organization = %(organization)s::text)
 order by id for update;
 
--- name: silent
--- Give leases without a recorded end that had no sign of life for long, and keep others from changing them.
+-- name: in_hand
+-- Give leases that have no recorded end and that nobody else has in hand, and keep others from changing them.
 select id::text, user_name, session::text, task, organization, opened_at, last_sign_at, ended_at, ended_because
-from slacktide.lease where ended_at is null and last_sign_at < clock_timestamp() - %(idle)s::interval
+from slacktide.lease where ended_at is null and id = any(%(ids)s::bigint[])
 order by id for update skip locked;
 
 -- name: in_session

@@ -6,7 +6,8 @@
 2. A session has a form open from before the downtime: it has acted since the scope was last open, so it is waited for,
    until its user logs out, it is idle for too long, or an administrator ends it.
 3. An administrator works on: leases count, whosever they are; sessions of administrators are listed and not counted.
-4. A user becomes an administrator, or a normal user, while the counting goes on: the current data count.
+4. A lease is over by its limit, which is raised afterwards: what was measured is recorded, so that it stays over.
+5. A user becomes an administrator, or a normal user, while the counting goes on: the current data count.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import msgspec
 import psycopg
 
 from slacktide.control import passage
-from slacktide.control.lease import Judged, list_leases
+from slacktide.control.lease import Judged, list_leases, record_ends
 from slacktide.control.schedule import Known
 from slacktide.control.session import Session, list_sessions
 
@@ -44,6 +45,8 @@ def people(connection: psycopg.Connection[Any], *, organization: str | None, kno
     down = state_down(known, now=now, organization=organization)
     with connection.transaction():
         settled = passage.try_close(connection, organization=organization) if down else True
+        if down:
+            record_ends(connection, organization=organization, known=known)
         since = known.schedule.last_open_since(now, organization=organization)
         return People(
             leases=list_leases(connection, organization=organization, known=known, now=now),

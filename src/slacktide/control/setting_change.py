@@ -9,7 +9,8 @@ What could go wrong, and what stands against it:
    who comes another way.
 2. One changes a setting while another deletes it: its row is locked; the second one finds it changed, or not there.
 3. A setting begins between the look at the clock and its deletion: the trigger in the database looks once more.
-4. The process is killed half way: nothing was saved, and nothing is in the trail.
+4. A lease has ended by a limit that is raised here: its end is recorded first, or it would live again.
+5. The process is killed half way: nothing was saved, and nothing is in the trail.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ import psycopg
 
 from slacktide.control.audit import record_audit, require_reason
 from slacktide.control.downtime import left_behind
+from slacktide.control.lease import record_ends
 from slacktide.control.organization import organization_of
 from slacktide.control.schedule import still_down
 from slacktide.control.setting import (
@@ -37,6 +39,7 @@ from slacktide.control.user import user_of
 from slacktide.core.duration import format_instant
 from slacktide.core.errors import UsageError
 from slacktide.core.instant import parse_instant, parse_zone
+from slacktide.downtime.lease import DOWNTIME_LIMIT, IDLE_LIMIT
 from slacktide.downtime.parameter import Level, parameter_named
 from slacktide.downtime.saving import changed_setting, check_deletable, lifts, new_setting, not_deletable
 from slacktide.downtime.series import SeriesOnly
@@ -128,6 +131,7 @@ def add_setting(
         )
         draft = _timed(draft, times, now=now, zone=zone)
         setting = new_setting(draft, now=now, others=list_settings(connection))
+        _before_limits(connection, parameter)
         setting = insert_setting(connection, setting=setting, who=who)
         _record(connection, "add", before=None, after=setting, who=who, reason=reason)
         return Answer(_answer(setting, now=now), left_behind(connection, [setting]))
@@ -165,6 +169,7 @@ def change_setting(
         lifted = lifts(old, saved.setting, now=now)
         if lifted:
             require_reason(reason, what=f"slacktide setting change {id}")
+        _before_limits(connection, old.parameter)
         update_setting(connection, setting=saved.setting)
         _record(connection, "change", before=old, after=saved.setting, who=who, reason=reason)
         left = {"because": still_down(connection, organization=old.organization, now=now)} if lifted else {}
@@ -216,6 +221,12 @@ def settings_answer(
         if parameter in (None, setting.parameter)
         and (not whose.said or (setting.level, setting.level_value) == (whose.level, whose.organization or whose.user))
     ]
+
+
+def _before_limits(connection: psycopg.Connection[Any], parameter: str) -> None:
+    """Record which leases have ended by the limits of now, before one of these is another."""
+    if parameter in (IDLE_LIMIT, DOWNTIME_LIMIT):
+        record_ends(connection)
 
 
 def _locked(connection: psycopg.Connection[Any], key: str) -> Setting:

@@ -54,6 +54,7 @@ class DecisionRequest(msgspec.Struct, forbid_unknown_fields=True):
 
 _decoder = msgspec.json.Decoder(DecisionRequest)
 _encoder = msgspec.json.Encoder()
+_NORMAL, _ADMINISTRATOR = Role(), Role(admin=True)
 
 
 def read_decision(body: bytes) -> DecisionRequest | Reply:
@@ -100,7 +101,7 @@ def _is_there(asked: DecisionRequest, *, token: Token, keeper: Keeper) -> bool:
 
 
 def _ask(asked: DecisionRequest, token: Token, users: KnownUsers) -> Ask:
-    role = _role(asked.user or _User(), token, users)
+    role = _role(asked.user, token, users)
     return Ask(
         action=asked.action,
         organization=asked.organization,
@@ -116,6 +117,10 @@ def _ask(asked: DecisionRequest, token: Token, users: KnownUsers) -> Ask:
     )
 
 
-def _role(user: _User, token: Token, users: KnownUsers) -> Role:
+def _role(user: _User | None, token: Token, users: KnownUsers) -> Role:
+    if user is None:
+        return _NORMAL
     known = users.role(user.name)
-    return known if known is not None else Role(admin=user.admin and "assert-admin" in token.scopes)
+    if known is not None:
+        return known
+    return _ADMINISTRATOR if user.admin and "assert-admin" in token.scopes else _NORMAL

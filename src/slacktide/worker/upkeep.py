@@ -5,12 +5,14 @@ Each is a look every so often, on a connection of its own; any number of workers
 
 from __future__ import annotations
 
+import itertools
 import threading
 
 import psycopg
 from psycopg.rows import TupleRow
 
 from slacktide.control.cleaning import clean
+from slacktide.control.lease import record_ends
 from slacktide.core.configuration import move_retention, retention
 from slacktide.cutover import rehearsal
 from slacktide.cutover.abandon import open_sources
@@ -24,7 +26,8 @@ _DRAIN_SECONDS = 1.0
 _REOPEN_SECONDS = 0.5
 _SWEEP_SECONDS = 2.0
 _WAVE_SECONDS = 0.3
-_CLEAN_SECONDS = 3600.0
+_MINUTE_SECONDS = 60.0
+_CLEAN_MINUTES = 60
 
 
 def drain(connection: psycopg.Connection[TupleRow], ended: threading.Event) -> None:
@@ -58,10 +61,13 @@ def wave(connection: psycopg.Connection[TupleRow], ended: threading.Event) -> No
 
 
 def tidy(connection: psycopg.Connection[TupleRow], ended: threading.Event) -> None:
-    """Delete hourly what is kept no longer, as long as it is not told to end."""
+    """Record every minute which leases are over, and delete hourly what is kept no longer, until told to end."""
     keep, keep_moves = retention(), move_retention()
-    while not ended.is_set():
-        clean(connection, keep=keep)
-        forget_jobs(connection, keep=keep)
-        purge(connection, keep=keep_moves)
-        ended.wait(_CLEAN_SECONDS)
+    for minute in itertools.count():
+        record_ends(connection)
+        if minute % _CLEAN_MINUTES == 0:
+            clean(connection, keep=keep)
+            forget_jobs(connection, keep=keep)
+            purge(connection, keep=keep_moves)
+        if ended.wait(_MINUTE_SECONDS):
+            return
