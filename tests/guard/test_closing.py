@@ -321,6 +321,44 @@ def test_a_root_that_moved_in_while_its_part_was_being_judged(guarded, session):
     assert closing.try_quiet(guarded, organization="RESORT")
 
 
+MOVES = {
+    "update": "update hotel.root set property_code = 'RESORT'",
+    "merge": "merge into hotel.root r using (values (1)) v (id) on v.id = r.root_id "
+    "when matched then update set property_code = 'RESORT'",
+    "another key": "update hotel.root set root_id = 1000, property_code = 'RESORT' where root_id = 2",
+}
+
+
+@pytest.mark.parametrize("move", MOVES)
+def test_a_root_that_moved_to_another_partition(owner, session, move):
+    """A root that changes its partition with its organization, which is a DELETE and an INSERT to triggers, has moved."""
+    by = "range (root_id)" if move == "another key" else "list (property_code)"
+    values = ("from (0) to (9)", "from (9) to (9999)") if move == "another key" else ("in ('CITY')", "in ('RESORT')")
+    owner.execute(
+        f"create table hotel.root (root_id bigint, property_code text not null) partition by {by}; "
+        f"create table hotel.root_one partition of hotel.root for values {values[0]}; "
+        f"create table hotel.root_two partition of hotel.root for values {values[1]}; "
+        "create table hotel.line (root_id bigint); grant all on all tables in schema hotel to slacktide_clerk; "
+        "insert into hotel.root values (1, 'CITY'), (2, 'CITY')"
+    )
+    of_root = "(select x.property_code from hotel.root x where x.root_id = r.root_id)"
+    root = GuardedTable(schema="hotel", table="root", organization="r.property_code")
+    install(owner, tables=[root, GuardedTable(schema="hotel", table="line", organization=of_root, keys=("root_id",))])
+    part, mover = session(autocommit=False), session()
+    part.execute("insert into hotel.line values (1), (2)")
+    mover.execute(MOVES[move])
+    closing.begin_closing(owner, organization="RESORT")
+    assert not any(closing.try_quiet(owner, organization="RESORT", lock_timeout_ms=50) for _ in range(3))
+    part.commit()
+    assert closing.try_quiet(owner, organization="RESORT")
+
+
+def test_a_row_that_only_changes_its_partition_has_not_moved(guarded, session):
+    """A row that changes its partition and stays with its organization is no crossing."""
+    session().execute("update hotel.event set event_id = event_id + 1500 where event_id < 1000")
+    assert guarded.execute("select count(*) from slacktide.guard_crossing").fetchone() == (0,)
+
+
 def test_an_old_snapshot_that_still_sees_the_old_root(guarded, session):
     """A snapshot from before a root moved in cannot write its parts after quiet by the root's old organization."""
     part, root = session(autocommit=False, isolation="repeatable read"), session()

@@ -47,7 +47,8 @@ What could go wrong, and the rule that stands against it. Each event is made to 
     written the table, so when it returns none of them is uncommitted.
 17. A part's root changes its organization while a transaction with a part of it is open, which was judged by
     the old one. See `docs/explanation/guard.md`, "roots that move". Who is open then is told by locks: the sessions'
-    own times are hidden from who has no right to see them, and go back with the machine's clock.
+    own times are hidden from who has no right to see them, and go back with the machine's clock. To a partition's
+    triggers such an UPDATE may be a DELETE and an INSERT; the first leaves word for the second.
 18. Somebody puts a trigger function of ours on a table of his own, of a type whose cast to text is his own function: it
     would run as the guard's owner. From the transaction that makes it, a function is for nobody but its owner.
 

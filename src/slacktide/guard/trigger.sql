@@ -9,11 +9,13 @@ revoke all on function {function}() from public
 
 -- name: body
 -- Says whose rows were written; `guard_decide` decides. A statement that wrote no row is not judged. One row is asked by
--- itself: to make several distinct costs it half as much again as all the rest.
+-- itself: to make several distinct costs it half as much again as all the rest. A row that an UPDATE or a MERGE moves to
+-- another partition comes as a DELETE and, directly after it, an INSERT; so the first says for the second whose it was.
 #variable_conflict use_column
 declare
     guard_organizations text[] := '{{}}';
     guard_count bigint := 1;
+    guard_left text[];
 begin
     if tg_op = 'TRUNCATE' then
         perform slacktide.guard_decide(null, {interface}, {relation});
@@ -21,8 +23,17 @@ begin
     end if;
     if tg_level = 'ROW' and tg_op = 'INSERT' then
         guard_organizations := array(select ({organization})::text from (select new.*) as r);
+        if current_setting('slacktide.guard_left', true) <> '' then
+            guard_left := current_setting('slacktide.guard_left');
+            perform set_config('slacktide.guard_left', '', true);
+            if guard_left[1] = {relation} and guard_left[2] is distinct from guard_organizations[1] then
+                insert into slacktide.guard_crossing (organizations)
+                values (array_replace(guard_left[2:] || guard_organizations, null, ''));
+            end if;
+        end if;
     elsif tg_level = 'ROW' and tg_op = 'DELETE' then
         guard_organizations := array(select ({organization})::text from (select old.*) as r);
+        perform set_config('slacktide.guard_left', (array[{relation}] || guard_organizations)::text, true);
     elsif tg_level = 'ROW' then
         guard_organizations := array(select ({organization})::text from (select new.*) as r
                                      union select ({organization})::text from (select old.*) as r);
