@@ -14,7 +14,8 @@ refuses exactly while the schedule says that it is down.
    too.
 5. A place cannot be reached: it is tried again, later and later; why is noted with the place. Our own writers look at
    the schedule itself and are held; only others could write there, until it is reached.
-6. A downtime is ended early, and our writer is faster than the copy: the place refuses, which is a hold, and it looks
+6. A place answers no more: it is left after `_ANSWER_SECONDS`, and tried after the others from then on.
+7. A downtime is ended early, and our writer is faster than the copy: the place refuses, which is a hold, and it looks
    again a moment later.
 """
 
@@ -35,13 +36,14 @@ from slacktide.guard.closing import SITE
 from slacktide.guard.window import Window, set_windows, windows
 from slacktide.holding import store
 from slacktide.holding.look import Look
-from slacktide.holding.passage import open_place
+from slacktide.holding.passage import Answering, open_place
 from slacktide.holding.place import Place, list_places
 from slacktide.postgres.sql import load
 
 _sql = load(__package__, "window.sql")
 _EVERY_SECONDS = 60.0
 _RETRY_SECONDS = 1.0
+_ANSWER_SECONDS = 10.0  # the statements are our own, and short; the other places wait meanwhile
 
 
 class Copier:
@@ -51,7 +53,7 @@ class Copier:
         """Take the connection, in autocommit mode."""
         self._connection = connection
         self._look = Look(connection)
-        self._open: dict[str, psycopg.Connection[TupleRow]] = {}
+        self._open: dict[str, Answering] = {}
         connection.execute(f"listen {store.SCHEDULE_CHANNEL}".encode())
 
     def run(self, *, ended: Callable[[], bool]) -> None:
@@ -73,6 +75,7 @@ class Copier:
     def copy(self) -> bool:
         """Bring the windows of all places up to date; tell whether each of them could be reached."""
         places = list_places(self._connection)
+        places.sort(key=lambda place: place.address not in self._open)  # those that did not answer are tried last
         return all([self._copied(place, places) for place in places])  # noqa: C419 -- each is tried
 
     def _wait(self, seconds: float, ended: Callable[[], bool]) -> None:
@@ -87,6 +90,7 @@ class Copier:
         try:
             if place.address not in self._open or self._open[place.address].closed:
                 self._open[place.address] = open_place(place.address, name="windows")
+                self._open[place.address].answer_seconds = _ANSWER_SECONDS
             self._copy(self._open[place.address], place, places)
         except (psycopg.Error, SlacktideError) as error:
             if place.address in self._open:
