@@ -83,9 +83,10 @@ def passage(
     """Hold the organization's shared lock in a transaction of the place, and write only while the step is allowed.
 
     With `judged_at_commit` it is looked at once more before the commit, and all is rolled back where a downtime began.
+    Without it nothing is written in this transaction: it ends by rollback, which a lost connection does not fail.
     Raises HeldBack, LeftBehind, ScheduleInChange, and what the guard refuses with (SQLSTATE ST001, ST002).
     """
-    with place.transaction():
+    with place.transaction(force_rollback=not judged_at_commit):
         pass_guard(place, organization=organization, what=f"held work of {organization} ({step})")
         look.require(organization=organization, step=step)
         yield
