@@ -99,6 +99,32 @@ def test_each_place_its_own(site, copier, server):
     assert [one.organization for one in windows(site.erp)] == ["NORTH"]
 
 
+def test_a_place_of_its_own_later(site, copier, server):
+    """What was copied into a database goes when it is the organization's place no more, unless that is away."""
+    name = f"{site.erp_address.partition('?')[0].rpartition('/')[2]}_later"
+    downtime = site.down("SOUTH")
+    site.down("NORTH")
+    assert copier.copy()
+    set_place(site.control, Place("south", "host=/nowhere dbname=erp", "SOUTH"), **WHO)
+    assert not copier.copy()
+    assert [one.organization for one in windows(site.erp)] == ["SOUTH", "NORTH"]
+    server.create_database(name)
+    set_place(site.control, Place("south", server.address(name), "SOUTH"), **WHO)
+    site.end(downtime)
+    copier.copy()
+    copier.copy()
+    assert [one.organization for one in windows(site.erp)] == ["NORTH"]
+
+
+def test_two_addresses_of_one_place(site, copier):
+    """Where an organization's own place is the same database by another address, its windows stay."""
+    set_place(site.control, Place("south", f"{site.erp_address}&connect_timeout=9", "SOUTH"), **WHO)
+    site.down("SOUTH")
+    for _ in range(2):
+        assert copier.copy()
+        assert [one.organization for one in windows(site.erp)] == ["SOUTH"]
+
+
 def test_a_place_that_is_away(site, copier):
     """A place that cannot be reached keeps nothing from the others, and says why it has no windows."""
     set_place(site.control, Place("away", "host=/nowhere dbname=erp", "NORTH"), **WHO)
