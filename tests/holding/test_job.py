@@ -11,6 +11,7 @@ import pytest
 
 from slacktide.guard import closing
 from slacktide.holding import held
+from slacktide.holding.job import InTransaction, RunsLater
 from slacktide.holding.look import HeldBack
 from slacktide.holding.retry import NotFree
 
@@ -133,3 +134,60 @@ def test_imports_no_queue():
         "import sys; from slacktide.holding import held; print({'celery', 'procrastinate', 'django'} & {*sys.modules})"
     )
     assert subprocess.check_output([sys.executable, "-c", code], text=True) == "set()\n"
+
+
+def test_a_connection_in_a_transaction(site):
+    """A connection that is in a transaction already is refused: its commit would not be judged."""
+    with psycopg.connect(site.erp_address) as writer:
+        writer.execute("select 1")
+        with pytest.raises(InTransaction), held(organization="SOUTH", connection=writer):
+            insert(writer, "late")
+        writer.rollback()
+        with held(organization="SOUTH", connection=writer):
+            insert(writer, "judged")
+    assert site.written() == ["judged"]
+
+
+def generated():
+    yield 1
+
+
+async def generated_later():
+    yield 1
+
+
+async def later():
+    return 1
+
+
+@pytest.mark.parametrize("job", [generated, generated_later])
+def test_a_generator_is_no_job(job):
+    """A generator function runs after its passage, so it is refused when it is decorated."""
+    with pytest.raises(RunsLater, match=job.__name__):
+        held(organization="SOUTH")(job)
+
+
+@pytest.mark.parametrize("work", [generated, generated_later, later])
+def test_what_runs_later_is_no_result(site, work):
+    """A function that gives a generator or a coroutine runs after its passage, so it fails."""
+
+    @held(organization="SOUTH")
+    def starts():
+        return work()
+
+    with pytest.raises(RunsLater):
+        starts()
+
+
+def test_the_lock_is_lost(site, caplog):
+    """A job that is done is done, though the session that held its lock beside was lost: that is logged."""
+
+    @held(organization="SOUTH")
+    def finished():
+        site.control.execute(
+            "select pg_terminate_backend(pid, 10000) from pg_stat_activity where application_name = 'slacktide held'"
+        )
+        return "done"
+
+    assert finished() == "done"
+    assert "SOUTH" in caplog.text

@@ -15,12 +15,13 @@ from slacktide.control.setting import control_now, setting_of
 from slacktide.core.interval import Period
 from slacktide.guard import closing
 from slacktide.guard.window import Window, set_windows
-from slacktide.holding import attempt, sample, store
+from slacktide.holding import attempt, passage, sample, store
 from slacktide.holding.passage import open_place
 from slacktide.holding.place import Place, set_place
 from slacktide.holding.release import Releaser
 from slacktide.postgres.connection import connect
 from tests.clock import until_past
+from tests.frozen import frozen
 from tests.holding.conftest import release
 
 WHO = {"who": "tester", "reason": "a test"}
@@ -347,3 +348,13 @@ def test_a_doubt_is_confirmed(running):
     until(lambda: running.queue().kind == "hold")
     confirm_schedule(running.control, **WHO)
     until(running.written)
+
+
+def test_an_erp_that_answers_no_more(running, monkeypatch):
+    """An ERP that answers no more is left after a while, so that it does not keep the releaser for ever."""
+    monkeypatch.setattr(passage.Answering, "answer_seconds", 1.0, raising=False)
+    running.arrive(1)
+    until(lambda: running.written() == ["1"])
+    with frozen(running.erp, name="slacktide held work"):
+        running.arrive(2)
+        until(lambda: running.written() == ["1", "2"], seconds=30.0)

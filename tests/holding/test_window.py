@@ -12,10 +12,12 @@ from slacktide.control.downtime import Wish, schedule_downtime
 from slacktide.control.setting import setting_of
 from slacktide.core.errors import SQLSTATE_CLOSED
 from slacktide.guard.window import windows
+from slacktide.holding import sample, window
 from slacktide.holding.place import Place, set_place
 from slacktide.holding.window import Copier
 from slacktide.postgres.connection import connect
 from tests.clock import until_past
+from tests.frozen import frozen
 
 WHO = {"who": "tester", "reason": "a test"}
 WITHOUT_A_WORD = 60  # seconds until a copier looks by itself
@@ -97,6 +99,32 @@ def test_each_place_its_own(site, copier, server):
     assert [one.organization for one in windows(site.erp)] == ["NORTH"]
 
 
+def test_a_place_of_its_own_later(site, copier, server):
+    """What was copied into a database goes when it is the organization's place no more, unless that is away."""
+    name = f"{site.erp_address.partition('?')[0].rpartition('/')[2]}_later"
+    downtime = site.down("SOUTH")
+    site.down("NORTH")
+    assert copier.copy()
+    set_place(site.control, Place("south", "host=/nowhere dbname=erp", "SOUTH"), **WHO)
+    assert not copier.copy()
+    assert [one.organization for one in windows(site.erp)] == ["SOUTH", "NORTH"]
+    server.create_database(name)
+    set_place(site.control, Place("south", server.address(name), "SOUTH"), **WHO)
+    site.end(downtime)
+    copier.copy()
+    copier.copy()
+    assert [one.organization for one in windows(site.erp)] == ["NORTH"]
+
+
+def test_two_addresses_of_one_place(site, copier):
+    """Where an organization's own place is the same database by another address, its windows stay."""
+    set_place(site.control, Place("south", f"{site.erp_address}&connect_timeout=9", "SOUTH"), **WHO)
+    site.down("SOUTH")
+    for _ in range(2):
+        assert copier.copy()
+        assert [one.organization for one in windows(site.erp)] == ["SOUTH"]
+
+
 def test_a_place_that_is_away(site, copier):
     """A place that cannot be reached keeps nothing from the others, and says why it has no windows."""
     set_place(site.control, Place("away", "host=/nowhere dbname=erp", "NORTH"), **WHO)
@@ -105,6 +133,27 @@ def test_a_place_that_is_away(site, copier):
     assert [one.organization for one in windows(site.erp)] == ["SOUTH"]
     problems = dict(site.control.execute("select name, problem from slacktide.held_place").fetchall())
     assert (problems["erp"], "cannot be reached" in problems["away"]) == (None, True)
+
+
+def test_a_place_that_answers_no_more(site, copier, server, monkeypatch):
+    """A place that answers no more is left after a while, says so, and keeps nothing from the others."""
+    name = f"{site.erp_address.partition('?')[0].rpartition('/')[2]}_frozen"
+    server.create_database(name)
+    monkeypatch.setattr(window, "_ANSWER_SECONDS", 1.0, raising=False)
+    with connect(server.address(name), name="test") as place:
+        sample.create(place)
+        set_place(site.control, Place("a frozen one", server.address(name), "NORTH"), **WHO)
+        assert copier.copy()
+        with frozen(place, name="slacktide windows"):
+            site.down("SOUTH")
+            copying = threading.Thread(target=copier.copy)
+            copying.start()
+            copying.join(30.0)
+            ended = not copying.is_alive()
+        copying.join()
+    assert (ended, [one.organization for one in windows(site.erp)]) == (True, ["SOUTH"])
+    problems = dict(site.control.execute("select name, problem from slacktide.held_place").fetchall())
+    assert (problems["erp"], "has not answered" in problems["a frozen one"]) == (None, True)
 
 
 def test_who_comes_last_has_read_last(site, copier):

@@ -6,26 +6,31 @@ Where one is, nothing runs, and `HeldBack` says when to look again; a job is mad
 
 1. The job writes over a connection of its own, and a downtime starts meanwhile: given that connection, the passage is
    its transaction, which is judged again when it commits, and rolled back. Without it the lock alone counts, from the
-   start to the end: raising afterwards would have the job write twice.
+   start to the end: raising afterwards would have the job write twice. A lock that was lost is logged for that reason.
+   A connection that is in a transaction is refused: that commits later, and nobody judges it.
 2. The job is retried by its queue: the queue's own order holds, not the order of arrival. What needs that is handed
    in as held work instead (`store.arrive`).
 3. A closer has the lock, the schedule is being changed, or the database's own guard refuses: the job waits for a
    moment, as it waits for a downtime (`NotFree`).
+4. The job is a generator, or gives one or a coroutine: it would run when its lock is gone, and is refused.
 """
 
 from __future__ import annotations
 
 import asyncio
 import inspect
+import logging
 from collections.abc import Callable
 from contextlib import ExitStack
 from functools import wraps
 from typing import Any, ParamSpec, Self, TypeVar
 
 import psycopg
+from psycopg.pq import TransactionStatus
 from psycopg.rows import TupleRow
 
 from slacktide.control.database import open_control
+from slacktide.core.errors import UsageError
 from slacktide.holding import place
 from slacktide.holding.failure import Kind, kind_of
 from slacktide.holding.item import Step
@@ -33,8 +38,17 @@ from slacktide.holding.look import Look, ScheduleInChange
 from slacktide.holding.passage import open_place, passage
 from slacktide.holding.retry import WAITS, NotFree, again_in_celery
 
+_LOG = logging.getLogger("slacktide.holding")
 P = ParamSpec("P")
 R = TypeVar("R")
+
+
+class InTransaction(UsageError):
+    """The connection given for {organization} is in a transaction already, whose commit nobody would judge: commit that, or roll it back, before."""  # noqa: E501 -- the message is one sentence
+
+
+class RunsLater(UsageError, TypeError):
+    """The job {job} is a generator, or gives one or a coroutine, so that it would run behind its lock: make it a function or a coroutine function that does its work before it returns."""  # noqa: E501 -- the message is one sentence
 
 
 class held:  # noqa: N801 -- used as a decorator and as a context manager, so it reads as one
@@ -82,6 +96,8 @@ class held:  # noqa: N801 -- used as a decorator and as a context manager, so it
 
     def __call__(self, job: Callable[P, R]) -> Callable[P, R]:
         """Make a job wait for the end of a downtime; a task of Celery is sent again then."""
+        if inspect.isgeneratorfunction(job) or inspect.isasyncgenfunction(job):
+            raise RunsLater(job=_name(job))
         if inspect.iscoroutinefunction(job):
 
             @wraps(job)
@@ -89,7 +105,7 @@ class held:  # noqa: N801 -- used as a decorator and as a context manager, so it
                 own = self._for(*arguments, **named)
                 await asyncio.to_thread(own.__enter__)
                 try:
-                    result = await job(*arguments, **named)
+                    result = _done(job, await job(*arguments, **named))
                 except BaseException as error:
                     await asyncio.to_thread(own.__exit__, type(error), error, error.__traceback__)
                     raise
@@ -102,7 +118,7 @@ class held:  # noqa: N801 -- used as a decorator and as a context manager, so it
         def held_job(*arguments: P.args, **named: P.kwargs) -> R:
             try:
                 with self._for(*arguments, **named):
-                    return job(*arguments, **named)
+                    return _done(job, job(*arguments, **named))
             except WAITS as error:
                 if (told := again_in_celery(held_job, error)) is not None:
                     raise told from error
@@ -117,9 +133,12 @@ class held:  # noqa: N801 -- used as a decorator and as a context manager, so it
         return held(organization=code, step=self._step, connection=self._connection)
 
     def _enter(self, stack: ExitStack, organization: str) -> None:
+        if self._connection is not None and self._connection.info.transaction_status is not TransactionStatus.IDLE:
+            raise InTransaction(organization=organization)
         control = stack.enter_context(open_control())
         look = Look(stack.enter_context(control.connect(name="held look")))
         beside = self._connection or stack.enter_context(self._place(look, organization, control.address))
+        stack.callback(_say_lost, beside, organization)
         judged = self._connection is not None
         stack.enter_context(
             passage(beside, look=look, organization=organization, step=self._step, judged_at_commit=judged)
@@ -133,6 +152,25 @@ class held:  # noqa: N801 -- used as a decorator and as a context manager, so it
         if any(one.organization in (None, organization) for one in found):
             address = place.address_of(found, organization=organization, home=look.home(organization))
         return open_place(address, name="held")
+
+
+def _done(job: Callable[..., Any], result: R) -> R:
+    """Give what a job has given, if nothing of it is still to run. Raises RunsLater."""
+    if inspect.isawaitable(result) or inspect.isgenerator(result) or inspect.isasyncgen(result):
+        if inspect.iscoroutine(result):
+            result.close()
+        raise RunsLater(job=_name(job))
+    return result
+
+
+def _name(job: Callable[..., Any]) -> str:
+    return getattr(job, "__qualname__", repr(job))
+
+
+def _say_lost(beside: psycopg.Connection[TupleRow], organization: str) -> None:
+    """Log that the lock was lost while the job ran."""
+    if beside.closed:
+        _LOG.warning("The lock of %s was lost while its job ran: the job has not been stopped.", organization)
 
 
 def _not_free(error: object, *, entering: bool = False) -> str | None:

@@ -7,14 +7,17 @@ refuses exactly while the schedule says that it is down.
 1. The control database or all workers are gone when a downtime starts: the copy is there, and the place's own clock
    counts.
 2. Two workers copy at once, and the one with the older schedule comes last: the lock of the copy is taken in the
-   place first, and the schedule is read under it. So who comes last has read last.
+   place first, and the schedule and the places are read under it. So who comes last has read last.
 3. A worker is killed while it copies an organization's windows: they are replaced in one transaction. The next one
    that looks, mostly at the same message, finds the difference.
 4. The message of a change is lost: it is compared again after a minute. New occurrences of a series come in by that,
    too.
 5. A place cannot be reached: it is tried again, later and later; why is noted with the place. Our own writers look at
    the schedule itself and are held; only others could write there, until it is reached.
-6. A downtime is ended early, and our writer is faster than the copy: the place refuses, which is a hold, and it looks
+6. A place answers no more: it is left after `_ANSWER_SECONDS`, and tried after the others from then on.
+7. An organization gets another place, with a downtime in the first one's copy: nobody would ever end that there. The
+   windows of whoever's place is surely another database by now are taken away.
+8. A downtime is ended early, and our writer is faster than the copy: the place refuses, which is a hold, and it looks
    again a moment later.
 """
 
@@ -35,13 +38,14 @@ from slacktide.guard.closing import SITE
 from slacktide.guard.window import Window, set_windows, windows
 from slacktide.holding import store
 from slacktide.holding.look import Look
-from slacktide.holding.passage import open_place
+from slacktide.holding.passage import Answering, open_place
 from slacktide.holding.place import Place, list_places
 from slacktide.postgres.sql import load
 
 _sql = load(__package__, "window.sql")
 _EVERY_SECONDS = 60.0
 _RETRY_SECONDS = 1.0
+_ANSWER_SECONDS = 10.0  # the statements are our own, and short; the other places wait meanwhile
 
 
 class Copier:
@@ -51,7 +55,8 @@ class Copier:
         """Take the connection, in autocommit mode."""
         self._connection = connection
         self._look = Look(connection)
-        self._open: dict[str, psycopg.Connection[TupleRow]] = {}
+        self._open: dict[str, Answering] = {}
+        self._database: dict[str, str] = {}  # which database each address is, where it was reached last
         connection.execute(f"listen {store.SCHEDULE_CHANNEL}".encode())
 
     def run(self, *, ended: Callable[[], bool]) -> None:
@@ -73,7 +78,8 @@ class Copier:
     def copy(self) -> bool:
         """Bring the windows of all places up to date; tell whether each of them could be reached."""
         places = list_places(self._connection)
-        return all([self._copied(place, places) for place in places])  # noqa: C419 -- each is tried
+        places.sort(key=lambda place: place.address not in self._open)  # those that did not answer are tried last
+        return all([self._copied(place) for place in places])  # noqa: C419 -- each is tried
 
     def _wait(self, seconds: float, ended: Callable[[], bool]) -> None:
         """Wait for a change of the schedule, not longer than this."""
@@ -82,27 +88,31 @@ class Copier:
             for _ in self._connection.notifies(timeout=_RETRY_SECONDS, stop_after=1):
                 return
 
-    def _copied(self, place: Place, places: list[Place]) -> bool:
+    def _copied(self, place: Place) -> bool:
         problem = None
         try:
             if place.address not in self._open or self._open[place.address].closed:
                 self._open[place.address] = open_place(place.address, name="windows")
-            self._copy(self._open[place.address], place, places)
+                self._open[place.address].answer_seconds = _ANSWER_SECONDS
+            self._copy(self._open[place.address], place)
         except (psycopg.Error, SlacktideError) as error:
             if place.address in self._open:
                 self._open.pop(place.address).close()
+            self._database.pop(place.address, None)
             problem = " ".join(str(error).split())
         self._connection.execute(_sql["copied"], {"name": place.name, "problem": problem})
         return problem is None
 
-    def _copy(self, connection: psycopg.Connection[TupleRow], place: Place, places: list[Place]) -> None:
-        if connection.execute(_sql["guarded"]).fetchone() != (True,):
+    def _copy(self, connection: psycopg.Connection[TupleRow], place: Place) -> None:
+        guarded, self._database[place.address] = connection.execute(_sql["database"]).fetchone() or (False, "")
+        if not guarded:
             return
         connection.execute(_sql["own"])
         try:
-            schedule, now = self._look.read()
+            (schedule, now), places = self._look.read(), list_places(self._connection)
             present = windows(connection)
-            for organization, wanted in _wanted(schedule, place, places, now=now).items():
+            gone: dict[str, list[Window]] = {code: [] for code in self._gone(present, schedule, place, places)}
+            for organization, wanted in (gone | _wanted(schedule, place, places, now=now)).items():
                 own = [one for one in present if one.organization == organization and not one.period.ended(now)]
                 if own != wanted:
                     set_windows(connection, organization=organization, windows=wanted)
@@ -110,17 +120,29 @@ class Copier:
             if not connection.closed:
                 connection.execute(_sql["disown"])
 
+    def _gone(self, present: list[Window], schedule: Schedule, place: Place, places: list[Place]) -> set[str]:
+        """Give whose windows are here and whose place is surely another database: one that is away may be this one."""
+        here = self._database[place.address]
+        own = [one for one in places if self._database.get(one.address, here) == here]
+        kept = {code for one in own for code in _organizations(schedule, one, places)}
+        return {one.organization for one in present} - kept - {SITE}
+
 
 def _wanted(schedule: Schedule, place: Place, places: Iterable[Place], *, now: datetime) -> dict[str, list[Window]]:
     """Give the windows that a place has to have, by organization; those of the site ('') too."""
+    own = _organizations(schedule, place, places)
+    found = {code: _windows(code, schedule.organizations[code].home.phases, now=now) for code in own}
+    return {SITE: _windows(SITE, schedule.site, now=now)} | found
+
+
+def _organizations(schedule: Schedule, place: Place, places: Iterable[Place]) -> list[str]:
+    """Give the organizations whose place it is."""
     elsewhere = {one.organization for one in places if one.organization is not None}
-    own = [
+    return [
         code
         for code in schedule.organizations
         if code == place.organization or (place.organization is None and code not in elsewhere)
     ]
-    found = {code: _windows(code, schedule.organizations[code].home.phases, now=now) for code in own}
-    return {SITE: _windows(SITE, schedule.site, now=now)} | found
 
 
 def _windows(organization: str, phases: Timeline[Phase], *, now: datetime) -> list[Window]:

@@ -1,6 +1,7 @@
--- name: guarded
--- Tell whether this database keeps a copy of the windows.
-select to_regclass('slacktide.guard_window') is not null
+-- name: database
+-- Tell whether this database keeps a copy of the windows, and which one it is, by whatever address.
+select to_regclass('slacktide.guard_window') is not null, system_identifier || '/' || oid
+from pg_control_system(), pg_database where datname = current_database()
 
 -- name: own
 -- Be the only one that copies the windows into this database, for as long as this session lives or until it says so.

@@ -44,7 +44,10 @@ class Result(msgspec.Struct, frozen=True):
 
 
 class Work(Protocol):
-    """A program that writes to an ERP. Connections are to the organization's place; each key is written once."""
+    """A program that writes to an ERP. Connections are to the organization's place; each key is written once.
+
+    A statement that lasts longer than `passage.ANSWER_SECONDS` has failed, and its connection is closed.
+    """
 
     def takes(self, connection: Connection[TupleRow]) -> bool:
         """Tell whether this database has what the program writes to."""
