@@ -32,11 +32,12 @@ from slacktide.postgres import sql
 from slacktide.transfer import target_sql
 from slacktide.transfer.entry import Problem
 from slacktide.transfer.message import Head, check_head
+from slacktide.transfer.refusal import Refused
 from slacktide.transfer.source_sql import qualified
 from slacktide.transfer.sweep import Sweep
 from slacktide.transfer.taking_along import take_along
 from slacktide.transfer.translation import Name, Translation
-from slacktide.transfer.writing import Refused, Writing
+from slacktide.transfer.writing import Writing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -267,8 +268,7 @@ class Applier:
         """Find the target's keys of everything that these objects bring or refer to."""
         names: set[Name] = set()
         for item in writing:
-            names.update(translation.provides(item))
-            names.update(translation.asks(item))
+            names.update(translation.provides(item), translation.asks(item))
         for (name, key), (target_key, _, _) in self._known(names).items():
             translation.keys[name][key] = target_key
 

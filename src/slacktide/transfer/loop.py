@@ -2,7 +2,8 @@
 
 What passes: a database that restarts or cannot be reached, a table that is locked, a stream that breaks, a full disk.
 The panel says what is waited for, since when. What does not pass (a changed schema, a malformed or
-foreign batch, a lost ownership) ends the process as `failed`, with the reason; it starts again when it is told to.
+foreign batch, a lost ownership, and whatever nobody has thought of) ends the process as `failed`, with the reason; it
+starts again when it is told to.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Callable
 import psycopg
 
 from slacktide.core import clock
-from slacktide.core.errors import SlacktideError
+from slacktide.core.errors import BugError, SlacktideError
 from slacktide.postgres.connection import Unreachable
 from slacktide.postgres.stream import SlotNotCreated, StreamEnded
 from slacktide.transfer.journal import MISCELLANEOUS, Journal
@@ -36,6 +37,10 @@ _BEAT_SECONDS = 0.5
 _IDLE_SECONDS = 0.5
 _RETRY_SECONDS = 0.5
 _LOOK_SECONDS = 0.1
+
+
+class Unexpected(BugError):
+    """The process {process!r} met what it does not know: {kind}: {error}. It stopped. Look into it, or tell who maintains Slacktide; then `slacktide move processes start {move}` starts it again."""  # noqa: E501 -- the message is one text
 
 
 class Beat:
@@ -89,11 +94,20 @@ def run(*, move: Move, journal: Journal, ended: Callable[[], bool]) -> None:
     except SlacktideError as error:
         journal.fail(str(error))
         return
+    except Exception as error:
+        if not (journal.connection.closed or journal.connection.broken):
+            journal.fail(str(_unexpected(error, journal)))
+        raise
     finally:
         work.close()
     journal.say(
         "stopped" if not journal.wanted() else "waiting", waits_for=None if not journal.wanted() else "a worker"
     )
+
+
+def _unexpected(error: Exception, journal: Journal) -> Unexpected:
+    text = " ".join(str(error).split())
+    return Unexpected(process=journal.process, kind=type(error).__name__, error=text, move=journal.move_name())
 
 
 def _stand_still(journal: Journal, ended: Callable[[], bool]) -> None:

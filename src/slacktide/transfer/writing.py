@@ -4,7 +4,7 @@ Unknown objects go straight into their tables by COPY. Changed ones go through s
 they are upserted table by table in the order of references, and what is gone is deleted last, in the reverse order.
 
 What the target refuses is found by halves (`in_pieces`), and all is written again without it and without what refers to
-it, so that nothing of it, and nothing that was parked for it, stays behind.
+it, so that nothing of it, and nothing that was parked for it, stays behind. What is due at the commit is judged before.
 """
 
 from __future__ import annotations
@@ -12,18 +12,16 @@ from __future__ import annotations
 import contextlib
 from collections import defaultdict
 from collections.abc import Mapping
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from psycopg import errors
 
-from slacktide.core.errors import BugError, OutsideError
 from slacktide.core.piece import pieces
 from slacktide.postgres import sql
 from slacktide.transfer import target_sql
 from slacktide.transfer.entry import ANYTHING, Problem
 from slacktide.transfer.message import NULL, escape
+from slacktide.transfer.refusal import BugFound, Refused, refusals
 from slacktide.transfer.translation import plain
 
 if TYPE_CHECKING:
@@ -43,15 +41,8 @@ if TYPE_CHECKING:
 _STATEMENTS = sql.load(__package__, "target.sql")
 _RENEW_FROM = 5000  # rows that were staged in a table and deleted again
 _COPIED_TOGETHER = 2000  # lines
+_JUDGE, _DEFER = "set constraints all immediate", "set constraints all deferred"
 _ANALYZE_FROM = 500  # staged rows; below, a plan without statistics does as well
-_REFUSALS = (errors.IntegrityError, errors.DataError, errors.RaiseException, errors.CheckViolation)
-_CONFLICTS = (errors.UniqueViolation, errors.ForeignKeyViolation, errors.ExclusionViolation)
-
-
-class Refused(OutsideError):
-    """The target refuses: {reason}."""
-
-    conflict = False  # with another row, so that it may pass when that one is mended
 
 
 class _Gathered:
@@ -64,22 +55,8 @@ class _Gathered:
         self.changed_roots: dict[str, list[str]] = defaultdict(list)
 
 
-@contextmanager
-def _refusals() -> Iterator[None]:
-    try:
-        yield
-    except _REFUSALS as error:
-        refused = Refused(reason=" ".join(str(error).split()))
-        refused.conflict = isinstance(error, _CONFLICTS)
-        raise refused from error
-
-
 class _Undone(Exception):
     """Not an error: it rolls a savepoint back."""
-
-
-class BugFound(BugError):
-    """The target refuses {objects} objects together, but none of them alone: nothing of the batch was written."""
 
 
 class _Going(msgspec.Struct, frozen=True):
@@ -100,7 +77,7 @@ class Writing:
     ) -> None:  # fmt: skip
         """Take the connection, inside the batch's transaction; `staged` counts rows until a stage is renewed."""
         self._returning, self._facts = kept is not None, {"move_no": move_no, **(kept or {})}
-        self._staged, self._used = staged, set[str]()
+        self._staged, self._used, self._judged = staged, set[str](), False
         self._connection, self._plan, self._translation, self._sweep = connection, plan, translation, sweep
         self._parking, self._move_no, self._batch = parking, move_no, batch
         self._tables = list(plan.table.values())
@@ -122,7 +99,7 @@ class Writing:
         Then nothing of it stands, in the caller's savepoint.
         """
         left_out = left_out or {}
-        with _refusals():
+        with refusals():
             rows = self._gather(new, changed)
             self._stage(rows)
             self._park(rows, gone)
@@ -131,6 +108,7 @@ class Writing:
             self._map(new, changed)
             loose = self._sweep.loose(written=[*new, *changed], gone=gone, changed_roots=rows.changed_roots)
             self.delete(_both(gone, _left(loose, left_out)), changed_roots=rows.changed_roots)
+            self._connection.execute(_JUDGE)
             self._unstage()
 
     # -- in pieces ---------------------------------------------------------------------------------------------------
@@ -153,32 +131,36 @@ class Writing:
             self._add_waiting(items, left_out)
 
     def _refused(self, new: list[BusinessObject], changed: list[BusinessObject], gone: Going) -> dict[Name, Problem]:
-        """Find what the target refuses, in a savepoint of which nothing stays."""
+        """Find what the target refuses, in a savepoint of which nothing stays.
+
+        What it judges at the commit it judges of objects together: these are searched only where it refuses no other.
+        """
         refused: dict[Name, Problem] = {}
-        with contextlib.suppress(_Undone), self._connection.transaction(), self._translation.cut_apart():
-            self._find_refused(new, changed, gone, refused)
-            raise _Undone
-        if not refused:
-            raise BugFound(objects=len(new) + len(changed))
-        return refused
+        for self._judged in (False, True):
+            with contextlib.suppress(_Undone), self._connection.transaction(), self._translation.cut_apart():
+                self._find_refused(new, changed, gone, refused)
+                raise _Undone
+            if refused:
+                return refused
+        raise BugFound(objects=len(new) + len(changed))
 
     def _find_refused(
         self, new: list[BusinessObject], changed: list[BusinessObject], gone: Going, refused: dict[Name, Problem]
     ) -> None:
-        """Park all, then put, close and delete by halves, up to the first of these steps that refuses something."""
-        self._stage(rows := self._gather([], changed))
-        self._park(rows, gone)
-        fresh = {id(item) for item in new}
+        """Park, put, close and delete by halves, up to the first of these steps that refuses something."""
+        rows, fresh = self._gather([], changed), {id(item) for item in new}
         items = self._in_order([*new, *changed])
-        self._halves(items, lambda part: self._put_only(part, fresh), refused)
+        self._halves([*changed, *_going(gone)], self._park_only, refused)
+        if not refused:
+            self._halves(items, lambda part: self._put_only(part, fresh), refused)
         if not refused:
             self._halves(items, lambda part: self._close(self._gather(list(part), [])), refused)
         if not refused:
             self._unstage()
             self._stage(rows)
             loose = self._sweep.loose(written=items, gone=gone, changed_roots=rows.changed_roots)
-            going = [_Going(n, key, target) for n, keys in _both(gone, loose).items() for key, target in keys.items()]
-            self._halves([*reversed(self._in_order([*changed, *going]))], self._delete_only, refused)
+            going = self._in_order([*changed, *_going(_both(gone, loose))])
+            self._halves([*reversed(going)], self._delete_only, refused)
 
     def _in_order(self, items: Sequence[Any]) -> list[Any]:
         order = {entity.name: n for n, entity in enumerate(self._plan.moving)}
@@ -194,8 +176,12 @@ class Writing:
         if not items:
             return []
         try:
-            with self._connection.transaction(), _refusals():
+            with self._connection.transaction(), refusals():
+                if self._judged:
+                    self._connection.execute(_DEFER)
                 write(items)
+                if self._judged:
+                    self._connection.execute(_JUDGE)
         except Refused as error:
             if len(items) == 1:
                 problem = _problem(items[0], error)
@@ -205,6 +191,12 @@ class Writing:
             return self._halves(items[:half], write, refused) + self._halves(items[half:], write, refused)
         return list(items)
 
+    def _park_only(self, items: Sequence[BusinessObject | _Going]) -> None:
+        changed, gone = _apart(items)
+        self._unstage()
+        self._stage(rows := self._gather([], changed))
+        self._park(rows, gone)
+
     def _put_only(self, items: Sequence[BusinessObject], fresh: set[int]) -> None:
         self._unstage()
         rows = self._gather([i for i in items if id(i) in fresh], [i for i in items if id(i) not in fresh])
@@ -212,14 +204,11 @@ class Writing:
         self._put(rows)
 
     def _delete_only(self, items: Sequence[BusinessObject | _Going]) -> None:
-        gone: dict[str, dict[str, str]] = defaultdict(dict)
-        changed: dict[str, list[str]] = defaultdict(list)
-        for item in items:
-            if isinstance(item, _Going):
-                gone[item.entity][item.key] = item.target_key
-            else:
-                changed[item.entity.name].append(self._translation.keys[item.entity.name][item.key])
-        self.delete(gone, changed_roots=changed)
+        changed, gone = _apart(items)
+        roots: dict[str, list[str]] = defaultdict(list)
+        for item in changed:
+            roots[item.entity.name].append(self._translation.keys[item.entity.name][item.key])
+        self.delete(gone, changed_roots=roots)
 
     def _add_waiting(self, items: list[BusinessObject], left_out: dict[Name, Problem]) -> None:
         """Leave out, again and again, what refers to something new that is left out.
@@ -386,6 +375,19 @@ def _left(objects: Going, left_out: Mapping[Name, Problem]) -> Going:
 
 def _both(one: Going, other: Going) -> Going:
     return {name: {**one.get(name, {}), **other.get(name, {})} for name in one.keys() | other.keys()}
+
+
+def _going(gone: Going) -> list[_Going]:
+    return [_Going(name, key, target) for name, keys in gone.items() for key, target in keys.items()]
+
+
+def _apart(items: Sequence[BusinessObject | _Going]) -> tuple[list[BusinessObject], dict[str, dict[str, str]]]:
+    """Tell objects that change from those that go."""
+    gone: dict[str, dict[str, str]] = defaultdict(dict)
+    for item in items:
+        if isinstance(item, _Going):
+            gone[item.entity][item.key] = item.target_key
+    return [item for item in items if not isinstance(item, _Going)], gone
 
 
 def _name(item: BusinessObject | _Going) -> Name:
