@@ -62,7 +62,7 @@ class NotStopping(OutsideError):
 
 
 class DownTimeRuns(UsageError):
-    """The down time of {move} is {state}, and runs the processes itself until it is over: go on with `{follows}`."""
+    """The down time of {move} is {state}, and runs the processes itself until it is over: `slacktide move status {move}`."""  # noqa: E501 -- the message is one sentence
 
 
 class LivesThere(UsageError):
@@ -160,14 +160,14 @@ def _await_stopped(connection: psycopg.Connection[TupleRow], move: Move, process
 
 def refuse_in_down_time(connection: psycopg.Connection[TupleRow], move: Move) -> None:
     """Refuse what the down time does by itself, while it runs and once it is open. Raises DownTimeRuns, LivesThere."""
-    from slacktide.cutover.attempt import OVER, State, follows  # noqa: PLC0415 -- only a start needs it
+    from slacktide.cutover.attempt import OVER, State  # noqa: PLC0415 -- only a start needs it
     from slacktide.cutover.record import Record  # noqa: PLC0415 -- only a start needs it
 
     last = Record(connection, move_id=move.move_id, move=move.name).last()
     if last is not None and last.state == State.OPEN:
         raise LivesThere(move=move.name)
     if last is not None and State(last.state) not in OVER:
-        raise DownTimeRuns(move=move.name, state=last.state, follows=follows(move=move.name, state=last.state))
+        raise DownTimeRuns(move=move.name, state=last.state)
 
 
 def status(
