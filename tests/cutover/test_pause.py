@@ -118,4 +118,6 @@ def test_start_goes_on(moving):
     assert guards(moving) == (State.REFERENCE_ONLY, State.OPEN)
     for word in ("pause", "resume"):
         assert "is open" in moving.run("move", "downtime", word, NAME, accept=(2,)).err
+    assert "lives at the target" in moving.run("move", "processes", "start", NAME, accept=(2,)).err
+    assert "downtime resume" not in moving.run(*moving.start_arguments(), accept=(2,)).err
     assert [line["what"] for line in moving.run("audit").json].count("move downtime pause") == 3

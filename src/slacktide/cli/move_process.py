@@ -65,7 +65,7 @@ class NotStopping(OutsideError):
 
 
 class DownTimeRuns(UsageError):
-    """The down time of {move} is {state}, and runs the processes itself until it is over: go on with `{follows}`."""
+    """The down time of {move} is {state}, and runs the processes itself until it is over: `slacktide move status {move}`."""  # noqa: E501 -- the message is one sentence
 
 
 class LivesThere(UsageError):
@@ -167,7 +167,7 @@ def refuse_in_down_time(connection: psycopg.Connection[TupleRow], move: Move) ->
 
     In a transaction neither begins before it ends. Raises DownTimeRuns, LivesThere, TakenAway.
     """
-    from slacktide.cutover.attempt import OVER, State, follows  # noqa: PLC0415 -- only a start needs it
+    from slacktide.cutover.attempt import OVER, State  # noqa: PLC0415 -- only a start needs it
     from slacktide.cutover.record import Record  # noqa: PLC0415 -- only a start needs it
 
     record = Record(connection, move_id=move.move_id, move=move.name)
@@ -176,7 +176,7 @@ def refuse_in_down_time(connection: psycopg.Connection[TupleRow], move: Move) ->
     if last is not None and last.state == State.OPEN:
         raise LivesThere(move=move.name)
     if last is not None and State(last.state) not in OVER:
-        raise DownTimeRuns(move=move.name, state=last.state, follows=follows(move=move.name, state=last.state))
+        raise DownTimeRuns(move=move.name, state=last.state)
 
 
 @contextlib.contextmanager
