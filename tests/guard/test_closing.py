@@ -331,7 +331,7 @@ MOVES = {
 
 @pytest.mark.parametrize("move", MOVES)
 def test_a_root_that_moved_to_another_partition(owner, session, move):
-    """A root that changes its partition with its organization, which is a DELETE and an INSERT to triggers, has moved."""
+    """A root that changes its partition with its organization, which is a DELETE and an INSERT to triggers, moved."""
     by = "range (root_id)" if move == "another key" else "list (property_code)"
     values = ("from (0) to (9)", "from (9) to (9999)") if move == "another key" else ("in ('CITY')", "in ('RESORT')")
     owner.execute(
