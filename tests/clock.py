@@ -23,3 +23,12 @@ def until_past(connection: psycopg.Connection[Any], instant: datetime) -> None:
     """Wait until the database's clock is behind an instant."""
     while (left := (instant - control_now(connection)).total_seconds()) >= 0:
         time.sleep(max(left, 0.01))
+
+
+def until_waits(connection: psycopg.Connection[Any], *, name: str) -> None:
+    """Wait until a session of this name waits for a lock."""
+    waits = "select 1 from pg_stat_activity where application_name = %s and wait_event_type = 'Lock'"
+    limit = time.monotonic() + 60
+    while connection.execute(waits, [name]).fetchone() is None:
+        assert time.monotonic() < limit, "it waits for nobody"
+        time.sleep(0.01)

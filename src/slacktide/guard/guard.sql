@@ -122,6 +122,8 @@ create or replace function slacktide.guard_register(organization text) returns v
 language plpgsql volatile as $$
 #variable_conflict use_variable
 begin
+    -- Two who make the same sequence at once: the second one would be refused, though it is there.
+    perform pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('slacktide.guard: register', 0));
     execute pg_catalog.format('create sequence if not exists %s', slacktide.guard_epoch_name(organization));
     execute pg_catalog.format('create sequence if not exists %s', slacktide.guard_refused_name(organization));
     insert into slacktide.guard_closing (organization) values (organization) on conflict do nothing;
