@@ -10,13 +10,16 @@ import pytest
 
 from slacktide.control.downtime import Wish, schedule_downtime
 from slacktide.cutover import abandon, cleaning, fallback
-from slacktide.cutover.record import Record, TakenAway
+from slacktide.cutover.bulkhead import Bulkhead
+from slacktide.cutover.record import AnotherUnderWay, Record, TakenAway
 from slacktide.guard import closing
+from slacktide.guard.install import install
 from slacktide.guard.state import State
+from slacktide.hotel.property_plan import PLAN_FILE
 from slacktide.postgres.connection import connect
 from slacktide.transfer import prepare
 from slacktide.transfer.journal import DOWN_TIME, Journal
-from slacktide.transfer.move import set_fact
+from slacktide.transfer.move import create_move, set_fact
 from slacktide.worker import presence
 from tests.cutover.moving import Moving as Operator
 from tests.cutover.moving import until
@@ -106,7 +109,7 @@ def test_abandoned_meanwhile(opened):
     with held_at_the_target(opened, is_open=True) as cleaner:
         with pytest.raises(TakenAway, match="slacktide move clean resort --apply"):
             abandon.decide(opened.control, move=opened.move, **ASKED)
-        abandon.open_sources(opened.control)
+        abandon.open_sources(opened.control, bulkhead=Bulkhead("abandon"))
     assert cleaner.error is None
     assert sides(opened) == (State.REFERENCE_ONLY, State.OPEN)
     assert opened.move.state == "clean"
@@ -207,6 +210,45 @@ def test_overtaken(opened):
         closing.prepare_target(opened.target, organization="RESORT")  # as the next move does, once another one cleaned
     assert isinstance(cleaner.error, closing.Overtaken)
     assert sides(opened) == (State.REFERENCE_ONLY, State.PREPARED)
+
+
+def test_another_move_has_left_the_source(moving):
+    """A leftover move, prepared or not, does not open a source that another move has left: the property lives there."""
+    closing.begin_closing(moving.source, organization="RESORT")
+    assert closing.try_quiet(moving.source, organization="RESORT", lock_timeout_ms=10_000)
+    closing.make_reference_only(moving.source, organization="RESORT", lives_at="another target")
+    cleaner = Cleaner(moving, is_open=False)
+    cleaner.run()
+    assert cleaner.error is None
+    assert sides(moving) == (State.REFERENCE_ONLY, State.OPEN)
+
+
+def test_nothing_of_it_ever_began(server, tmp_path):
+    """A move that was never configured releases nothing, and goes whole: its name is free again."""
+    made = a_small_move(server, tmp_path)
+    closing_of = {"organization": "RESORT", "reason": "another move"}
+    for side in (made.source, made.target):
+        install(side, tables=prepare.guarded_tables(made.move.plan))
+    closing.begin_closing(made.source, **closing_of)
+    closing.prepare_target(made.target, **closing_of)
+    cleaner = Cleaner(made, is_open=False)
+    cleaner.run()
+    assert cleaner.error is None
+    assert sides(made) == (State.CLOSING, State.PREPARED)
+    assert made.control.execute("select 1 from slacktide.move").fetchone() is None
+    made.close()
+
+
+def test_another_move_is_under_way(moving):
+    """While another move of the property is under way none is cleaned: what that one needs might be ours too."""
+    facts = {"plan_file": "", "plan_text": PLAN_FILE.read_text(), "property": "RESORT", "target_property": "RESORT"}
+    create_move(moving.control, name="other", spool="", source="postgresql:///a", target="postgresql:///b", **facts)
+    began(moving, "running")
+    moving.control.execute("delete from slacktide.procedure where move_id = %s", [moving.move.move_id])
+    cleaner = Cleaner(moving, is_open=False)
+    cleaner.run()
+    assert isinstance(cleaner.error, AnotherUnderWay)
+    assert sides(moving) == (State.OPEN, State.PREPARED)
 
 
 def test_each_line_is_said_once():

@@ -13,7 +13,8 @@ The events:
 7. It is given up, taken back or started at this moment: *cleaning* is written down with the attempt's and the move's
    row locked, if all stands as it was looked at; who is first is first.
 8. One of its processes has a batch in hand: whoever cleans owns all that could run, and waits until its owner is gone.
-9. Whoever cleans is held up and has lost what he owns, without knowing it: he names the epochs that he read before he
+9. Another move of the property is under way, or has brought it elsewhere: what that one has closed stays closed.
+10. Whoever cleans is held up and has lost what he owns, without knowing it: he names the epochs that he read before he
    looked, and releases nothing that has changed since.
 """
 
@@ -30,6 +31,7 @@ from slacktide.cutover import report, watch
 from slacktide.cutover.attempt import OVER, State
 from slacktide.cutover.record import Record
 from slacktide.guard import closing, install
+from slacktide.guard.state import State as Guarded
 from slacktide.postgres import sql
 from slacktide.postgres.connection import connect, shown
 from slacktide.transfer import preparation, prepare
@@ -129,7 +131,7 @@ def clean(
     move = moves[0]
     for each in moves if is_open and move.state not in (CLEANING, CLEAN) else ():
         report.make(control, move=each, who=who)
-    sides = _look(move, both=everything or not is_open)
+    sides = _look(move, is_open=is_open, both=everything or not is_open)
     _begin(control, move, is_open=is_open)
     identities = _identities(move)
     for each in moves:
@@ -150,6 +152,8 @@ def clean(
             control.execute("select slacktide.forget_journal(%s)", [each.move_id])
         if move.back_of is not None and not is_open:
             control.execute(_STATEMENTS["taken_back"], {"move_id": move.move_id, "state": TAKEN_BACK})
+    if move.configured_at is None and not is_open:
+        control.execute(_STATEMENTS["forget_move"], {"move_id": move.move_id})
     return [
         "proven: no publication, slot, key map or right of the mover is left",
         f"proven: {len(identities)} replica identities are as they were before",
@@ -159,7 +163,7 @@ def clean(
 def _begin(control: _Connection, move: Move, *, is_open: bool) -> None:
     """Own all that could run, and note that it is being cleaned, if it stands as it was looked at.
 
-    Raises HasWayBack, StillRunning, Changed.
+    Raises AnotherUnderWay, HasWayBack, StillRunning, Changed.
     """
     limit = clock.monotonic_seconds() + _WAITS_SECONDS
     for process in OWNED:
@@ -167,6 +171,7 @@ def _begin(control: _Connection, move: Move, *, is_open: bool) -> None:
     record = Record(control, move_id=move.move_id, move=move.name)
     with control.transaction():
         record.lock_attempt()
+        record.require_alone(move.organization)
         control.execute(_STATEMENTS["cleaning"], {"move_id": move.move_id, "state": CLEANING})
         last = record.last()  # another one may have begun before we had the move's row
         if (State(last.state) if last else None) not in ({State.OPEN} if is_open else {None, *OVER}):
@@ -185,18 +190,21 @@ def _own(journal: Journal, move: Move, limit: float) -> None:
         clock.sleep(_LOOK_SECONDS)
 
 
-def _look(move: Move, *, both: bool) -> list[tuple[str, closing.Closing]]:
-    """Give the property's state at the target, and at the source, where there still is a guard.
+def _look(move: Move, *, is_open: bool, both: bool) -> list[tuple[str, closing.Closing]]:
+    """Give the property's state at the target, and at the source, where there still is a guard that is ours to release.
 
-    A source that was left goes on to refuse: it is not looked at, nor released, but where `both` are to be.
+    A source that was left goes on to refuse: it is not looked at, nor released, but where `both` are to be. Of a move
+    that is not open the source is open; where it is not, another move, or a downtime, has closed it, and goes on to.
     """
+    if not preparation.is_prepared(move):
+        return []
     sides = [(move.target, move.target_property), (move.source, move.property_code)]
     found = []
     for address, organization in sides if both else sides[:1]:
         with connect(address, name="clean") as connection:
             if connection.execute(_STATEMENTS["guarded"]).fetchone() == (True,):
                 found.append((address, closing.state(connection, organization=organization)))
-    return found
+    return found if is_open else [(at, seen) for at, seen in found if at == move.target or seen.state is Guarded.OPEN]
 
 
 def _release(move: Move, sides: list[tuple[str, closing.Closing]]) -> None:

@@ -33,7 +33,7 @@ class UnknownMove(UsageError):
 
 
 class MoveExists(UsageError):
-    """There is a move {name!r} already: choose another name, or take that one away: `slacktide move clean {name}`."""
+    """There is a move {name!r} already: choose another name; one that was never configured goes whole by `slacktide move clean {name} --apply`."""  # noqa: E501 -- the message is one sentence
 
 
 class Move(msgspec.Struct, frozen=True, dict=True):
