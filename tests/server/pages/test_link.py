@@ -52,6 +52,18 @@ def test_low(browser, tasks, link, level, control):
     assert visitor.get("/account").location.startswith("/login")
 
 
+def test_low_in_the_browser_of_somebody_else(browser, tasks, link, level, control):
+    """A link that makes somebody else of a browser ends the session that was there, with what is open in it."""
+    level("low")
+    shared = browser("oscar")
+    shared.post(f"/task/{tasks[2]}/open")
+    form = {"csrf": False, "csrfmiddlewaretoken": shared.token(), "version": 1}
+    follow(shared, link(tasks[0], "grace"))
+    assert shared.post("/task/link/open").location == f"/task/{tasks[0]}"
+    assert ([one.user for one in list_sessions(control)], leases_of(control, user="oscar")) == (["grace"], [])
+    assert shared.post(f"/task/{tasks[0]}/save", note="by a tab of oscar", **form).status == 403
+
+
 def test_low_twice(browser, tasks, link, level, control):
     """A second link in the same browser opens its task beside the first one, in the same session, and nothing else."""
     level("low")

@@ -6,6 +6,8 @@ import logging
 from typing import Any
 from urllib.parse import urlsplit
 
+from django.http import HttpRequest
+
 SESSION_COOKIE = "slacktide-session"
 LARGEST_BODY_BYTES = 1024 * 1024
 _REFUSED = 503
@@ -13,12 +15,29 @@ _YEAR_SECONDS = 31_536_000
 
 
 class Failures(logging.Filter):
-    """Lets the log have failures of ours, not refusals; addresses of links would be secrets in a log."""
+    """Lets the log have failures of ours, not refusals; addresses of links and calendars would be secrets in a log."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Tell whether a record is of a failure."""
+        """Tell whether a record is of a failure, and name the route in it, not the address."""
+        request = getattr(record, "request", None)
+        if request is not None and isinstance(record.args, tuple):
+            record.args = (*record.args[:-1], _route(request))
         status = getattr(record, "status_code", 500)
         return status >= 500 and status != _REFUSED  # noqa: PLR2004 -- HTTP's own boundary
+
+
+def standard_error() -> logging.Handler:
+    """Give what writes to standard error as it is at that moment."""
+    return logging.lastResort or logging.StreamHandler()
+
+
+def _route(request: HttpRequest) -> str:
+    from django.urls import Resolver404, resolve  # noqa: PLC0415 -- reads the settings that are made here
+
+    try:
+        return resolve(request.path_info).route
+    except Resolver404:
+        return "no route"
 
 
 _HERE = "slacktide.server.pages"
@@ -67,7 +86,11 @@ _FIXED: dict[str, Any] = {
         "version": 1,
         "disable_existing_loggers": False,
         "filters": {"failures": {"()": f"{_HERE}.configuration.Failures"}},
-        "loggers": {"django.request": {"filters": ["failures"]}, "django.security": {"level": "ERROR"}},
+        "handlers": {"stderr": {"()": f"{_HERE}.configuration.standard_error"}},
+        "loggers": {
+            "django.request": {"filters": ["failures"], "handlers": ["stderr"]},
+            "django.security": {"level": "ERROR"},
+        },
     },
 }
 

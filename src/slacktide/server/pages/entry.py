@@ -59,18 +59,23 @@ def let_in(request: HttpRequest, connection: Connection, entered: LoggedIn, *, u
     """Go on after a log-in, by a password or by single sign-on: to where the visitor was going, or to the refusal."""
     if entered.session is None:
         return closed_page(request, entered.decision)
-    before = visitor_of(request)
-    if before.session not in (None, entered.session):
-        leave_session(connection, id=str(before.session))
     remembered, going = browser.after_log_in(request, user=user), next_of(request)
     link = request.session.get(browser.LINK)
-    request.session.flush()
-    request.session[SESSION] = entered.session
+    go_on_in(request, connection, entered.session)
     if link:
         request.session[browser.LINK] = link
-    if before.session != entered.session:
-        rotate_token(request)
     return browser.remember(redirect(going), remembered, request)
+
+
+def go_on_in(request: HttpRequest, connection: Connection, session: str) -> None:
+    """Have the browser go on in a session. Another one that it had ends, or nobody could end what is open there."""
+    before = visitor_of(request).session
+    if before not in (None, session):
+        leave_session(connection, id=str(before))
+    request.session.flush()
+    request.session[SESSION] = session
+    if before != session:
+        rotate_token(request)
 
 
 def leave(request: HttpRequest) -> None:

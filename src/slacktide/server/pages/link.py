@@ -6,7 +6,8 @@
 3. A downtime is in effect: the log-in screen comes first, even with a live session and the level `low`.
 4. The link was forwarded: whoever has to log in does so as itself, and is judged by its own rights. Only with the level
    `low`, or with `medium` in the browser that logged in, does the link stand for its user, for that one task.
-5. The user's role or password was changed since: a browser that was remembered counts no more.
+5. Somebody else is logged in in that browser: that session ends, with what is open in it.
+6. The user's role or password was changed since: a browser that was remembered counts no more.
 """
 
 from __future__ import annotations
@@ -25,9 +26,10 @@ from slacktide.downtime.table import Action
 from slacktide.gates.ask import Ask
 from slacktide.server.pages import browser
 from slacktide.server.pages.closed import closed_page, refused
+from slacktide.server.pages.entry import go_on_in
 from slacktide.server.pages.gate import act, exempt
 from slacktide.server.pages.house import Connection, connected, house_of, keeper_of
-from slacktide.server.pages.visitor import SESSION, visitor_of
+from slacktide.server.pages.visitor import visitor_of
 
 
 @exempt
@@ -67,17 +69,16 @@ def open_by_link(request: HttpRequest) -> HttpResponse:
             entered = enter_by_link(connection, link=link, admin=role.admin, asks=asks, again=again)
         except (TooManyTasks, UnknownTask) as error:
             return refused(request, error, status=409)
-    return _go_on(request, link, entered)
+        return _go_on(request, connection, link, entered)
 
 
-def _go_on(request: HttpRequest, link: Link, entered: Entered) -> HttpResponse:
+def _go_on(request: HttpRequest, connection: Connection, link: Link, entered: Entered) -> HttpResponse:
     if entered.decision.decision == "login":
         return redirect(f"/login?next=/task/{link.task}")
     if entered.session is None:
         return closed_page(request, entered.decision)
-    if request.session.get(SESSION) != entered.session:
-        request.session.flush()
-        request.session[SESSION] = entered.session
+    if visitor_of(request).session != entered.session:
+        go_on_in(request, connection, entered.session)
     return redirect(f"/task/{link.task}")
 
 
