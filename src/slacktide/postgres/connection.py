@@ -12,10 +12,12 @@ from psycopg.rows import TupleRow
 from slacktide.core.configuration import resolve_address
 from slacktide.core.errors import OutsideError
 
-# The text form of every value is fixed, whatever the server's or the role's own settings are.
+# The text form of every value is fixed, whatever the server's or the role's own settings are. So is the isolation,
+# where a transaction does not say otherwise: who waited for a lock has to see what was committed meanwhile.
 FIXED_SETTINGS = (
     "-c DateStyle=ISO,YMD -c TimeZone=UTC -c IntervalStyle=postgres -c extra_float_digits=1 "
-    "-c bytea_output=hex -c client_encoding=UTF8 -c standard_conforming_strings=on"
+    "-c bytea_output=hex -c client_encoding=UTF8 -c standard_conforming_strings=on "
+    "-c default_transaction_isolation=read\\ committed"
 )
 
 
