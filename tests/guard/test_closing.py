@@ -321,6 +321,25 @@ def test_a_root_that_moved_in_while_its_part_was_being_judged(guarded, session):
     assert closing.try_quiet(guarded, organization="RESORT")
 
 
+def test_a_root_that_moves_in_while_the_closer_waits(guarded, database, session):
+    """A closer whose role or database begins with another isolation sees what was committed while it waited."""
+    guarded.execute(f"alter database {guarded.info.dbname} set default_transaction_isolation = 'repeatable read'")
+    part, root = session(autocommit=False, isolation="read committed"), session(autocommit=False)
+    part.execute("insert into hotel.posting (folio_id, amount) values (150, 77)")
+    root.execute("update hotel.folio set property_code = 'RESORT' where folio_id = 150")
+    with connect(database, name="closer") as closer:
+        closing.begin_closing(closer, organization="RESORT")
+        outcome, asked = [], {"organization": "RESORT", "lock_timeout_ms": 10000}
+        thread = threading.Thread(target=lambda: outcome.append(closing.try_quiet(closer, **asked)))
+        thread.start()
+        wait_until(guarded, "select count(*) = 1 from pg_locks where locktype = 'advisory' and not granted")
+        root.commit()
+        thread.join(20)
+        assert outcome == [False]
+        part.commit()
+        assert any(closing.try_quiet(closer, organization="RESORT") for _ in range(3))
+
+
 MOVES = {
     "update": "update hotel.root set property_code = 'RESORT'",
     "merge": "merge into hotel.root r using (values (1)) v (id) on v.id = r.root_id "
@@ -331,7 +350,7 @@ MOVES = {
 
 @pytest.mark.parametrize("move", MOVES)
 def test_a_root_that_moved_to_another_partition(owner, session, move):
-    """A root that changes its partition with its organization, which is a DELETE and an INSERT to triggers, moved."""
+    """A root that changes its partition with its organization, to triggers a DELETE and an INSERT, has moved."""
     by = "range (root_id)" if move == "another key" else "list (property_code)"
     values = ("from (0) to (9)", "from (9) to (9999)") if move == "another key" else ("in ('CITY')", "in ('RESORT')")
     owner.execute(
