@@ -217,3 +217,20 @@ def test_stored_while_another_begins(own_line):
     line.halt()
     line.start()
     line.drain()
+
+
+@pytest.mark.parametrize("lost", ["target", "slot"])
+def test_old_slot_goes(own_line, lost):
+    """A new incarnation leaves no slot of an earlier one behind: it would keep the source's log for nobody."""
+    line = own_line
+    line.halt()
+    if lost == "target":
+        line.checking.execute("update slacktide.mover_move set number = number - 1")
+    else:
+        line.control.execute("update slacktide.move_incarnation set timeline = timeline + 1")
+    line.trading.execute("select pg_create_logical_replication_slot('slacktide_m_0000000f', 'pgoutput')")  # another's
+    line.start()
+    slots = line.sql("select slot_name from pg_replication_slots where database = current_database()").fetchall()
+    assert sorted(slots) == sorted([(line.incarnation.slot,), ("slacktide_m_0000000f",)])
+    line.trading.execute("select pg_drop_replication_slot('slacktide_m_0000000f')")
+    line.drain()
