@@ -7,6 +7,8 @@ import pytest
 from psycopg import sql
 
 from slacktide.transfer import prepare, slot
+from slacktide.transfer.generate import Generator, Names
+from slacktide.transfer.restart import reconcile
 from tests.transfer.test_moment_stream import INSERT
 
 DELETE = (
@@ -175,3 +177,60 @@ def test_clean_with_a_live_stream(started):
             connection.execute("select 1 from pg_replication_slots where database = current_database()").fetchall()
             == []
         )
+
+
+def test_superseded_while_it_reads(own_line):
+    """A batch that was read while a new incarnation began is not stored: it would stand above what is settled."""
+    line = own_line
+    line.checking.execute("update slacktide.mover_move set number = number - 1")  # the target lost its last commit
+    line.sql(INSERT, "superseded")
+    line.catch_up()
+
+    def meanwhile():  # as Process and Synchronization do, each by itself
+        reconcile(line.journal(), line.applier, move=line.move)
+        slot.ensure(line.journal(), address=line.addresses[0], move=line.move)
+
+    line.source.meanwhile = meanwhile
+    generator = Generator(
+        source=line.source, journal=line.journal(), spool=line.spools[0], plan=line.plan,
+        names=Names(line.move, line.property), reached=lambda _: line.journal().reached(),
+    )  # fmt: skip
+    assert generator.batch() is None
+    assert line.control.execute("select 1 from slacktide.batch where state <> 'processed'").fetchone() is None
+    line.halt()
+    line.start()
+    assert line.incarnation.incarnation == 2
+    line.drain()
+    assert line.problems() == []
+
+
+def test_stored_while_another_begins(own_line):
+    """A batch that is stored before a new incarnation begins is settled, even if nobody had counted it yet."""
+    line = own_line
+    journal = line.journal()
+    line.sql(INSERT, "stored")
+    line.catch_up()
+    last = journal.last_batch()
+    assert line.generate()
+    journal.begin_incarnation(slot="slacktide_m_00000000", floor=last)
+    assert journal.settled()[0] == last + 1
+    line.halt()
+    line.start()
+    line.drain()
+
+
+@pytest.mark.parametrize("lost", ["target", "slot"])
+def test_old_slot_goes(own_line, lost):
+    """A new incarnation leaves no slot of an earlier one behind: it would keep the source's log for nobody."""
+    line = own_line
+    line.halt()
+    if lost == "target":
+        line.checking.execute("update slacktide.mover_move set number = number - 1")
+    else:
+        line.control.execute("update slacktide.move_incarnation set timeline = timeline + 1")
+    line.trading.execute("select pg_create_logical_replication_slot('slacktide_m_0000000f', 'pgoutput')")  # another's
+    line.start()
+    slots = line.sql("select slot_name from pg_replication_slots where database = current_database()").fetchall()
+    assert sorted(slots) == sorted([(line.incarnation.slot,), ("slacktide_m_0000000f",)])
+    line.trading.execute("select pg_drop_replication_slot('slacktide_m_0000000f')")
+    line.drain()

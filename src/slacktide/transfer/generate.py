@@ -9,7 +9,8 @@ The events that a batch must survive:
 5. The schema changes: the fingerprint of N is another one, and nothing is read.
 6. A file is lost in both spools before it is applied: its batch and those behind it are forgotten, and what they held
    is read again, at a later instant, into a batch of the same number.
-7. A leaf comes whose changes do not name their objects: it stops Generate, and after `prepare` all is read again.
+7. A new incarnation begins while it is read: it is not stored, and the next one is of the new incarnation.
+8. A leaf comes whose changes do not name their objects: it stops Generate, and after `prepare` all is read again.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from slacktide.core.piece import pieces
 from slacktide.postgres.position import Snapshot, widen
 from slacktide.transfer.closure import Closure, Selection
 from slacktide.transfer.entry import Batch, Pending, Problem, Range
-from slacktide.transfer.journal import Journal
+from slacktide.transfer.journal import Journal, Superseded
 from slacktide.transfer.message import Gone, Head, Present, head_xml, tail_xml
 from slacktide.transfer.slot import RANGE_OBJECTS, plan_pass
 from slacktide.transfer.source import ChangesUnseen, Instant, SchemaChanged, Source, await_stream, changed_tables
@@ -110,7 +111,10 @@ class Generator:
             taken = [p for p in self._journal.pending() if _visible(p, instant.snapshot)]
             if not (taken or following or even_if_empty):
                 return None
-            batch = self._store(self._read(instant, taken, ranges, following), incarnation)
+            try:
+                batch = self._store(self._read(instant, taken, ranges, following), incarnation)
+            except Superseded:
+                return None
             if held is not None:
                 held(batch)
         return batch

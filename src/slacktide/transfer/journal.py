@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
+import msgspec
 import psycopg
 from psycopg.rows import TupleRow
 
@@ -147,11 +148,11 @@ class Journal:
         return current
 
     def begin_incarnation(self, *, slot: str, behind: int = 0, floor: int = 0) -> Incarnation:
-        """Begin a new incarnation behind another one, whose slot is not made yet; batches up to `floor` are settled."""
+        """Begin a new incarnation behind another one; its slot is yet to be made. A `floor` settles what is stored."""
         with self.together():
             self._run("begin_incarnation", slot=slot, behind=behind, floor=floor)
-            self._run("forget_xids")
-            self._run("settle_batches")
+            for name in ("raise_floor", "forget_xids", "settle_batches"):
+                self._run(name, floor=floor)
         return self.incarnation()
 
     def settled(self) -> tuple[int, int]:
@@ -262,12 +263,11 @@ class Journal:
         self, batch: Batch, *, sequences: list[int], ordinals: list[int], problems: Iterable[Problem],
         outside: list[tuple[str, str]], own_objects: int,
     ) -> None:  # fmt: skip
-        """Store a batch together with what went into it, durably."""
+        """Store a batch together with what went into it, durably. Raises Superseded."""
+        facts = msgspec.structs.asdict(batch) | {"position": format_lsn(batch.position), "own_objects": own_objects}
         with self.together():
-            self._run("store_batch", number=batch.number, incarnation=batch.incarnation, snapshot=batch.snapshot,
-                      position=format_lsn(batch.position), as_of=batch.as_of, oldest_commit=batch.oldest_commit,
-                      file=batch.file, checksum=batch.checksum, bytes=batch.bytes, objects=batch.objects,
-                      own_objects=own_objects)  # fmt: skip
+            if self._one("store_batch", **facts) is None:
+                raise Superseded(incarnation=batch.incarnation)
             self._run("take_transactions", number=batch.number, sequences=sequences)
             self._run("take_range", number=batch.number, incarnation=batch.incarnation, ordinals=ordinals)
             if outside:
@@ -388,7 +388,7 @@ class Journal:
 
 
 class Superseded(OutsideError):
-    """The slot of incarnation {incarnation} serves no longer, for another one has begun: its stream is left."""
+    """Incarnation {incarnation} serves no longer, for another one has begun: what was read in it is left."""
 
 
 class NotPrepared(OutsideError):

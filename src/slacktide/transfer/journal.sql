@@ -26,6 +26,12 @@ select %(move_id)s, incarnation, %(slot)s from begun
 -- Transactions of an earlier incarnation are visible to every snapshot that serves the new one.
 update slacktide.journal set xid = null where move_id = %(move_id)s and batch is null
 
+-- name: raise_floor
+-- Have a floor cover every batch that is stored by now: none of an earlier incarnation comes behind them.
+update slacktide.move m
+set number_floor = greatest(number_floor, (select max(number) from slacktide.batch b where b.move_id = m.move_id))
+where move_id = %(move_id)s and %(floor)s > 0
+
 -- name: settle_batches
 -- Settle the batches that the floor covers: the new incarnation reads everything again.
 update slacktide.batch b set state = 'processed' from slacktide.move m
@@ -134,11 +140,15 @@ select greatest(m.number_floor, (select max(number) from slacktide.batch b where
 from slacktide.move m where m.move_id = %(move_id)s
 
 -- name: store_batch
--- Store a batch.
+-- Store a batch of the current incarnation; nothing where another one has begun, for which the lock waits.
+with current as (
+    select move_id from slacktide.move where move_id = %(move_id)s and incarnation = %(incarnation)s for share
+)
 insert into slacktide.batch
     (move_id, number, incarnation, snapshot, position, as_of, oldest_commit, file, checksum, bytes, objects, own_objects)
-values (%(move_id)s, %(number)s, %(incarnation)s, %(snapshot)s, %(position)s::pg_lsn, %(as_of)s, %(oldest_commit)s,
-    %(file)s, %(checksum)s, %(bytes)s, %(objects)s, %(own_objects)s)
+select move_id, %(number)s, %(incarnation)s, %(snapshot)s, %(position)s::pg_lsn, %(as_of)s, %(oldest_commit)s,
+    %(file)s, %(checksum)s, %(bytes)s, %(objects)s, %(own_objects)s
+from current returning number
 
 -- name: take_transactions
 -- Note the batch that transactions went into.

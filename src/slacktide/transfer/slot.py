@@ -9,6 +9,8 @@ The events:
 3. The slot is gone, or another one has its name, or somebody else confirmed for it; the source was restored, or failed
    over to a standby without it: whatever was logged meanwhile is lost to the stream. A new incarnation begins: a new
    slot and a pass over all the source's keys and all that the target knows.
+4. A new incarnation begins while the old slot still serves: it would keep the source's log for nobody, and nobody would
+   watch it. Every slot of the move but the current one is dropped; by the names in the journal, never by their form.
 """
 
 from __future__ import annotations
@@ -67,6 +69,7 @@ def ensure(journal: Journal, *, address: str, move: str) -> Incarnation:
         if known is not None and known.snapshot is not None:
             why = _unusable(known, look(connection, slot=known.slot))
             if why is None:
+                _drop_all(journal, connection, but=known.slot)
                 return known
             journal.remember(f"the slot {known.slot} cannot be used: {why}; everything is read again")
         incarnation = (
@@ -74,7 +77,7 @@ def ensure(journal: Journal, *, address: str, move: str) -> Incarnation:
             if known is not None and known.snapshot is None
             else journal.begin_incarnation(slot=f"slacktide_{slot_stem(move)}_{secrets.token_hex(4)}")
         )
-        drop(connection, slot=incarnation.slot)
+        _drop_all(journal, connection)
         return _make(journal, incarnation, connection, address=address, move=move)
 
 
@@ -108,6 +111,13 @@ def drop(connection: psycopg.Connection[TupleRow], *, slot: str) -> None:
             connection.execute(_STATEMENTS["drop"], {"slot": slot})
             return
         clock.sleep(0.1)
+
+
+def _drop_all(journal: Journal, connection: psycopg.Connection[TupleRow], *, but: str = "") -> None:
+    """Drop every slot that this move has had, half made ones too; the current one stays where it is usable."""
+    for (slot,) in journal.connection.execute(_STATEMENTS["slots"], {"move_id": journal.move_id}).fetchall():
+        if slot != but:
+            drop(connection, slot=slot)
 
 
 def _make(

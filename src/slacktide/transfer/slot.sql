@@ -14,6 +14,10 @@ from pg_replication_slots where slot_name = %(slot)s
 -- Drop a slot.
 select pg_drop_replication_slot(%(slot)s)
 
+-- name: slots
+-- The slots that a move has had, in the control database.
+select slot from slacktide.move_incarnation where move_id = %(move_id)s order by incarnation
+
 -- name: writers
 -- The open transactions of the whole cluster that have written, prepared ones too, as the operator reads them.
 select format('%%s of %%s in %%s since %%s: %%s', pid, coalesce(usename, backend_type), datname, xact_start, left(query, 80))
