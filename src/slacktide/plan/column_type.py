@@ -45,6 +45,11 @@ def base(text: str) -> str:
     return _ALIASES.get(element, element) + array
 
 
+def is_whole(text: str) -> bool:
+    """Tell whether keys of a type are in the order of whole numbers; all others are in that of their text's bytes."""
+    return base(text) in WHOLE
+
+
 def without_modifier(text: str) -> str:
     """Give a type as it is written, but for its modifier: `hotel.money_amount` stays itself."""
     return " ".join(_MODIFIER.sub(" ", text).split())

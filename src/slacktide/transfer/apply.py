@@ -26,6 +26,7 @@ import psycopg
 
 from slacktide.core.errors import OutsideError
 from slacktide.core.piece import pieces
+from slacktide.plan import column_type
 from slacktide.plan.order import closing_columns
 from slacktide.plan.parking import parking_columns
 from slacktide.postgres import sql
@@ -237,15 +238,8 @@ class Applier:
 
     def _absent(self, span: Present, asked: set[Name], work: Work) -> None:
         """Find the objects of a whole key range that the batch does not hold."""
-        kind = self._plan.entity[span.entity].root
-        number = kind.by_name[kind.key[0]].type in ("smallint", "integer", "bigint")
-
-        def within(key: str) -> bool:
-            value: Any = int(key) if number else key
-            low: Any = span.after if span.after is None or not number else int(span.after)
-            high: Any = span.upto if span.upto is None or not number else int(span.upto)
-            return (low is None or value > low) and (high is None or value <= high)
-
+        root = self._plan.entity[span.entity].root
+        within = span.within(whole=column_type.is_whole(root.by_name[root.key[0]].type))
         known = self._run("known_in_range", name=span.entity).fetchall()
         absent = {key: target for key, target in known if (span.entity, key) not in asked and within(key)}
         if len(absent) > _MOST_ABSENT or _is_large(len(absent), of=len(known)):

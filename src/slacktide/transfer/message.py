@@ -12,7 +12,7 @@ does not name, in any other order, and any depth beyond an object's parts.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 from xml.parsers import expat
 from xml.sax.saxutils import quoteattr
 
@@ -77,6 +77,13 @@ class Present(msgspec.Struct, frozen=True):
     entity: str
     after: str | None
     upto: str | None
+
+    def within(self, *, whole: bool) -> Callable[[str], bool]:
+        """Give what tells whether a key is in the range, in the source's order: of whole numbers, or of bytes."""
+        order: Callable[[str], Any] = int if whole else str.encode
+        low = None if self.after is None else order(self.after)
+        high = None if self.upto is None else order(self.upto)
+        return lambda key: (low is None or order(key) > low) and (high is None or order(key) <= high)
 
 
 class Gone(msgspec.Struct, frozen=True):

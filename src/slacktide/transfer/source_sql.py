@@ -10,6 +10,7 @@ from functools import cache
 
 from psycopg.sql import SQL, Composable, Composed, Identifier, Literal, Placeholder
 
+from slacktide.plan import column_type
 from slacktide.plan.model import Entity, Plan, Reference, Table, Unknown
 
 # Types whose text form holds nothing that XML or COPY would alter.
@@ -66,12 +67,12 @@ def _inside(plan: Plan, entity: Entity, alias: str) -> Composed:
 
 
 def _order(entity: Entity) -> Composed:
+    """Write the order in which the target, too, looks for keys that are absent: a type's own may be another one."""
     column = Identifier("r", entity.key)
-    return (
-        SQL('{} collate "C"').format(column)
-        if entity.root.by_name[entity.key].type == "text"
-        else SQL("{}").format(column)
-    )
+    kind = entity.root.by_name[entity.key].type
+    if column_type.is_whole(kind):
+        return SQL("{}").format(column)
+    return SQL('{} collate "C"').format(column if kind == "text" else SQL("{}::text").format(column))
 
 
 def _kept(plan: Plan, entity: Entity) -> Composable:
@@ -120,7 +121,8 @@ def left_behind(plan: Plan, entity: Entity) -> Composed:
 @cache
 def range_keys(plan: Plan, entity: Entity) -> Composed:
     """Select the keys of the property behind `after` up to `upto`; NULL is open."""
-    kind = type_of(entity.root, entity.key)
+    whole = column_type.is_whole(entity.root.by_name[entity.key].type)
+    kind = type_of(entity.root, entity.key) if whole else SQL("text")
     return SQL(
         "select {key}::text from {table} r where {inside}{kept} "
         "and (%(after)s::text is null or {order} > %(after)s::{kind}) "
