@@ -139,7 +139,10 @@ class Line:
         self.applier = self.new_applier(self.target, allow_absent=allow_absent)
         self.restored = journal.current() and reconcile(journal, self.applier, move=self.move)
         self.incarnation = slot.ensure(journal, address=self.addresses[0], move=self.move)
-        self.source = WatchedSource(self.addresses[0], plan=self.plan, property_code=self.property, name="source")
+        self.source = WatchedSource(
+            self.addresses[0], plan=self.plan, property_code=self.property, name="source",
+            publication=prepare.publication(self.move),
+        )  # fmt: skip
         self.source.watch = self.watch
         if journal.last_range(incarnation=self.incarnation.incarnation) == 0:
             slot.plan_pass(journal, self.source, plan=self.plan, incarnation=self.incarnation.incarnation)

@@ -7,7 +7,7 @@ import threading
 import psycopg
 import pytest
 
-from slacktide.transfer.source import SchemaChanged
+from slacktide.transfer.source import ChangesUnseen, SchemaChanged
 from tests.transfer.test_moment_object import numbers
 from tests.transfer.test_moment_stream import until
 
@@ -79,3 +79,55 @@ def test_hidden_rows(bare_line):
     line.source.connection.execute("set role slacktide_reader")
     with pytest.raises(psycopg.errors.InsufficientPrivilege, match="row-level security"):
         line.step(compare=False)
+
+
+DROP = "alter publication slacktide_m drop table bare.night"
+ADD = "alter publication slacktide_m add table bare.night"
+UNSEEN = {
+    "it was taken out of the publication": DROP,
+    "it was made anew as it was": """begin; create table bare.keep as table bare.night; drop table bare.night;
+        create table bare.night (booking_id bigint not null references bare.booking, day date not null, room text,
+            price numeric(12,2) not null, primary key (booking_id, day), unique (room, day));
+        insert into bare.night table bare.keep; drop table bare.keep; commit""",
+}
+
+
+@pytest.mark.parametrize("why", UNSEEN)
+def test_out_of_the_publication(started, why):
+    """A table whose changes the stream does not tell any more stops the move; prepared again, it is read anew."""
+    line = started
+    line.drain()
+    line.sql(UNSEEN[why])
+    line.sql("update bare.night set price = 99 where booking_id = 5")
+    line.sql("update bare.booking set amount = 3 where booking_id = 2")
+    line.catch_up()
+    for _ in range(2):
+        with pytest.raises(ChangesUnseen, match=r"bare\.night.*publication"):
+            line.step(compare=False)
+    line.prepare_again()
+    line.drain()
+    line.sql("update bare.night set price = 98 where booking_id = 6")
+    line.drain()
+    line.check()
+
+
+def test_back_in_the_publication(started):
+    """A table that was out of the publication between two batches is read anew, for nobody told its changes."""
+    line = started
+    line.drain()
+    for statement in (DROP, "update bare.night set price = 99 where booking_id = 5", ADD):
+        line.sql(statement)
+    line.sql("update bare.booking set amount = 3 where booking_id = 2")
+    line.drain()
+    line.check()
+
+
+def test_for_all_tables(started):
+    """A publication of all tables holds each of them, also one that was made anew."""
+    line = started
+    line.drain()
+    line.sql("drop publication slacktide_m; "
+             "create publication slacktide_m for all tables with (publish_via_partition_root = true)")  # fmt: skip
+    line.sql("update bare.booking set amount = 3 where booking_id = 2")
+    line.drain()
+    line.check()

@@ -225,6 +225,19 @@ def test_other_business_date(line):
     assert line.again(TOMORROW).read == 0
 
 
+def test_out_of_the_publication_for_a_while(line):
+    """What changed while a table was out of the publication is read again and written, so that it is compared."""
+    line.ahead()
+    line.sql("alter publication slacktide_m drop table bare.night")
+    line.sql("update bare.night set price = 99 where booking_id = 5")
+    line.sql("alter publication slacktide_m add table bare.night")
+    line.sql("update bare.booking set amount = 3 where booking_id = 2")
+    line.drain()
+    assert line.compare().equal
+    same(line.again(), line.compare())
+    same(line.ahead(), line.compare())
+
+
 def test_other_incarnation(line):
     """Nothing is carried into another incarnation."""
     line.ahead()

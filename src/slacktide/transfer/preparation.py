@@ -189,7 +189,8 @@ def take_as_it_is(journal: Journal, source: _Connection, *, plan: Plan) -> None:
     """
     current = journal.current()
     if current is not None and current.fingerprint is not None:
-        now = fingerprint_of(source, tables=[table.qualified for table in plan.table.values()])
+        tables = [table.qualified for table in plan.table.values()]
+        now = fingerprint_of(source, tables=tables, publication=prepare.publication(journal.move_name()))
         defined, _ = changed_tables(before=current.fingerprint, now=now)
         journal.forget_fingerprint([name for name, _ in defined])
 

@@ -102,13 +102,17 @@ def _publish(connection: psycopg.Connection[TupleRow], *, plan: Plan, move: str)
 
 
 def _publish_one(connection: psycopg.Connection[TupleRow], table: Table, catalog: Catalog, move: str) -> None:
-    """Add a table to the publication, unless that would make its updates fail: then those who trade could not write."""
+    """Add a table to the publication, unless that would make its updates fail: then those who trade could not write.
+
+    Whoever writes it ends first: what was written before it is published is told by nobody, and has to be seen.
+    """
     there = connection.execute(
         "select 1 from pg_publication_tables where pubname = %s and schemaname = %s and tablename = %s",
         [publication(move), table.schema, table.table],
     ).fetchone()
     if not there:
         name = Identifier(publication(move))
+        connection.execute(SQL("lock table {} in share row exclusive mode").format(qualified(table)))
         connection.execute(SQL("alter publication {} add table {}").format(name, qualified(table)))
     identity.prove(connection, table=table, catalog=catalog)
 

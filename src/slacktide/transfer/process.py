@@ -165,7 +165,7 @@ class Generate:
         move = self._move
         self._source = Source(
             move.source, plan=move.plan, property_code=move.property_code, name=f"{move.name} generate",
-            followed=self._followed,
+            publication=publication(move.rehearses or move.name) if self._followed else None,
         )  # fmt: skip
         self.generator = Generator(
             source=self._source,

@@ -52,8 +52,8 @@ class SchemaChanged(OutsideError):
 class ChangesUnseen(OutsideError):
     """Changes of {table!r} in the source cannot be followed: {reason}.
 
-    Run `slacktide move prepare {move} --apply`, which sets identities and has their objects read again; then start
-    again.
+    Run `slacktide move prepare {move} --apply`, which sets identities, puts tables into the publication, and has their
+    objects read again; then start again.
     """
 
 
@@ -83,9 +83,11 @@ class ReadObjects(msgspec.Struct, frozen=True):
 class Source:
     """The source database, read for one property by one plan."""
 
-    def __init__(self, address: str, *, plan: Plan, property_code: str, name: str, followed: bool = True) -> None:
-        """Connect; a source that stands still is not followed by the stream. Raises Unreachable."""
-        self._followed = followed
+    def __init__(
+        self, address: str, *, plan: Plan, property_code: str, name: str, publication: str | None = None
+    ) -> None:  # fmt: skip
+        """Connect; `publication` is that by which the stream follows its changes, if it does. Raises Unreachable."""
+        self._publication = publication
         self.plan, self.property_code = plan, property_code
         # Hidden rows are an error, not an absence; a table that somebody changes is waited for a moment only.
         self.connection = connect(address, name=name, options=f"-c row_security=off -c lock_timeout={_LOCK_TIMEOUT}")
@@ -105,7 +107,9 @@ class Source:
         """Read in one snapshot for as long as the block lasts. Raises SourceBusy."""
         with self.connection.transaction():
             self._lock()
-            text, as_of, versions = self._first(_STATEMENTS["snapshot"], tables=self._names)
+            text, as_of, versions = self._first(
+                _STATEMENTS["snapshot"], tables=self._names, publication=self._publication
+            )
             position = self._insert_position()
             yield Instant(text, Snapshot.parse(text), as_of, position, *self._fingerprint(versions))
 
@@ -116,12 +120,17 @@ class Source:
     def _fingerprint(self, versions: str) -> tuple[Fingerprint, dict[str, str]]:
         """Give the fingerprint and what is unseen, asked anew where a catalog row has another version."""
         if versions != self._known[0]:
-            fingerprint = fingerprint_of(self.connection, tables=self._names)
-            catalog = read_catalog(connection=self.connection, plan=self.plan)
-            unseen = identity.unseen(plan=self.plan, catalog=catalog) if self._followed else ()
-            poor = {at.qualified: reason for at, reason in unseen}
-            self._known = versions, fingerprint, poor
+            fingerprint = fingerprint_of(self.connection, tables=self._names, publication=self._publication)
+            self._known = versions, fingerprint, self._unseen() if self._publication else {}
         return self._known[1:]
+
+    def _unseen(self) -> dict[str, str]:
+        """Name the tables and leaves whose changes the stream does not tell, with the reason."""
+        facts = {"tables": self._names, "publication": self._publication}
+        unpublished = self.connection.execute(_STATEMENTS["unpublished"], facts).fetchall()
+        catalog = read_catalog(connection=self.connection, plan=self.plan)
+        poor = {at.qualified: reason for at, reason in identity.unseen(plan=self.plan, catalog=catalog)}
+        return poor | {name: f"it is not in the publication {self._publication}" for (name,) in unpublished}
 
     def position(self) -> int:
         """Give where the log ends now."""
@@ -240,9 +249,11 @@ def await_stream(
     return True
 
 
-def fingerprint_of(connection: psycopg.Connection[TupleRow], *, tables: list[str]) -> Fingerprint:
+def fingerprint_of(
+    connection: psycopg.Connection[TupleRow], *, tables: list[str], publication: str | None = None
+) -> Fingerprint:
     """Say what tables and their leaves look like: what the stream does not tell of them."""
-    rows = connection.execute(_STATEMENTS["fingerprint"], {"tables": tables})
+    rows = connection.execute(_STATEMENTS["fingerprint"], {"tables": tables, "publication": publication})
     return {name: f"{definition} {files} {top}" for name, definition, files, top in rows}
 
 

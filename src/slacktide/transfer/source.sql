@@ -15,6 +15,9 @@ with recursive relation (oid, attached) as (
     union all select 7, x.xmin from relation join pg_index i on i.indrelid = relation.oid
         join pg_class x on x.oid = i.indexrelid
     union all select 8, attached from relation
+    union all select 9, r.xmin from relation join pg_publication_rel r on r.prrelid = relation.oid
+        join pg_publication p on p.oid = r.prpubid where p.pubname = %(publication)s
+    union all select 10, p.xmin from pg_publication p where p.pubname = %(publication)s
 ), summed as (
     select kind, count(*), sum(xmin::text::bigint), max(xmin::text::bigint) from version group by kind
 )
@@ -34,7 +37,8 @@ select pg_logical_emit_message(true, 'slacktide', '')
 
 -- name: fingerprint
 -- What of each table and its partitions the stream does not say: columns, types, keys, identity, triggers, policies;
--- apart, what a TRUNCATE, a rewrite, an ATTACH or a DETACH changes: number, file, and who attached it; and the plan's table.
+-- apart, what a TRUNCATE, a rewrite, an ATTACH, a DETACH or a while outside the publication changes: number, file, who
+-- attached it, and its place in the publication; and the plan's table.
 with recursive relation (oid, attached, top) as (
     select c.oid, '0'::xid, n.nspname || '.' || c.relname from pg_class c join pg_namespace n on n.oid = c.relnamespace
     where n.nspname || '.' || c.relname = any (%(tables)s)
@@ -55,8 +59,15 @@ select n.nspname || '.' || c.relname, md5(jsonb_build_object(
     'policies', (select jsonb_agg(array[p.polname, pg_get_expr(p.polqual, p.polrelid)] order by p.oid)
         from pg_policy p where p.polrelid = c.oid)
     )::text),
-    md5(array[c.oid::text, c.relfilenode::text, attached::text]::text), top
+    md5(array[c.oid::text, c.relfilenode::text, attached::text, (
+        select r.oid::text from pg_publication_rel r join pg_publication p on p.oid = r.prpubid
+        where p.pubname = %(publication)s and r.prrelid = c.oid)]::text), top
 from relation join pg_class c using (oid) join pg_namespace n on n.oid = c.relnamespace
+
+-- name: unpublished
+-- The tables that a publication does not hold, neither by name nor with all others.
+select t from unnest(%(tables)s::text[]) t where not exists (
+    select from pg_publication_tables where pubname = %(publication)s and schemaname || '.' || tablename = t)
 
 -- name: lockers
 -- Who holds tables, or a part of them, against reading, and who waits to do so.

@@ -13,7 +13,9 @@ Why no changed object can be missed:
    has a later batch in the key map, and is read.
 2. The source changes by transactions. Each is journalled with the objects whose rows it touched, and belongs to a batch
    up to W, as W's instant leaves none over; the objects touched by transactions in batches behind V are read. So are
-   all that stand as failed or waiting.
+   all that stand as failed or waiting. What the stream did not tell (a table was emptied, rewritten, or out of the
+   publication for a while) shows in the fingerprint of the first instant behind it: all of the entity is read again,
+   and written where it differs, before anything is compared; then 1 holds.
 3. An object's content can change without a row of its own: it changes hands with the object through which it belongs
    to the property (then its message has another content, and 1 holds, or it went, and 4 holds); a reference is left
    null, or not any more, because the object that it leads to changed hands (all that refer so to a read object are
