@@ -107,9 +107,8 @@ class Source:
         """Read in one snapshot for as long as the block lasts. Raises SourceBusy."""
         with self.connection.transaction():
             self._lock()
-            text, as_of, versions = self._first(
-                _STATEMENTS["snapshot"], tables=self._names, publication=self._publication
-            )
+            facts = {"tables": self._names, "publication": self._publication}
+            text, as_of, versions = self._first(_STATEMENTS["snapshot"], **facts)
             position = self._insert_position()
             yield Instant(text, Snapshot.parse(text), as_of, position, *self._fingerprint(versions))
 
