@@ -305,7 +305,7 @@ def test_it_gives_way_to_the_night(moving):
     with at_step(moving, "reopen"):
         command = moving.start("move", "rehearse", NAME, "--json")
         until_held(moving, step="reopen")
-        moving.run("move", "processes", "stop", NAME)
+        until(moving.stopped_steady, seconds=240, what="processes that are steady, and stopped")
         moving.schedule()
         arguments = [word for word in moving.start_arguments("--open-by", "now+PT64S") if "--waive" not in word]
         night = moving.run(*arguments, "--waive", "contingency=Ada Night")
