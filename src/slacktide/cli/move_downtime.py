@@ -300,12 +300,6 @@ def clean(
             with reachable(move.source, move.target):
                 lines += cleaning.clean(connection, moves=moves, is_open=is_open, everything=all_, **acting)
             record_audit(connection, what="move clean", object=name, after={"all": all_}, **acting)
-        return options.say(
-            {"move": name, "applied": apply, "what": lines},
-            "\n".join(
-                [
-                    *lines,
-                    "" if apply else f"Nothing was done: slacktide move clean {name}{' --all' if all_ else ''} --apply",
-                ]
-            ),
-        )
+        again = f"Nothing was done: slacktide move clean {name}{' --all' if all_ else ''} --apply"
+        text = "\n".join([*lines, "" if apply else again])
+        return options.say({"move": name, "applied": apply, "what": lines}, text)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from slacktide.cutover.attempt import OVER, State, follows
 from slacktide.cutover.go import lacking
+from slacktide.transfer.move import CLEAN
 
 if TYPE_CHECKING:
     from slacktide.cutover.record import Attempt
@@ -29,7 +30,6 @@ TASKS = {
 """By number: the title, the gate, and the command that does the task."""
 
 TRANSFER, DOWN_TIME, LATE, LAST = 5, 6, 7, 8
-_CLEAN = "clean"
 _PASSED = {1: "connections tested", 2: "property chosen", 3: "configured", 4: "converted"}
 
 
@@ -43,7 +43,7 @@ def standing(move: Move, status: MoveStatus, last: Attempt | None) -> dict[str, 
         command = "slacktide move status {move} --watch"
     elif task == DOWN_TIME and last is not None and last.state not in OVER:
         command = follows(move=move.name, state=last.state, role=_role(move, last))
-    elif move.state == _CLEAN:
+    elif move.state == CLEAN:
         command = "slacktide move report {move}"
     answer = {"task": task, "title": title, "gate": gate, "holds": task == LAST}
     return answer | {"next": command.format(move=move.name)}
