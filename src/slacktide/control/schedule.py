@@ -143,7 +143,9 @@ def state_of(
     )
 
 
-def still_down(connection: psycopg.Connection[Any], *, organization: str | None, now: datetime) -> list[dict[str, Any]]:
+def still_down(
+    connection: psycopg.Connection[Any], *, organization: str | None, now: datetime | None = None
+) -> list[dict[str, Any]]:
     """Give what keeps an organization (None: the site) down now, as every answer to an end lists it."""
     return [because(setting) for setting in state_of(connection, organization=organization, at=now).because]
 

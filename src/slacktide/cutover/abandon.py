@@ -32,12 +32,11 @@ import msgspec
 from slacktide.control import downtime as control_downtime
 from slacktide.control.audit import record_audit, require_reason
 from slacktide.control.organization import list_sides, set_side
-from slacktide.control.schedule import state_of
+from slacktide.control.schedule import still_down
 from slacktide.cutover import verifying, withdraw
 from slacktide.cutover.attempt import Event, State
 from slacktide.cutover.kind import find
 from slacktide.cutover.record import Record
-from slacktide.downtime.state import because
 from slacktide.guard import closing
 from slacktide.guard.state import State as Guarded
 from slacktide.postgres import sql
@@ -141,7 +140,7 @@ def _note_open(control: _Connection, move: Move, attempt: Attempt) -> None:
         set_side(control, organization=move.organization, side="source", state="open", **facts)
     if attempt.source_opened_at is None:
         _end_downtime(control, attempt, **facts)
-    still = [because(other) for other in state_of(control, organization=move.organization).because]
+    still = still_down(control, organization=move.organization)
     encoded = msgspec.json.encode(still).decode()
     control.execute(_STATEMENTS["source_opened"],
                     {"move_id": move.move_id, "attempt": attempt.attempt, "still_down": encoded})  # fmt: skip

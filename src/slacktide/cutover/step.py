@@ -21,7 +21,7 @@ import msgspec
 
 from slacktide.control import downtime as control_downtime
 from slacktide.control.organization import list_sides, set_side
-from slacktide.control.schedule import state_of
+from slacktide.control.schedule import still_down
 from slacktide.core import clock
 from slacktide.core.errors import InputError, OutsideError
 from slacktide.cutover import go, verifying
@@ -29,7 +29,6 @@ from slacktide.cutover.attempt import Event, IllegalAttemptEvent
 from slacktide.cutover.night import Ended
 from slacktide.downtime.saving import AlreadyOver
 from slacktide.downtime.series import NoneInEffect
-from slacktide.downtime.state import because
 from slacktide.guard import closing, presence
 from slacktide.guard.holders import holders
 from slacktide.guard.state import State
@@ -232,7 +231,7 @@ def _end_downtime(night: Night) -> list[Any]:
     facts = {"who": night.attempt.who, "reason": night.attempt.reason}
     with contextlib.suppress(AlreadyOver, NoneInEffect):
         control_downtime.end_downtime(night.control, id=night.attempt.downtime_id, **facts)
-    return [because(one) for one in state_of(night.control, organization=night.move.organization).because]
+    return still_down(night.control, organization=night.move.organization)
 
 
 def _still_behind_barrier(night: Night) -> None:
