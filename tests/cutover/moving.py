@@ -81,7 +81,7 @@ def until(condition: Any, *, seconds: float = 60.0, what: str = "it") -> Any:
 
 @dataclass
 class Moving:
-    """One move of RESORT: the three databases, and a folder for the spool and what processes say."""
+    """One move, of RESORT unless said otherwise: three databases, and a folder for the spool and what is said."""
 
     control: str
     source: str
@@ -89,6 +89,7 @@ class Moving:
     folder: Path
     running: list[subprocess.Popen[bytes]] = field(default_factory=list)
     name: str = NAME
+    property_code: str = PROPERTY
 
     @property
     def environment(self) -> dict[str, str]:
@@ -154,7 +155,7 @@ class Moving:
 
     def create(self) -> None:
         """Write the move down."""
-        self.run("move", "create", self.name, "--plan", "hotel", "--property", PROPERTY,
+        self.run("move", "create", self.name, "--plan", "hotel", "--property", self.property_code,
                  "--source", self.source, "--target", self.target)  # fmt: skip
 
     def status(self) -> Any:
@@ -176,7 +177,7 @@ class Moving:
 
     def schedule(self, *, users: str = "out") -> str:
         """Schedule a downtime of the property, from now on; give its ID."""
-        said = self.run("downtime", "schedule", "--organization", PROPERTY, "--for", "PT1H", "--users", users,
+        said = self.run("downtime", "schedule", "--organization", self.property_code, "--for", "PT1H", "--users", users,
                         "--reason", "the move")  # fmt: skip
         found = said.json
         return str((found[0] if isinstance(found, list) else found)["id"])

@@ -105,6 +105,16 @@ def test_target(shop_plan, shop_database, statement, field, said):
     assert not [error for error in source.errors if said in error.message]
 
 
+def test_known_by_what_is_unique(shop_plan, shop_database):
+    """What tells who an object is has a unique index at the target of just that column."""
+    plan = shop_plan(("    shared: true", "    shared: true\n    known_by: note"))
+    shop_database.execute("create unique index on shop.profile (note, name)")
+    findings = check_plan(plan=plan, target=shop_database)
+    assert found(findings.errors, "entities.profile.known_by", "target", "no unique index is over just")
+    shop_database.execute("create unique index on shop.profile (note)")
+    assert not check_plan(plan=plan, target=shop_database).errors
+
+
 def test_named_cascade(shop_plan, shop_database):
     """A cascade that the plan names is accepted."""
     shop_database.execute(

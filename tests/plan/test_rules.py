@@ -42,6 +42,10 @@ def problems(text):
          "entities.booking.via", "profile is shared"),
         ("    key: booking_id\n    property: site_code", "    key: booking_id\n    via: other_id",
          "entities.booking.via", "in a circle"),
+        ("    key: booking_id\n    property", "    key: booking_id\n    known_by: number\n    property",
+         "entities.booking.known_by", "is not shared"),
+        ("    shared: true", "    shared: true\n    known_by: membership",
+         "entities.profile.known_by", "not among the columns"),
         # keys
         ("key: [booking_id, stay]", "key: [booking_id, day]", f"{NIGHT}.key", "'day' is not among the columns"),
         ("key: [booking_id, stay]", "key: [stay, stay]", f"{NIGHT}.key", "more than once"),
@@ -87,6 +91,28 @@ def test_refused(shop_text, old, new, field, said):
     assert any(said in problem.message for problem in found), [str(problem) for problem in problems(text)]
     last = field.rpartition(".")[2]
     assert all(last in text.splitlines()[problem.line - 1] for problem in found)
+
+
+def test_known_by(shop_text):
+    """Of what the target may have already nobody needs the parts or the sums, and no key tells who it is."""
+    known = ("    shared: true\n", "    shared: true\n    known_by: email\n")
+    assert load_plan_text(text=shop_text(known), file="shop.yaml").entity["profile"].known_by == "email"
+    [total] = problems(shop_text(known, ("entity: invoice", "entity: profile")))
+    assert (total.field, "not added up" in total.message) == ("totals.invoices.entity", True)
+    [reference] = problems(
+        shop_text(
+            ("    shared: true\n", "    shared: true\n    known_by: first_id\n    references: {first_id: booking}\n"),
+            ("      note: text?\n", "      note: text?\n      first_id: bigint?\n"),
+        )
+    )
+    assert (reference.field, "is a reference" in reference.message) == ("entities.profile.known_by", True)
+    card = "    parts:\n      card:\n        table: shop.card\n        key: card_id\n        root: profile_id\n"
+    columns = "        columns: {card_id: bigint, profile_id: bigint}\n"
+    [part] = problems(
+        shop_text((known[0], known[1] + card + columns), ("profile_id: profile\n", "profile_id: profile.card\n"))
+    )
+    assert part.field == "entities.booking.references.profile_id"
+    assert "refer to 'profile'" in part.message
 
 
 def test_via_a_part(shop_text):

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 _PLAN = ("plan", "version", "kind", "property", "lists", "entities", "totals", "checks", "watch", "counters", "steps",
          "filters", "roles", "partners", "left_out")  # fmt: skip
 _TABLE = ("table", "key", "drawn", "columns", "codes", "references", "left_out", "cascades")
-_ROOT = ("title", "phase", "property", "via", "shared", "parts", *_TABLE)
+_ROOT = ("title", "phase", "property", "via", "shared", "known_by", "parts", *_TABLE)
 _PART = ("root", *_TABLE)
 
 
@@ -158,6 +158,7 @@ class _Maker:
             parts=tuple(self._part(name, part, item) for part, item in form.fields("parts").items()),
             via=form.optional("via"),
             shared=form.flag("shared", default=False),
+            known_by=form.optional("known_by"),
         )
 
     def _part(self, entity: str, part: str, field: Field) -> Table:

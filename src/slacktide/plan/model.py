@@ -123,7 +123,8 @@ class Entity(msgspec.Struct, frozen=True, dict=True, eq=False):
 
     An entity belongs to the property by a column of its root (`root.property_column`), through another object
     (`via`, a reference column of its root), or, where `shared`, as long as an object of the property refers
-    to it.
+    to it. `known_by` is, for a shared one, a unique column of its root: an object whose value the target has already
+    is the same one, and stays as it is there.
     """
 
     name: str
@@ -133,6 +134,7 @@ class Entity(msgspec.Struct, frozen=True, dict=True, eq=False):
     parts: tuple[Table, ...] = ()
     via: str | None = None
     shared: bool = False
+    known_by: str | None = None
 
     @property
     def tables(self) -> tuple[Table, ...]:

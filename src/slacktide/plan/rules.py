@@ -104,6 +104,30 @@ class _Rules:
             self._known_column(root, root.property_column, field=f"{field}.property", nullable=False)
         if entity.via:
             self._via(entity, entity.via)
+        if entity.known_by:
+            self._known_by(entity, entity.known_by)
+
+    def _known_by(self, entity: Entity, column: str) -> None:
+        """See that what stays as it is at the target is nobody's, and that nobody needs to know its parts or sums."""
+        field = f"{entity.root.field}.known_by"
+        if not entity.shared:
+            self._add(field, f"{entity.name!r} is not shared, so the target does not have it already")
+        elif self._known_column(entity.root, column, field=field, nullable=True) and column in entity.root.reference_of:
+            self._add(field, f"{column!r} is a reference, whose keys are others at the target")
+        for other in self._plan.entities:
+            for table, reference in other.references:
+                if reference.entity == entity.name and reference.part is not None:
+                    self._add(
+                        f"{table.field}.references.{reference.column}",
+                        f"{reference.target!r} is a part of what the target may have already (known_by): "
+                        f"refer to {entity.name!r}",
+                    )
+        for total in self._plan.totals:
+            if total.entity == entity.name:
+                self._add(
+                    f"totals.{total.name}.entity",
+                    f"of {entity.name!r} some may be at the target already (known_by), where they are not added up",
+                )
 
     def _via(self, entity: Entity, via: str) -> None:
         field = f"{entity.root.field}.via"

@@ -8,7 +8,7 @@ from slacktide.plan.parking import parking_in
 
 if TYPE_CHECKING:
     from slacktide.plan.catalog import Catalog, CatalogTable, ForeignKey
-    from slacktide.plan.model import Plan, Table
+    from slacktide.plan.model import Entity, Plan, Table
     from slacktide.plan.problem import Notes
 
 _ACTION = {"c": "CASCADE", "n": "SET NULL", "d": "SET DEFAULT"}
@@ -17,6 +17,7 @@ _ACTION = {"c": "CASCADE", "n": "SET NULL", "d": "SET DEFAULT"}
 def check_target(*, plan: Plan, catalog: Catalog, notes: Notes) -> None:
     """Note what the target lacks, and what it would do by itself."""
     for entity in plan.entities:
+        _known_by(entity, catalog.tables.get(entity.root.qualified), notes)
         for table in entity.tables:
             at = catalog.tables.get(table.qualified)
             if at is not None:
@@ -44,6 +45,16 @@ def _sequence(table: Table, at: CatalogTable, notes: Notes) -> None:
         notes.error(
             f"{table.field}.key",
             f"no sequence belongs to {table.qualified}.{key.name}: give it one, or say `drawn: false`",
+        )
+
+
+def _known_by(entity: Entity, at: CatalogTable | None, notes: Notes) -> None:
+    if at is None or entity.known_by is None:
+        return
+    if not any(index.proves_unique and index.columns == (entity.known_by,) for index in at.indexes):
+        notes.error(
+            f"{entity.root.field}.known_by",
+            f"no unique index is over just {at.qualified}.{entity.known_by}, so that it tells nobody apart: make one",
         )
 
 

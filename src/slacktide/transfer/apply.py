@@ -30,7 +30,7 @@ from slacktide.plan import column_type
 from slacktide.plan.order import closing_columns
 from slacktide.plan.parking import parking_columns
 from slacktide.postgres import sql
-from slacktide.transfer import target_sql
+from slacktide.transfer import recognition, target_sql
 from slacktide.transfer.entry import Problem
 from slacktide.transfer.message import Head, check_head
 from slacktide.transfer.refusal import Refused
@@ -85,6 +85,15 @@ class Work(msgspec.Struct):
     new: list[BusinessObject] = []
     changed: list[BusinessObject] = []
     gone: dict[str, dict[str, str]] = {}
+
+
+class Known(msgspec.Struct, frozen=True):
+    """What the key map says of an object: its key at the target, its content there, whether it is of others."""
+
+    target_key: str
+    hash: str | None
+    outside: bool
+    stays: bool
 
 
 class Applier:
@@ -142,7 +151,7 @@ class Applier:
                 plan=self._plan, closing=self._closing,
                 source_property=self._properties[0], target_property=self._properties[1],
             )  # fmt: skip
-            work = self._sort(content, translation, applied)
+            work = self._sort(content, translation, applied, batch.number)
             self._draw(work, translation)
             along = self._take_along(work)
             self._write(work, translation, batch.number, applied)
@@ -184,19 +193,19 @@ class Applier:
 
     # -- sorting -----------------------------------------------------------------------------------------------------
 
-    def _sort(self, content: BatchContent, translation: Translation, applied: Applied) -> Work:
+    def _sort(self, content: BatchContent, translation: Translation, applied: Applied, batch: int) -> Work:
         """Tell what is new, what changed and what goes; leave out what stays the same, or has to wait."""
         asked = {(o.entity.name, o.key) for o in content.objects}
         work = Work(gone=defaultdict(dict))
         writing: list[BusinessObject] = []
-        staying = {(name, key) for name, key in self._run("staying")} if self._kept is not None else set()
-        for some in pieces(content.objects, size=_ASKED_TOGETHER):
-            writing += self._differing(some, translation, applied, staying)
         for names in pieces(content.gone if self._prove is None else (), size=_ASKED_TOGETHER):
-            if self._kept is not None:
-                self._let_go([name for name in names if name in staying or name not in content.deleted])
-            for (name, key), (target_key, _, _) in self._known(set(names) - asked).items():
-                translation.keys[name][key] = work.gone[name][key] = target_key
+            known = self._known(set(names) - asked)
+            may_stay = {n for n in names if self._kept is not None and n not in content.deleted}
+            left = self._let_go([n for n, at in known.items() if at.stays or n in may_stay])
+            for (name, key), at in ((n, at) for n, at in known.items() if n not in left):
+                translation.keys[name][key] = work.gone[name][key] = at.target_key
+        for some in pieces(content.objects, size=_ASKED_TOGETHER):
+            writing += self._differing(some, translation, applied, batch)
         self._require_meant(work)
         for span in content.present:
             self._absent(span, asked | content.failed, work)
@@ -207,27 +216,40 @@ class Applier:
         return work
 
     def _differing(
-        self, items: Sequence[BusinessObject], translation: Translation, applied: Applied, staying: set[Name]
+        self, items: Sequence[BusinessObject], translation: Translation, applied: Applied, batch: int
     ) -> Iterator[BusinessObject]:
         """Give those of some objects that are not at the target as they are here; keep the target's keys."""
         known = self._known((o.entity.name, o.key) for o in items)
+        known |= self._recognised([o for o in items if (o.entity.name, o.key) not in known], batch)
         for item in items:
-            target_key, hash_, outside = known.get((item.entity.name, item.key), (None, None, None))
-            if target_key is not None:
-                translation.keys[item.entity.name][item.key] = target_key
-            stays = (item.entity.name, item.key) in staying
-            stays |= self._prove is not None and target_key is not None
-            if not stays and (hash_, outside) != (item.hash, item.outside):
+            at = known.get((item.entity.name, item.key))
+            if at is not None:
+                translation.keys[item.entity.name][item.key] = at.target_key
+            if at is None or not self._is_as_it_should(item, at):
                 yield item
                 continue
             applied.arrived.append((item.entity.name, item.key))
-            applied.problems += [warning(item)] if item.unmapped else []
+            if at.stays and self._kept is None:
+                applied.problems.append(recognition.stays(item, at.target_key))
+            elif item.unmapped:
+                applied.problems.append(warning(item))
 
-    def _known(self, names: Iterable[Name]) -> dict[Name, tuple[str, str | None, bool]]:
-        """Ask the key map: target key, content hash, kept by reference."""
+    def _is_as_it_should(self, item: BusinessObject, at: Known) -> bool:
+        return at.stays or self._prove is not None or (at.hash, at.outside) == (item.hash, item.outside)
+
+    def _recognised(self, items: list[BusinessObject], batch: int) -> dict[Name, Known]:
+        found = recognition.recognise(self._connection, move_no=self._move_no, batch=batch, items=items)
+        self._known_names |= {name for name, _ in found}
+        return {name: Known(target_key, None, outside=True, stays=True) for name, target_key in found.items()}
+
+    def _known(self, names: Iterable[Name]) -> dict[Name, Known]:
+        """Ask the key map."""
         listed = self._possible(list(names))
         rows = self._run("known", names=[n for n, _ in listed], keys=[k for _, k in listed]) if listed else ()
-        return {(name, key): (target, hash_ and hash_.hex, outside) for name, key, target, hash_, outside in rows}
+        return {
+            (name, key): Known(target, hash_ and hash_.hex, outside=outside, stays=stays)
+            for name, key, target, hash_, outside, stays in rows
+        }
 
     def _possible(self, names: list[Name]) -> list[Name]:
         """Leave out the names under which the key map knows nothing at all: while a pass is young, most."""
@@ -263,8 +285,8 @@ class Applier:
         names: set[Name] = set()
         for item in writing:
             names.update(translation.provides(item), translation.asks(item))
-        for (name, key), (target_key, _, _) in self._known(names).items():
-            translation.keys[name][key] = target_key
+        for (name, key), at in self._known(names).items():
+            translation.keys[name][key] = at.target_key
 
     def _resolvable(
         self, writing: list[BusinessObject], translation: Translation, problems: list[Problem]
@@ -315,7 +337,7 @@ class Applier:
     # -- writing -----------------------------------------------------------------------------------------------------
 
     def _let_go(self, names: Sequence[Name]) -> set[Name]:
-        return let_go(self._connection, plan=self._plan, move_no=self._move_no, names=names)
+        return recognition.let_go(self._connection, plan=self._plan, move_no=self._move_no, names=names)
 
     def _let_be(self, work: Work, applied: Applied) -> None:
         """On the way back, let what is not the property's own stay where something here still refers to it.
@@ -376,19 +398,3 @@ def warning(item: BusinessObject) -> Problem:
     """Say which codes of an object were left out."""
     codes = item.unmapped.replace(";", ", ")
     return Problem(item.entity.name, item.key, "warning", f"left out, for want of a mapping: {codes}")
-
-
-def let_go(
-    connection: psycopg.Connection[TupleRow], *, plan: Plan, move_no: int, names: Sequence[Name]
-) -> set[Name]:  # fmt: skip
-    """Forget what is not the property's own and stood at the target before the mover came: there it stays; name it."""
-    facts = {"move_no": move_no, "names": [name for name, _ in names], "keys": [key for _, key in names]}
-    rows = connection.execute(_STATEMENTS["let_go"], facts).fetchall()
-    roots: dict[str, list[str]] = defaultdict(list)
-    for name, _, target_key in rows:
-        roots[name].append(target_key)
-    for name, keys in roots.items():
-        for part in plan.entity[name].parts:
-            if part.mapped:
-                connection.execute(target_sql.let_go_parts(plan, part), {"move_no": move_no, "keys": keys})
-    return {(name, key) for name, key, _ in rows}

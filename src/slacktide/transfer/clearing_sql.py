@@ -31,7 +31,8 @@ def fill_going(entity: Entity) -> Composed:
     """Note the roots of an entity that the key map of this move knows, and no other move's."""
     return SQL(
         "insert into {going} select k.name, k.target_key from slacktide.key_map k "
-        "where k.move_no = %(move_no)s and k.name = {name} and not exists (select from slacktide.key_map o "
+        "where k.move_no = %(move_no)s and k.name = {name} and not k.native "
+        "and not exists (select from slacktide.key_map o "
         "where o.move_no <> k.move_no and (o.name, o.target_key) = (k.name, k.target_key))"
     ).format(going=GOING, name=Literal(entity.name))
 

@@ -18,15 +18,23 @@ def known(entity: Entity, table: Table, *, move: str) -> Composed:
     """Copy out what the forward move knows of a table: the keys there and here, kept by reference, there before.
 
     Another property's object that is not there any more is not known; what is the property's own or shared and gone
-    is, so that it goes at the other side too. Keys that begin with a minus stand for what never arrived.
+    is, so that it goes at the other side too. Keys that begin with a minus stand for what never arrived. What stays and
+    is known by a value of its own is recognised again where it comes to (see `recognition`).
     """
+    again: Composable = SQL("false")
+    if table.root is None and entity.known_by is not None:
+        again = SQL("k.stays and exists (select from {} t where {} = k.target_key::{} and {} is not null)").format(
+            qualified(table), Identifier("t", table.key[0]), type_of(table, table.key[0]),
+            Identifier("t", entity.known_by),
+        )  # fmt: skip
     return SQL(
         "copy (select k.target_key, k.source_key, k.outside, k.native from slacktide.key_map k "
         "join slacktide.mover_move m using (move_no) where m.name = {move} and k.name = {name} "
-        "and not starts_with(k.source_key, '-') and ({shared} or not k.outside "
+        "and not starts_with(k.source_key, '-') and not ({again}) and ({shared} or not k.outside "
         "or exists (select from {table} t where {key} = k.target_key::{kind}))) to stdout"
     ).format(
-        move=Literal(move), name=Literal(table.name), shared=Literal(entity.shared), table=qualified(table),
+        again=again, move=Literal(move),
+        name=Literal(table.name), shared=Literal(entity.shared), table=qualified(table),
         key=Identifier("t", table.key[0]), kind=type_of(table, table.key[0]),
     )  # fmt: skip
 

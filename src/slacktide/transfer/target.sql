@@ -16,9 +16,9 @@ select move_no, incarnation, number, checksum, outcome from slacktide.mover_move
 
 -- name: known
 -- What the key map says of given rows. One look by its index for each: a map that grows fast has no statistics.
-select o.name, o.key, k.target_key, k.hash, k.outside
+select o.name, o.key, k.target_key, k.hash, k.outside, k.stays
 from unnest(%(names)s::text[], %(keys)s::text[]) o (name, key), lateral (
-    select target_key, hash, outside from slacktide.key_map
+    select target_key, hash, outside, stays from slacktide.key_map
     where move_no = %(move_no)s and name = o.name and source_key = o.key offset 0) k
 
 -- name: known_in_range
@@ -53,10 +53,6 @@ delete from slacktide.key_map where move_no = %(move_no)s and name = %(name)s an
 select o.key, k.source_key from unnest(%(keys)s::text[]) o (key), lateral (
     select source_key from slacktide.key_map
     where target_key = o.key and name = %(name)s and move_no = %(move_no)s and outside and not native offset 0) k
-
--- name: staying
--- The objects that stay as they are, whatever comes.
-select name, source_key from slacktide.key_map where move_no = %(move_no)s and stays
 
 -- name: let_go
 -- Forget objects that go and are not the property's own, and were at the target before the mover came: they stay there.

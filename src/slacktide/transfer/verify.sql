@@ -6,22 +6,22 @@ select move_no, incarnation, number from slacktide.mover_move where name = %(mov
 -- The target's keys of given objects.
 select source_key, target_key from slacktide.key_map k
 where move_no = %(move_no)s and name = %(name)s and source_key = any (%(keys)s::text[])
-    and (not %(returning)s or not k.stays and (%(seeding)s or k.hash is not null or not k.native or not k.outside))
+    and not k.stays and (not %(returning)s or %(seeding)s or k.hash is not null or not k.native or not k.outside)
 
 -- name: by_reference
 -- The objects of one entity that are kept by reference.
 select source_key from slacktide.key_map k where move_no = %(move_no)s and name = %(name)s and outside
-    and (not %(returning)s or not k.stays and (%(seeding)s or k.hash is not null or not k.native or not k.outside))
+    and not k.stays and (not %(returning)s or %(seeding)s or k.hash is not null or not k.native or not k.outside)
 
 -- name: known_counts
 -- How many objects of each entity the key map knows.
 select name, count(*) from slacktide.key_map k where move_no = %(move_no)s and name = any (%(names)s)
-    and (not %(returning)s or not k.stays and (%(seeding)s or k.hash is not null or not k.native or not k.outside)) group by name
+    and not k.stays and (not %(returning)s or %(seeding)s or k.hash is not null or not k.native or not k.outside) group by name
 
 -- name: all_known
 -- The objects of one entity.
 select source_key from slacktide.key_map k where move_no = %(move_no)s and name = %(name)s
-    and (not %(returning)s or not k.stays and (%(seeding)s or k.hash is not null or not k.native or not k.outside))
+    and not k.stays and (not %(returning)s or %(seeding)s or k.hash is not null or not k.native or not k.outside)
 
 -- name: written_since
 -- The objects that were written after a batch.

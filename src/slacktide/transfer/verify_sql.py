@@ -31,8 +31,8 @@ _TARGET_PROPERTY = Placeholder("target_property")
 _KNOWN = Placeholder("known")
 _MOVE = Placeholder("move_no")
 _NOTHING = SQL("''")
-# On the way back: what stays is not compared, nor is what stood at the target and was never sent (see `returning`).
-COMPARED = "(not %(returning)s or not k.stays and (%(seeding)s or k.hash is not null or not k.native or not k.outside))"
+# What stays is not compared; nor is, on the way back, what stood at the target and was never sent (see `returning`).
+COMPARED = "(not k.stays and (not %(returning)s or %(seeding)s or k.hash is not null or not k.native or not k.outside))"
 
 
 class Side(StrEnum):
