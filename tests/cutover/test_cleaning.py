@@ -224,8 +224,9 @@ def test_another_move_has_left_the_source(moving):
 
 
 def test_nothing_of_it_ever_began(server, tmp_path):
-    """A move that was never configured releases nothing, and goes whole: its name is free again."""
+    """A move that was never configured releases nothing, and goes whole, with its mappings: its name is free again."""
     made = a_small_move(server, tmp_path)
+    made.control.execute("insert into slacktide.conversion values (%s, 'rate', 'A', 'B')", [made.move.move_id])
     closing_of = {"organization": "RESORT", "reason": "another move"}
     for side in (made.source, made.target):
         install(side, tables=prepare.guarded_tables(made.move.plan))

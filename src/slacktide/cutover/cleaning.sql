@@ -52,11 +52,14 @@ update slacktide.move set state = %(state)s where move_id = %(move_id)s
 update slacktide.move set state = %(state)s where move_id = %(move_id)s
 
 -- name: forget_move
--- Forget a move of which nothing ever began, so that its name is free again.
-delete from slacktide.move m where move_id = %(move_id)s and configured_at is null
-    and not exists (select from slacktide.procedure p where p.move_id = m.move_id)
-    and not exists (select from slacktide.wave_move w where w.move_id = m.move_id)
-    and not exists (select from slacktide.move r where r.back_of = m.move_id or r.rehearses = m.move_id)
+-- Forget a move of which nothing ever began, with its mappings, so that its name is free again.
+with forgotten as (
+    delete from slacktide.move m where move_id = %(move_id)s and configured_at is null
+        and not exists (select from slacktide.procedure p where p.move_id = m.move_id)
+        and not exists (select from slacktide.wave_move w where w.move_id = m.move_id)
+        and not exists (select from slacktide.move r where r.back_of = m.move_id or r.rehearses = m.move_id)
+    returning move_id)
+delete from slacktide.conversion where move_id in (select move_id from forgotten)
 
 -- name: forget_guard
 -- Take away what the guard keeps in a database where no table is guarded any more, and the schema when it is then empty.
