@@ -12,7 +12,6 @@ from psycopg.rows import TupleRow
 
 from slacktide.cli.output import ACTING, SHOWN, Acting, Flag, Shown, table
 from slacktide.cli.status import measured_of
-from slacktide.control.audit import record_audit, require_reason
 from slacktide.control.database import open_control
 from slacktide.control.lease import end_lease, end_leases
 from slacktide.control.organization import organization_of
@@ -20,16 +19,11 @@ from slacktide.control.quiet import people
 from slacktide.control.schedule import known_of
 from slacktide.control.session import end_session, end_sessions
 from slacktide.control.setting import control_now
-from slacktide.core.errors import InputError, UsageError
-from slacktide.guard.holders import Holder, UnknownTransaction, end_transaction
-from slacktide.postgres.connection import connect
+from slacktide.core.errors import UsageError
+from slacktide.cutover.holding_up import end_holder, end_holders
 
 if TYPE_CHECKING:
-    from slacktide.cutover.state import Measured
-
-
-class AmbiguousTransaction(InputError):
-    """{id} is open in several databases, {databases}: end it in the one that you mean, by `select pg_terminate_backend({pid})`."""  # noqa: E501 -- the message is one sentence
+    from slacktide.guard.holders import Holder
 
 
 class WhichUnsaid(UsageError):
@@ -103,17 +97,15 @@ def end_transaction_(
     id_: _Id = None, /, *, all_: _All = False, organization: _Organization = None, options: Acting = ACTING
 ) -> int:
     """End a transaction, or all: its session is terminated, a prepared one rolled back."""
-    require_reason(options.reason or "", what=f"slacktide transaction end {id_ or '--all'}")
+    facts = {"who": options.who, "reason": options.reason or ""}
     with _control("transaction", id_, all_=all_, organization=organization) as connection:
         measured = measured_of(connection, [organization])
         if id_ is None:
-            ended = [one for one in _every(measured) if _ended(connection, *one, options=options)]
+            ended = end_holders(connection, measured=measured, **facts)
         else:
-            ended = [_find(measured, id_)]
-            if not _ended(connection, *ended[0], options=options):
-                raise UnknownTransaction(id=id_)
-    texts = [f"ended: {holder.id} of {holder.user} in {holder.database}" for _, holder in ended]
-    return _say(options, [holder.answer() for _, holder in ended], texts, one=id_ is not None)
+            ended = [end_holder(connection, measured=measured, id=id_, **facts)]
+    texts = [f"ended: {holder.id} of {holder.user} in {holder.database}" for holder in ended]
+    return _say(options, [holder.answer() for holder in ended], texts, one=id_ is not None)
 
 
 @contextmanager
@@ -129,40 +121,6 @@ def _control(kind: str, id_: str | None, *, all_: bool, organization: str | None
 
 def _say(options: Acting, ended: list[dict[str, Any]], texts: list[str], *, one: bool) -> int:
     return options.say(ended[0] if one else ended, "\n".join(texts) or "nothing to end")
-
-
-def _ended(connection: _Connection, address: str, holder: Holder, *, options: Acting) -> bool:
-    """End a transaction and note it; tell False of one that has ended by itself."""
-    facts: dict[str, Any] = {"who": options.who, "what": "transaction end", "reason": options.reason or ""}
-    facts |= {"object": f"transaction {holder.id} in {holder.database}", "before": holder.answer()}
-    try:
-        with connection.transaction(), connect(address, name="transaction end") as other:
-            record_audit(connection, **facts)
-            end_transaction(other, id=holder.id)
-    except UnknownTransaction:
-        return False
-    return True
-
-
-def _every(measured: Measured) -> list[tuple[str, Holder]]:
-    """Give each transaction once, with the address of its database."""
-    found = {(one.database, one.id): (seen.place.address, one) for seen in measured.seen for one in seen.holders}
-    return [*found.values()]
-
-
-def _find(measured: Measured, id_: str) -> tuple[str, Holder]:
-    """Give the transaction of this name, and the address of its database."""
-    found = {
-        holder.database: (seen.place.address, holder)
-        for seen in measured.seen
-        for holder in seen.holders
-        if holder.id == id_
-    }
-    if not found:
-        raise UnknownTransaction(id=id_)
-    if len(found) > 1:
-        raise AmbiguousTransaction(id=id_, databases=", ".join(sorted(found)), pid=id_.partition(":")[0])
-    return next(iter(found.values()))
 
 
 def _text(answer: dict[str, Any], found: list[Holder]) -> str:

@@ -12,9 +12,15 @@ import pytest
 from slacktide.control import user
 from slacktide.control.link import Link, sign_link
 from slacktide.control.task import add_task
+from slacktide.guard.closing import begin_closing
+from slacktide.guard.install import install
+from slacktide.guard.table import GuardedTable
+from slacktide.postgres.connection import connect
 from slacktide.server.asgi import Site
 from slacktide.server.run import serving
+from slacktide.transfer.move import create_move
 from tests.gates.conftest import control, end, fetch, plan, soon, token
+from tests.memory import drop_from_memory
 
 __all__ = ["control", "end", "fetch", "plan", "soon", "token"]
 
@@ -123,6 +129,23 @@ def browser(site, people):
         return opened
 
     return open_one
+
+
+@pytest.fixture
+def clerk(control, server, database):
+    """Give a clerk's connection whose transaction holds the closing of HOTEL up, in a database that HOTEL leaves."""
+    name = f"{control.info.dbname}_source"
+    server.create_database(name)
+    source = server.address(name)
+    with connect(source, name="owner") as owner, connect(source, name="clerk", autocommit=False) as clerk:
+        owner.execute("create table public.stay (code text)")
+        install(owner, tables=[GuardedTable(schema="public", table="stay", organization="r.code")])
+        texts = {"plan_file": "hotel", "plan_text": "", "property": "HOTEL", "target_property": "NEW", "spool": ""}
+        create_move(control, name="move", source=source, target=server.address("there_is_none"), **texts)
+        clerk.execute("insert into public.stay values ('HOTEL')")
+        begin_closing(owner, organization="HOTEL")
+        yield clerk
+    drop_from_memory(source)
 
 
 @pytest.fixture

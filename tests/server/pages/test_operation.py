@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+
+import psycopg
 import pytest
 from django.urls import get_resolver
 
@@ -37,6 +40,20 @@ def test_holders(browser, tasks, control):
     assert ada.post("/holders", what="session", id=lease.session, reason="cutover").status == 302
     assert [one.user for one in list_sessions(control)] == ["ada"]
     assert ada.get("/audit").says("session end")
+
+
+def test_transaction(browser, clerk):
+    """A transaction that holds a closing up is shown with its statement, and ended, with a reason."""
+    ada = browser("ada")
+    shown = ada.get("/holders")
+    assert shown.says("insert into public.stay")
+    id_ = re.search(r'name="what" value="transaction"><input type="hidden" name="id" value="([^"]+)"', shown.text)[1]
+    assert ada.post("/holders", what="transaction", id=id_, reason=" ").status == 400
+    assert ada.post("/holders", what="transaction", id=id_, reason="in the way").status == 302
+    with pytest.raises(psycopg.OperationalError):
+        clerk.execute("select 1")
+    assert ada.get("/audit").says("transaction end")
+    assert ada.post("/holders", what="transaction", id=id_, reason="again").says("is open in this database any more")
 
 
 def test_held(browser, tasks, plan, control, database):

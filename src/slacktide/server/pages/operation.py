@@ -16,6 +16,7 @@ from slacktide.control.schedule import known_of
 from slacktide.control.session import end_session
 from slacktide.control.setting import control_now
 from slacktide.core.errors import SlacktideError
+from slacktide.cutover.holding_up import end_holder
 from slacktide.cutover.state import codes, measure, places, states
 from slacktide.holding.answer import sums_of
 from slacktide.holding.listing import held_check, held_list
@@ -81,13 +82,17 @@ def audit(request: HttpRequest) -> HttpResponse:
 
 def _end(connection: Connection, request: HttpRequest) -> SlacktideError | None:
     ends = {"lease": end_lease, "session": end_session}
-    end = ends.get(request.POST.get("what", ""))
-    if end is None:
-        raise Http404
+    what = request.POST.get("what", "")
     facts = {"id": request.POST.get("id", ""), "reason": request.POST.get("reason", "")}
     try:
-        with connection.transaction():
-            end(connection, **facts, who=administrator(connection, request))
+        if what == "transaction":
+            measured = measure(places(list_moves(connection)))
+            end_holder(connection, measured=measured, **facts, who=administrator(connection, request))
+        elif what in ends:
+            with connection.transaction():
+                ends[what](connection, **facts, who=administrator(connection, request))
+        else:
+            raise Http404
     except SlacktideError as error:
         return error
     return None

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import psycopg
+import pytest
+
 from slacktide.control.lease import leases_of
 from slacktide.downtime.parameter import PARAMETERS
 
@@ -51,6 +54,19 @@ def test_holders(program, tasks, control):
     assert ada.post(f"leases/{lease['id']}/end", reason="x").json["code"] == "UnknownLease"
     assert ada.post(f"sessions/{lease['session']}/end", reason="x").json["user"] == "grace"
     assert grace.post(f"tasks/{tasks[0]}/open").json["code"] == "SessionOver"
+
+
+def test_transaction(program, clerk):
+    """A transaction that holds a closing up is ended by an administrator of the site, with a reason."""
+    ada, heidi = program("ada", admin=True), program("heidi")
+    [found] = ada.get("holders").json["transactions"]
+    path, id_ = "transactions/end", found["id"]
+    assert heidi.post(path, id=id_, reason="x").status == 403
+    assert ada.post(path, id=id_, reason="").json["code"] == "ReasonMissing"
+    assert ada.post(path, id=id_, reason="x").json["query"] == found["query"]
+    with pytest.raises(psycopg.OperationalError):
+        clerk.execute("select 1")
+    assert ada.post(path, id=id_, reason="x").json["code"] == "UnknownTransaction"
 
 
 def test_people(program):

@@ -12,6 +12,7 @@ from slacktide.control.quiet import people
 from slacktide.control.schedule import known_of
 from slacktide.control.session import end_session
 from slacktide.control.setting import control_now
+from slacktide.cutover.holding_up import end_holder
 from slacktide.cutover.state import codes, measure, places
 from slacktide.downtime.schedule import UnknownOrganization
 from slacktide.holding.listing import held_check, held_list
@@ -32,6 +33,13 @@ class Looked(msgspec.Struct, forbid_unknown_fields=True):
 
     id: str | None = None
     reason: str = ""
+
+
+class InTheWay(msgspec.Struct, forbid_unknown_fields=True):
+    """A transaction by its ID, as `holders` lists it, and why it is ended."""
+
+    id: str
+    reason: str
 
 
 @operation("GET", "holders", Way.ADMINISTERS, query=Whose)
@@ -72,6 +80,14 @@ def end_session_(call: Call, id: str, body: Because) -> Any:  # noqa: A002 -- th
     """End a session of anybody, and its leases."""
     with call.connection.transaction():
         return end_session(call.connection, id=id, who=call.must(None), reason=body.reason).answer()
+
+
+@operation("POST", "transactions/end", Way.WHOLE, body=InTheWay)
+def end_transaction_(call: Call, body: InTheWay) -> Any:
+    """End a transaction that holds a closing up: its session is terminated, a prepared one rolled back."""
+    connection, who = call.connection, call.must(None)
+    measured = measure(places(list_moves(connection)))
+    return end_holder(connection, measured=measured, id=body.id, who=who, reason=body.reason).answer()
 
 
 @operation("GET", "held", Way.ADMINISTERS)
