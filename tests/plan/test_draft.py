@@ -136,6 +136,32 @@ def test_a_guess_that_needs_a_hand(drafted, tables, field, message):
     assert field.rpartition(".")[2] in found.text.splitlines()[guess.line - 1]
 
 
+def test_codes_that_refer_to_what_is_traded(drafted):
+    """A key of codes alone makes no configuration: copied once, what refers to an object would lose changes."""
+    found = drafted(
+        PROPERTY + "create table s.a (site text not null references s.site, id bigserial primary key);"
+        "create table s.b (site text not null references s.site, code text, a bigint not null references s.a,"
+        " primary key (site, code));"
+    )
+    assert [guess.field for guess in found.guesses] == ["entities.b.key"]
+
+
+def test_rows_of_rows(drafted):
+    """A table whose rows have rows of their own, that know nothing of its object, is an object through that one."""
+    plan = the_plan(
+        drafted(
+            PROPERTY + "create table s.bill (site text not null references s.site, id bigserial primary key);"
+            "create table s.line (bill_id bigint not null references s.bill, no int, line_id bigserial unique,"
+            " primary key (bill_id, no));"
+            "create table s.tax (line_id bigint not null references s.line (line_id), no int,"
+            " primary key (line_id, no));"
+        )
+    )
+    assert what(plan) == {"bill": "site", "line": "bill_id"}
+    line = plan.entity["line"]
+    assert (line.root.key, [part.name for part in line.parts]) == (("line_id",), ["line.tax"])
+
+
 def test_composite_foreign_key(drafted):
     """A key of two columns that rows lead to is a guess that needs a hand, and so is each reference to it."""
     found = drafted(
