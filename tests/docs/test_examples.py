@@ -12,6 +12,7 @@ import pytest
 
 from slacktide.notice.webhook import sign
 from slacktide.plan.check import check_plan
+from slacktide.plan.draft import draft_plan
 from slacktide.plan.load import load_plan_text
 from tests.docs.documents import BLOCK, PAGES, ROOT, shown, text_of
 
@@ -51,6 +52,17 @@ def test_plan(database):
         connection.execute(blocks("plan.md", "sql"))
         found = check_plan(plan=plan, source=connection, target=connection)
     assert (found.errors, found.warnings) == ((), ())
+
+
+def test_plan_draft(database):
+    """Of the schema that the page shows a plan is drafted that needs no hand, and has the page's own entities."""
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute(blocks("plan.md", "sql"))
+        found = draft_plan(connection=connection, property_column="site_code", file="shop.yaml", database="shop")
+    assert (found.guesses, found.warnings) == ((), ())
+    drafted = load_plan_text(text=found.text, file="shop.yaml")
+    own = load_plan_text(text=blocks("plan.md", "yaml"), file="shop.yaml")
+    assert {table.qualified for table in drafted.table.values()} == {table.qualified for table in own.table.values()}
 
 
 def test_notice():

@@ -8,7 +8,7 @@ from tests.docs.documents import ROOT, text_of
 from tests.docs.test_explanation import NODE
 
 PAGE = ROOT / "docs" / "explanation" / "migration-lines.md"
-SECTIONS = ["1. The tasks", "2. The four processes", "3. The down time", "5. Bad input"]
+SECTIONS = ["1. The tasks", "2. The four processes", "3. The down time", "4. The plan", "5. Bad input"]
 OPEN = re.compile(r"open|open \(being built\)")
 STILL_OPEN = 0  # only ever lowered
 

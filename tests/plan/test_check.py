@@ -90,6 +90,8 @@ def test_source(shop_plan, shop_database, statement, field, said):
          "(booking_id) references shop.booking on delete cascade"), "entities.invoice.table", "gone of shop.invoice"),
         (("alter table shop.booking drop constraint booking_other_id_fkey, add constraint gone foreign key"
          "(other_id) references shop.booking on delete set null"), f"{BOOKING}.table", "SET NULL"),
+        (("alter table shop.booking drop constraint booking_other_id_fkey, add constraint gone foreign key"
+         "(other_id) references shop.booking on delete set default"), f"{BOOKING}.table", "SET DEFAULT"),
         (("alter table shop.booking drop constraint booking_profile_id_fkey, add constraint gone foreign key"
          "(profile_id) references shop.profile on update cascade"), f"{BOOKING}.table", "CASCADE"),
         (("create unique index one on shop.night (amount) where amount > 0; alter table shop.night add check"

@@ -48,6 +48,27 @@ def test_refused_in_an_unlisted_way(bare_line, refusal):
     line.check()
 
 
+def test_the_targets_own_trigger_fires(bare_line):
+    """A trigger of the target's own is never disabled: it fires for what the pass writes, and for each change."""
+    line = bare_line
+    line.sql(SEED)
+    line.checking.execute("""
+        create table bare.told (number text, operation text);
+        create function bare.tell() returns trigger language plpgsql security definer as
+            'begin insert into bare.told values (new.number, tg_op); return new; end';
+        create trigger tell after insert or update on bare.booking for each row execute function bare.tell();
+    """)
+    line.start()
+    line.drain()
+    told = line.checking.execute("select number from bare.told where operation = 'INSERT'").fetchall()
+    assert sorted(number for (number,) in told) == sorted(f"N{n}" for n in range(1, 41) if n % 4)
+    line.sql("update bare.booking set amount = 77 where booking_id = 1")
+    line.drain()
+    assert ("N1", "UPDATE") in line.checking.execute("select number, operation from bare.told").fetchall()
+    enabled = line.checking.execute("select tgenabled from pg_trigger where tgname = 'tell'").fetchone()
+    assert enabled == ("O",)
+
+
 @pytest.mark.parametrize("kind", ["deletion", "two that go wrong at the commit"])
 def test_judged_at_the_commit(bare_line, kind):
     """What the target refuses at the commit alone is found among many, whether it comes or goes."""

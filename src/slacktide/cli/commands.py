@@ -55,7 +55,7 @@ for _name, (_where, _help) in {
     "token": ("slacktide.cli.token:app", "Tokens, by which gates, proxies and scripts are admitted."),
     "gate": ("slacktide.cli.token:gate", "Gates in applications and proxies."),
     "hotel": ("slacktide.cli.hotel:app", "The hotel: load a property and let it trade."),
-    "plan": ("slacktide.cli.plan:app", "Check a transfer plan; write its XSD."),
+    "plan": ("slacktide.cli.plan:app", "Check a transfer plan; draft one; write its XSD."),
     "move": ("slacktide.cli.move:app", "Move an organization to another database."),
     "wave": ("slacktide.cli.wave:app", "Waves: moves that go down together, each in its own window."),
     "audit": ("slacktide.cli.audit:audit", "Show who changed what, when and why, oldest first."),

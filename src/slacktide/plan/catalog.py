@@ -142,7 +142,13 @@ def schemas_of(plan: Plan) -> list[str]:
 
 def read_catalog(*, connection: psycopg.Connection[TupleRow], plan: Plan) -> Catalog:
     """Read what a database says of the plan's schemas."""
-    return _Reader(connection, schemas_of(plan)).catalog(plan)
+    return _Reader(connection, schemas_of(plan)).catalog(_types(plan))
+
+
+def read_whole_catalog(*, connection: psycopg.Connection[TupleRow]) -> Catalog:
+    """Read what a database says of every schema that is neither PostgreSQL's nor ours; for no plan, so of no types."""
+    schemas = [name for (name,) in connection.execute(_SQL["schemas"])]
+    return _Reader(connection, schemas).catalog(iter(()))
 
 
 class _Reader:
@@ -150,7 +156,7 @@ class _Reader:
         self._connection, self._schemas = connection, schemas
         self._tables: list[int] = []
 
-    def catalog(self, plan: Plan) -> Catalog:
+    def catalog(self, types: Iterator[str]) -> Catalog:
         rows = self._rows("tables")
         self._tables = [row["oid"] for row in rows]
         name = {row["oid"]: f"{row['schema']}.{row['name']}" for row in rows}
@@ -162,7 +168,7 @@ class _Reader:
         encoding = self._connection.execute(_SQL["encoding"]).fetchone()
         return Catalog(
             tables={table.qualified: table for table in tables},
-            types={written: self._type(written) for written in sorted(_types(plan))},
+            types={written: self._type(written) for written in sorted(types)},
             encoding=encoding[0] if encoding else "",
         )
 

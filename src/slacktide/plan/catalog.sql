@@ -146,3 +146,11 @@ select format_type(to_regtype(%(type)s), null);
 -- name: encoding
 -- The encoding of this database.
 select pg_encoding_to_char(encoding) from pg_database where datname = current_database();
+
+-- name: schemas
+-- The schemas that hold tables of somebody's own, and not PostgreSQL's or Slacktide's.
+select distinct n.nspname
+from pg_class c
+join pg_namespace n on n.oid = c.relnamespace
+where c.relkind in ('r', 'p') and n.nspname !~ '^pg_' and n.nspname not in ('information_schema', 'slacktide')
+order by n.nspname;

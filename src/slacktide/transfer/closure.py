@@ -5,7 +5,8 @@ objects refer to and the target may not have comes along. And it is honest about
 longer belongs to the property goes, unless something of the property still refers to it.
 
 The events behind the rules: a posting moves to another property's folio while our invoice still names it (the folio
-is pulled in); an account changes hands, so all its invoices do, and no change of theirs is in the stream (dependents).
+is pulled in); an account changes hands, so all its invoices do, and no change of theirs is in the stream (dependents);
+a party changes hands that our booking names and may not name then: the booking is read again, and fails (minding).
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ class Closure:
         """Judge changed objects; `touched` gives, by entity, all keys, and those that may have changed hands."""
         keys = {name: set(listed) for name, (listed, _) in touched.items()}
         self._add_dependents(keys, {name: set(crossed) for name, (_, crossed) in touched.items()})
-        self._add_left_null(keys, {name: set(crossed) for name, (_, crossed) in touched.items()})
+        self._add_minding(keys, {name: set(crossed) for name, (_, crossed) in touched.items()})
         for name, listed in keys.items():
             self._judge(name, listed)
 
@@ -92,11 +93,15 @@ class Closure:
                 if moved:
                     keys.setdefault(entity.name, set()).update(self._source.dependents(entity, moved))
 
-    def _add_left_null(self, keys: dict[str, set[str]], crossed: dict[str, set[str]]) -> None:
-        """Add what refers to objects that may have changed hands by a reference that is null while they are foreign."""
+    def _add_minding(self, keys: dict[str, set[str]], crossed: dict[str, set[str]]) -> None:
+        """Add what minds whose the objects are that may have changed hands: it is null, or refused, for others'.
+
+        A part changes hands with its root, and by going to another root, which only says that it changed.
+        """
         for entity in self._plan.moving:
             moved = crossed.get(entity.name, set()) if entity.via is None else keys.get(entity.name, set())
-            for other, key in self._source.left_null(entity, moved) if moved else ():
+            changed = keys.get(entity.name, set())
+            for other, key in self._source.minding(entity, moved, changed=changed) if changed else ():
                 keys.setdefault(other, set()).add(key)
 
     def _judge(self, name: str, keys: set[str]) -> None:

@@ -30,7 +30,15 @@ from slacktide.transfer.entry import Batch, Pending, Problem, Range
 from slacktide.transfer.journal import Journal, Superseded
 from slacktide.transfer.message import Gone, Head, Present, head_xml, tail_xml
 from slacktide.transfer.slot import RANGE_OBJECTS, plan_pass
-from slacktide.transfer.source import ChangesUnseen, Instant, SchemaChanged, Source, await_stream, changed_tables
+from slacktide.transfer.source import (
+    ChangesUnseen,
+    Instant,
+    SchemaChanged,
+    Source,
+    Unwritten,
+    await_stream,
+    changed_tables,
+)
 
 if TYPE_CHECKING:
     from slacktide.plan.model import Plan
@@ -190,10 +198,9 @@ class Generator:
                 yield read.xml + b"\n"
                 reading.objects += read.count
                 reading.problems += [
-                    Problem(entity.name, key, "failed", _unmapped(text, move=self._names.move))
-                    for key, text in read.unmapped
+                    Problem(entity.name, one.key, "failed", _reason(one, names=self._names)) for one in read.unwritten
                 ]
-                reading.own_objects += read.count + len(read.unmapped) - len(read.outside)
+                reading.own_objects += read.count + len(read.unwritten) - len(read.outside)
                 if not entity.shared:
                     reading.outside += [(entity.name, key) for key in read.outside]
 
@@ -243,6 +250,16 @@ def _visible(pending: Pending, snapshot: Snapshot) -> bool:
     return pending.xid is None or snapshot.sees(widen(pending.xid, near=snapshot.xmax))
 
 
-def _unmapped(text: str, *, move: str) -> str:
-    missing = ", ".join(f"{c.lstrip('!').replace('=', ' ')!r}" for c in text.split(";") if c.startswith("!"))
-    return f"the code {missing} has no mapping: give it one with `slacktide move convert {move} --mappings FILE.csv`"
+def _reason(one: Unwritten, *, names: Names) -> str:
+    """Say why an object could not be written, and what mends it."""
+    reasons = []
+    missing = ", ".join(f"{c.lstrip('!').replace('=', ' ')!r}" for c in one.unmapped.split(";") if c.startswith("!"))
+    if missing:
+        mend = f"give it one with `slacktide move convert {names.move} --mappings FILE.csv`"
+        reasons.append(f"the code {missing} has no mapping: {mend}")
+    reasons += [
+        f"{line}, which does not belong to the property {names.property!r}, and the plan refuses that: "
+        "change it at the source, and the object goes on by itself"
+        for line in sorted(set(one.refused.splitlines()))
+    ]
+    return "; ".join(reasons)

@@ -26,11 +26,11 @@ from psycopg.sql import SQL, Composed
 from slacktide.core.errors import OutsideError
 from slacktide.plan import identity
 from slacktide.plan.catalog import read_catalog
-from slacktide.plan.model import Entity, Plan, Unknown
+from slacktide.plan.model import Entity, Plan
 from slacktide.postgres import sql
 from slacktide.postgres.connection import connect
 from slacktide.postgres.position import Snapshot, parse_lsn, put_back
-from slacktide.transfer import source_sql
+from slacktide.transfer import source_object_sql, source_sql
 
 _STATEMENTS = sql.load(__package__, "source.sql")
 _LOCK_TIMEOUT = "2s"
@@ -71,12 +71,20 @@ class Instant(msgspec.Struct, frozen=True):
     unseen: dict[str, str]
 
 
+class Unwritten(msgspec.Struct, frozen=True):
+    """An object that could not be written: its codes without a mapping, and its refused references, by line."""
+
+    key: str
+    unmapped: str
+    refused: str
+
+
 class ReadObjects(msgspec.Struct, frozen=True):
-    """Objects of one entity as XML, and those of them that could not be written for a code without a mapping."""
+    """Objects of one entity as XML, and those of them that could not be written."""
 
     xml: bytes
     count: int
-    unmapped: list[tuple[str, str]]
+    unwritten: list[Unwritten]
     outside: list[str]
 
 
@@ -189,15 +197,16 @@ class Source:
         """Give the objects of an entity that belong to the property through given ones."""
         return [key for (key,) in self._run(source_sql.dependents(entity), keys=list(keys))]
 
-    def left_null(self, entity: Entity, keys: Iterable[str]) -> list[tuple[str, str]]:
-        """Give the objects, by entity and key, of which a reference that may be left null leads to given ones."""
-        listed = list(keys)
+    def minding(self, entity: Entity, moved: Iterable[str], *, changed: Iterable[str]) -> list[tuple[str, str]]:
+        """Give the objects, by entity and key, that mind whose `moved` objects are, and parts of `changed` ones."""
+        wholes, parts = list(moved), list(changed)
         return [
             (other.name, key)
             for other in self.plan.moving
             for table, reference in other.references
-            if reference.entity == entity.name and reference.unknown is Unknown.LEAVE_NULL
-            for (key,) in self._run(source_sql.left_null(self.plan, table, reference), keys=listed)
+            if reference.entity == entity.name and source_sql.stays_inside(self.plan, reference)
+            for keys in [wholes if reference.part is None else parts]
+            for (key,) in (self._run(source_sql.referring_by(self.plan, table, reference), keys=keys) if keys else ())
         ]
 
     def referred_to(self, entity: Entity, keys: Iterable[str], *, every: bool) -> list[tuple[str, str, bool]]:
@@ -213,14 +222,14 @@ class Source:
     def objects(self, entity: Entity, keys: list[str], *, codes: dict[str, str]) -> ReadObjects:
         """Give objects as XML; `codes` holds each list's mappings as JSON, as `codes_LIST`."""
         cursor = self.connection.execute(
-            source_sql.objects(self.plan, entity), {"property": self.property_code, "keys": keys, **codes}
+            source_object_sql.objects(self.plan, entity), {"property": self.property_code, "keys": keys, **codes}
         )
         result = cursor.pgresult
         assert result is not None  # noqa: S101 -- an executed select has a result
         xml = result.get_value(0, 0) or b""
-        _, count, failed, reasons, outside = cursor.fetchone() or ()
-        unmapped = list(zip(failed or [], reasons or [], strict=True))
-        return ReadObjects(xml, count, unmapped, outside or [])
+        _, count, keys_failed, unmapped, refused, outside = cursor.fetchone() or ()
+        failed = zip(keys_failed or [], unmapped or [], refused or [], strict=True)
+        return ReadObjects(xml, count, [Unwritten(*each) for each in failed], outside or [])
 
 
 def await_stream(

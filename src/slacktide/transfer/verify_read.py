@@ -127,7 +127,7 @@ class SourceReader(Reader):
             for table, reference in entity.references:
                 keys = changed.get(reference.entity)
                 if keys and reference.unknown is Unknown.LEAVE_NULL:
-                    statement = source_sql.left_null(self.subject.plan, table, reference)
+                    statement = source_sql.referring_by(self.subject.plan, table, reference)
                     rows = self.connection.execute(statement, {"keys": sorted(keys)})
                     found.setdefault(entity.name, set()).update(key for (key,) in rows)
         return found
