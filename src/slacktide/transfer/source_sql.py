@@ -193,7 +193,7 @@ def referred_to(plan: Plan, entity: Entity) -> Composed | None:
         other, joins = _referred(plan, reference)
         whose = _inside(plan, other, "x")
         pieces.append(
-            SQL("select {}::text, {}::text, {} from {} t {} where {} = any ({}) and (%(all)s or not {})").format(
+            SQL('select {}, {}::text collate "C", {} from {} t {} where {} = any ({}) and (%(all)s or not {})').format(
                 Literal(other.name),
                 Identifier("x", other.key),
                 whose,
@@ -233,8 +233,8 @@ def _referrers_by(plan: Plan, entity: Entity, other: Entity, table: Table, refer
         key = Identifier("p", _root_column(part))
     inside = _inside(plan, other, "r")
     return SQL(
-        "select distinct {key}::text, case when {inside} then null else {name}::text end, "
-        "case when {inside} then null else {other_key}::text end "
+        'select distinct {key}::text collate "C", case when {inside} then null else {name}::text end, '
+        'case when {inside} then null else {other_key}::text collate "C" end '
         "from {source} join {root} r on {other_key} = {root_column} where {key} = any ({keys})"
     ).format(
         key=key, inside=inside, name=Literal(other.name), other_key=Identifier("r", other.key), source=source,
@@ -249,11 +249,11 @@ def left_null(plan: Plan, table: Table, reference: Reference) -> Composed:
     keys = keys_of(entity)
     root = Identifier("t", table.root or table.key[0])
     if reference.part is None:
-        return SQL("select distinct {}::text from {} t where {} = any ({})").format(
+        return SQL('select distinct {}::text collate "C" from {} t where {} = any ({})').format(
             root, qualified(table), column, keys
         )
     part = plan.table[reference.target]
-    return SQL("select distinct {}::text from {} p join {} t on {} = {} where {} = any ({})").format(
+    return SQL('select distinct {}::text collate "C" from {} p join {} t on {} = {} where {} = any ({})').format(
         root, qualified(part), qualified(table), column, Identifier("p", part.key[0]),
         Identifier("p", part.root or part.key[0]), keys,
     )  # fmt: skip
@@ -301,10 +301,10 @@ def _attributes(plan: Plan, table: Table) -> Composed:
         ]
         if may_need:
             texts.append(value)
-    plainly = SQL("concat({})").format(SQL(", ").join(_joined(plain)))
+    plainly = SQL('concat({}) collate "C"').format(SQL(", ").join(_joined(plain)))
     if not texts:
         return plainly
-    return SQL("case when concat({}) ~ {} then concat({}) else {} end").format(
+    return SQL('case when concat({}) collate "C" ~ {} then concat({}) else {} end').format(
         SQL(", ").join(texts), Literal(_NEEDS_ESCAPE), SQL(", ").join(_joined(escaped)), plainly
     )
 
@@ -333,7 +333,7 @@ def _unmapped(table: Table) -> Composable:
         )
         for code in table.codes
     ]
-    return SQL("concat({})").format(SQL(", ").join(pieces)) if pieces else SQL("''")
+    return SQL('concat({}) collate "C"').format(SQL(", ").join(pieces)) if pieces else SQL("''")
 
 
 def _part(plan: Plan, entity: Entity, part: Table) -> Composed:
