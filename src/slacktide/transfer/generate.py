@@ -33,9 +33,9 @@ from slacktide.transfer.slot import RANGE_OBJECTS, plan_pass
 from slacktide.transfer.source import ChangesUnseen, Instant, SchemaChanged, Source, await_stream, changed_tables
 
 if TYPE_CHECKING:
-    from slacktide.plan.model import Plan
+    from slacktide.plan.model import Entity, Plan
     from slacktide.transfer.entry import Incarnation
-    from slacktide.transfer.source import Fingerprint
+    from slacktide.transfer.source import Fingerprint, ReadObjects
     from slacktide.transfer.spool import SealedSpool
 
 _STREAM_LIMIT_SECONDS = 30.0
@@ -186,16 +186,19 @@ class Generator:
         for entity in self._plan.moving:
             keys = sorted(reading.selection.include.get(entity.name, ()))
             for some in pieces(keys, size=RANGE_OBJECTS):
-                read = self._source.objects(entity, list(some), codes=codes)
-                yield read.xml + b"\n"
-                reading.objects += read.count
-                reading.problems += [
-                    Problem(entity.name, key, "failed", _unmapped(text, move=self._names.move))
-                    for key, text in read.unmapped
-                ]
-                reading.own_objects += read.count + len(read.unmapped) - len(read.outside)
-                if not entity.shared:
-                    reading.outside += [(entity.name, key) for key in read.outside]
+                for read in self._source.objects(entity, list(some), codes=codes):
+                    yield read.xml + b"\n"
+                    self._note(read, entity, reading)
+
+    def _note(self, read: ReadObjects, entity: Entity, reading: Reading) -> None:
+        """Note how many objects were written, and which were not."""
+        reading.objects += read.count
+        reasons = [(key, _unmapped(text, move=self._names.move)) for key, text in read.unmapped]
+        reasons += [(key, _too_large(text)) for key, text in read.too_large]
+        reading.problems += [Problem(entity.name, key, "failed", reason) for key, reason in reasons]
+        reading.own_objects += read.count + len(reasons) - len(read.outside)
+        if not entity.shared:
+            reading.outside += [(entity.name, key) for key in read.outside]
 
     def _codes(self) -> dict[str, str]:
         mapped = self._journal.conversions()
@@ -246,3 +249,10 @@ def _visible(pending: Pending, snapshot: Snapshot) -> bool:
 def _unmapped(text: str, *, move: str) -> str:
     missing = ", ".join(f"{c.lstrip('!').replace('=', ' ')!r}" for c in text.split(";") if c.startswith("!"))
     return f"the code {missing} has no mapping: give it one with `slacktide move convert {move} --mappings FILE.csv`"
+
+
+def _too_large(text: str) -> str:
+    return (
+        f"it is too large to be read as one text: the source says {text!r}. A row can have about 250 million "
+        "characters; make it smaller there, or name its large column under left_out in the plan"
+    )

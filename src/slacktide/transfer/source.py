@@ -72,12 +72,16 @@ class Instant(msgspec.Struct, frozen=True):
 
 
 class ReadObjects(msgspec.Struct, frozen=True):
-    """Objects of one entity as XML, and those of them that could not be written for a code without a mapping."""
+    """Objects of one entity as XML, and those of them that could not be written for a code without a mapping.
 
-    xml: bytes
-    count: int
-    unmapped: list[tuple[str, str]]
-    outside: list[str]
+    `too_large` holds one that the source cannot write as one text, with what it says.
+    """
+
+    xml: bytes = b""
+    count: int = 0
+    unmapped: list[tuple[str, str]] = []
+    outside: list[str] = []
+    too_large: list[tuple[str, str]] = []
 
 
 class Source:
@@ -210,8 +214,26 @@ class Source:
         rows = self._run(source_sql.referrers(self.plan, entity), keys=list(keys))
         return [(key, other, other_key) for key, other, other_key in rows]
 
-    def objects(self, entity: Entity, keys: list[str], *, codes: dict[str, str]) -> ReadObjects:
-        """Give objects as XML; `codes` holds each list's mappings as JSON, as `codes_LIST`."""
+    def objects(self, entity: Entity, keys: list[str], *, codes: dict[str, str]) -> Iterator[ReadObjects]:
+        """Give objects as XML, in several pieces where one would be larger than a text of PostgreSQL can be (1 GB).
+
+        `codes` holds each list's mappings as JSON, as `codes_LIST`.
+        """
+        try:
+            with self.connection.transaction():
+                read = self._objects(entity, keys, codes)
+        except (errors.ProgramLimitExceeded, errors.InternalError_) as error:
+            if not _is_too_large(error):
+                raise
+            half = len(keys) // 2
+            if half:
+                yield from self.objects(entity, keys[:half], codes=codes)
+                yield from self.objects(entity, keys[half:], codes=codes)
+                return
+            read = ReadObjects(too_large=[(keys[0], " ".join(str(error).split()))])
+        yield read
+
+    def _objects(self, entity: Entity, keys: list[str], codes: dict[str, str]) -> ReadObjects:
         cursor = self.connection.execute(
             source_sql.objects(self.plan, entity), {"property": self.property_code, "keys": keys, **codes}
         )
@@ -221,6 +243,11 @@ class Source:
         _, count, failed, reasons, outside = cursor.fetchone() or ()
         unmapped = list(zip(failed or [], reasons or [], strict=True))
         return ReadObjects(xml, count, unmapped, outside or [])
+
+
+def _is_too_large(error: psycopg.Error) -> bool:
+    """Tell whether a value would have been too large; what is written for whoever looks for bugs is not translated."""
+    return isinstance(error, errors.ProgramLimitExceeded) or "invalid memory alloc request size" in str(error)
 
 
 def await_stream(
