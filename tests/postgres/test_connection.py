@@ -9,6 +9,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from psycopg import sql
 
 from slacktide.postgres.connection import connect, resolved, session_parameters
 from slacktide.postgres.server import Server
@@ -73,3 +74,20 @@ def test_over_a_socket(database):
     """Over a socket there is nobody who could vanish, and the settings do no harm."""
     with connect(database, name="test") as connection:
         assert connection.execute("show tcp_keepalives_idle").fetchone() == ("0",)
+
+
+def test_the_text_of_a_value(database):
+    """The text of a value is the same whatever the database's own settings are: money's, too, is of no country."""
+    others = {"lc_monetary": "POSIX", "datestyle": "German", "intervalstyle": "sql_standard", "timezone": "Asia/Tokyo",
+              "bytea_output": "escape", "extra_float_digits": "0"}  # fmt: skip
+    with psycopg.connect(database, autocommit=True) as connection:
+        for name, value in others.items():
+            setting = sql.SQL("alter database {} set {} = {}")
+            of = sql.Identifier(connection.info.dbname)
+            connection.execute(setting.format(of, sql.Identifier(name), sql.Literal(value)))
+    with connect(database, name="test") as connection:
+        asked = "select name, setting from pg_settings where lower(name) = any (%s)"
+        assert {name.lower(): setting for name, setting in connection.execute(asked, [list(others)])} == {
+            "lc_monetary": "C", "datestyle": "ISO, YMD", "intervalstyle": "postgres", "timezone": "UTC",
+            "bytea_output": "hex", "extra_float_digits": "1",
+        }  # fmt: skip

@@ -57,3 +57,22 @@ def test_text_that_the_encoding_cannot_hold(server, tmp_path):
         line.check()
     finally:
         line.end()
+
+
+def test_object_too_large(bare_line):
+    """An object that is too large for the source to write as one text fails alone, and arrives when it is smaller."""
+    line = bare_line
+    line.sql("insert into bare.person (name) values ('one'); "
+             "insert into bare.booking (property, number, person_id, amount, raw) "
+             "values ('P', '1', 1, 1, '\\x00'), ('P', '2', 1, 1, decode(repeat('00', 135000000), 'hex'))")  # fmt: skip
+    line.start()
+    line.source.watch = False  # nobody looks at what is as large as this
+    line.drain(compare=False)
+    assert states(line) == {("booking", "2"): "failed"}
+    assert line.problems()[0][3].startswith("it is too large to be read as one text")
+    assert line.checking.execute("select number from bare.booking where property = 'P'").fetchall() == [("1",)]
+    line.sql("update bare.booking set raw = null where booking_id = 2")
+    line.source.watch = True
+    line.drain()
+    assert states(line) == {}
+    line.check()

@@ -27,13 +27,17 @@ _SQL = sql.load(__package__, "catalog.sql")
 
 
 class CatalogColumn(msgspec.Struct, frozen=True):
-    """A column: `type` without its modifier, `written` with it; `filled` says that it has a default."""
+    """A column: `type` without its modifier, `written` with it; `filled` says that it has a default.
+
+    No update can give one that is `always` drawn, or `generated`, a value.
+    """
 
     name: str
     type: str
     written: str
     nullable: bool
     generated: bool
+    always: bool
     filled: bool
     sequence: str | None
     comparable: bool

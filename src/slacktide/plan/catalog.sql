@@ -31,6 +31,7 @@ select
     format_type(a.atttypid, a.atttypmod) as written,
     not a.attnotnull as nullable,
     a.attgenerated <> '' as generated,
+    a.attidentity = 'a' as always,
     a.attidentity <> '' or a.atthasdef as filled,
     case
         when has_schema_privilege(n.oid, 'usage')

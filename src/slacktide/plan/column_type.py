@@ -30,6 +30,11 @@ _SHAPE = re.compile(r'^[A-Za-z_"][\w ."]*(\(\s*\d+\s*(,\s*-?\d+\s*)?\))?[A-Za-z 
 
 WHOLE = frozenset({"smallint", "integer", "bigint"})
 TEXT = frozenset({"text", "character varying", "character", "citext"})
+# Of a float only -0 and 0 are equal and not the same, and verification takes them for the same.
+_EXACT = WHOLE | {
+    "boolean", "date", "oid", "uuid", "bytea", "money", "real", "double precision", "timestamp with time zone",
+    "timestamp without time zone", "time with time zone", "time without time zone",
+}  # fmt: skip
 
 
 def is_type(text: str) -> bool:
@@ -48,6 +53,15 @@ def base(text: str) -> str:
 def is_whole(text: str) -> bool:
     """Tell whether keys of a type are in the order of whole numbers; all others are in that of their text's bytes."""
     return base(text) in WHOLE
+
+
+def is_exact(text: str) -> bool:
+    """Tell whether values of a type that are equal are the same in every digit.
+
+    Intervals ('1 day' and '24:00:00'), fractions of no fixed length (1.0 and 1.00), and texts, whose collation or type
+    may not tell case apart, are not; nor is what is not known here, such as domains and arrays.
+    """
+    return base(text) in _EXACT or (base(text) == "numeric" and bool(modifier(text)))
 
 
 def without_modifier(text: str) -> str:

@@ -22,8 +22,8 @@ OF_THE_CLIENT: dict[str, Any] = _KEEPALIVES | _UNACKNOWLEDGED
 # The text form of every value is fixed, whatever the server's or the role's own settings are. So is the isolation,
 # where a transaction does not say otherwise: who waited for a lock has to see what was committed meanwhile.
 FIXED_SETTINGS = (
-    "-c DateStyle=ISO,YMD -c TimeZone=UTC -c IntervalStyle=postgres -c extra_float_digits=1 "
-    "-c bytea_output=hex -c client_encoding=UTF8 -c standard_conforming_strings=on "
+    "-c DateStyle=ISO,YMD -c TimeZone=UTC -c IntervalStyle=postgres -c lc_monetary=C "
+    "-c extra_float_digits=1 -c bytea_output=hex -c client_encoding=UTF8 -c standard_conforming_strings=on "
     "-c default_transaction_isolation=read\\ committed "
     + " ".join(f"-c tcp_{name}={value}" for name, value in _KEEPALIVES.items())
 )

@@ -41,9 +41,9 @@ from slacktide.transfer.source import (
 )
 
 if TYPE_CHECKING:
-    from slacktide.plan.model import Plan
+    from slacktide.plan.model import Entity, Plan
     from slacktide.transfer.entry import Incarnation
-    from slacktide.transfer.source import Fingerprint
+    from slacktide.transfer.source import Fingerprint, ReadObjects
     from slacktide.transfer.spool import SealedSpool
 
 _STREAM_LIMIT_SECONDS = 30.0
@@ -194,15 +194,19 @@ class Generator:
         for entity in self._plan.moving:
             keys = sorted(reading.selection.include.get(entity.name, ()))
             for some in pieces(keys, size=RANGE_OBJECTS):
-                read = self._source.objects(entity, list(some), codes=codes)
-                yield read.xml + b"\n"
-                reading.objects += read.count
-                reading.problems += [
-                    Problem(entity.name, one.key, "failed", _reason(one, names=self._names)) for one in read.unwritten
-                ]
-                reading.own_objects += read.count + len(read.unwritten) - len(read.outside)
-                if not entity.shared:
-                    reading.outside += [(entity.name, key) for key in read.outside]
+                for read in self._source.objects(entity, list(some), codes=codes):
+                    yield read.xml + b"\n"
+                    self._note(read, entity, reading)
+
+    def _note(self, read: ReadObjects, entity: Entity, reading: Reading) -> None:
+        """Note how many objects were written, and which were not."""
+        reading.objects += read.count
+        reading.problems += [
+            Problem(entity.name, one.key, "failed", _reason(one, names=self._names)) for one in read.unwritten
+        ]
+        reading.own_objects += read.count + len(read.unwritten) - len(read.outside)
+        if not entity.shared:
+            reading.outside += [(entity.name, key) for key in read.outside]
 
     def _codes(self) -> dict[str, str]:
         mapped = self._journal.conversions()
@@ -262,4 +266,9 @@ def _reason(one: Unwritten, *, names: Names) -> str:
         "change it at the source, and the object goes on by itself"
         for line in sorted(set(one.refused.splitlines()))
     ]
+    if one.too_large:
+        reasons.append(
+            f"it is too large to be read as one text: the source says {one.too_large!r}. A row can have about 250 "
+            "million characters; make it smaller there, or name its large column under left_out in the plan"
+        )
     return "; ".join(reasons)

@@ -11,6 +11,8 @@ The events:
 4. Another move needs the same identities: they are put back with the last one.
 5. The row by which an update is proved is of a property that is closed, or has moved away: the guard refuses it. It is
    asked after the identity was, so its refusal proves as much as the update.
+6. The key is always drawn (`generated always as identity`): no update sets it, so another column is set to what it is.
+   A row that holds nothing else is never updated.
 """
 
 from __future__ import annotations
@@ -95,15 +97,24 @@ def prove(connection: psycopg.Connection[TupleRow], *, table: Table, catalog: Ca
     Raises UpdateWouldFail.
     """
     for at in catalog.holding_rows(catalog.tables[table.qualified]):
-        relation, column = Identifier(at.schema, at.name), Identifier(table.key[0])
+        column = _settable(table, at)
+        if column is None:
+            continue
+        relation = Identifier(at.schema, at.name)
         try:
             with connection.transaction(force_rollback=True):
-                connection.execute(SQL(_STATEMENTS["touch"]).format(relation=relation, column=column))
+                connection.execute(SQL(_STATEMENTS["touch"]).format(relation=relation, column=Identifier(column)))
         except (errors.ObjectNotInPrerequisiteState, errors.InvalidColumnReference) as error:
             raise UpdateWouldFail(table=at.qualified, reason=str(error).strip()) from error
         except psycopg.DatabaseError as error:
             if error.sqlstate not in _REFUSED:
                 raise
+
+
+def _settable(table: Table, at: CatalogTable) -> str | None:
+    """Give a column that an update may set: the key if it can be."""
+    names = (table.key[0], *at.columns)
+    return next((name for name in names if not (at.columns[name].always or at.columns[name].generated)), None)
 
 
 def put_back(connection: psycopg.Connection[TupleRow]) -> None:

@@ -225,9 +225,9 @@ def contents(
     """Give the content hashes of objects by key, as they would stand in messages, some at a time."""
     key = re.compile(f' {re.escape(entity.key)}="([^"]*)"')
     for some in pieces(keys, size=RANGE_OBJECTS):
-        lines = source.objects(entity, list(some), codes=codes).xml.decode().split("\n")
-        found = [(_CONTENT.search(line), key.search(line)) for line in lines]
-        yield {unescape(html.unescape(k[1])) or "": h[1] for h, k in found if h and k}
+        for read in source.objects(entity, list(some), codes=codes):
+            found = [(_CONTENT.search(line), key.search(line)) for line in read.xml.decode().split("\n")]
+            yield {unescape(html.unescape(k[1])) or "": h[1] for h, k in found if h and k}
 
 
 # -- what others changed -----------------------------------------------------------------------------------------------

@@ -72,20 +72,24 @@ class Instant(msgspec.Struct, frozen=True):
 
 
 class Unwritten(msgspec.Struct, frozen=True):
-    """An object that could not be written: its codes without a mapping, and its refused references, by line."""
+    """An object that could not be written: its codes without a mapping, its refused references by line.
+
+    `too_large` is what the source says of one that it cannot write as one text.
+    """
 
     key: str
-    unmapped: str
-    refused: str
+    unmapped: str = ""
+    refused: str = ""
+    too_large: str = ""
 
 
 class ReadObjects(msgspec.Struct, frozen=True):
     """Objects of one entity as XML, and those of them that could not be written."""
 
-    xml: bytes
-    count: int
-    unwritten: list[Unwritten]
-    outside: list[str]
+    xml: bytes = b""
+    count: int = 0
+    unwritten: list[Unwritten] = []
+    outside: list[str] = []
 
 
 class Source:
@@ -219,8 +223,26 @@ class Source:
         rows = self._run(source_sql.referrers(self.plan, entity), keys=list(keys))
         return [(key, other, other_key) for key, other, other_key in rows]
 
-    def objects(self, entity: Entity, keys: list[str], *, codes: dict[str, str]) -> ReadObjects:
-        """Give objects as XML; `codes` holds each list's mappings as JSON, as `codes_LIST`."""
+    def objects(self, entity: Entity, keys: list[str], *, codes: dict[str, str]) -> Iterator[ReadObjects]:
+        """Give objects as XML, in several pieces where one would be larger than a text of PostgreSQL can be (1 GB).
+
+        `codes` holds each list's mappings as JSON, as `codes_LIST`.
+        """
+        try:
+            with self.connection.transaction():
+                read = self._objects(entity, keys, codes)
+        except (errors.ProgramLimitExceeded, errors.InternalError_) as error:
+            if not _is_too_large(error):
+                raise
+            half = len(keys) // 2
+            if half:
+                yield from self.objects(entity, keys[:half], codes=codes)
+                yield from self.objects(entity, keys[half:], codes=codes)
+                return
+            read = ReadObjects(unwritten=[Unwritten(keys[0], too_large=" ".join(str(error).split()))])
+        yield read
+
+    def _objects(self, entity: Entity, keys: list[str], codes: dict[str, str]) -> ReadObjects:
         cursor = self.connection.execute(
             source_object_sql.objects(self.plan, entity), {"property": self.property_code, "keys": keys, **codes}
         )
@@ -230,6 +252,11 @@ class Source:
         _, count, keys_failed, unmapped, refused, outside = cursor.fetchone() or ()
         failed = zip(keys_failed or [], unmapped or [], refused or [], strict=True)
         return ReadObjects(xml, count, [Unwritten(*each) for each in failed], outside or [])
+
+
+def _is_too_large(error: psycopg.Error) -> bool:
+    """Tell whether a value would have been too large; what is written for whoever looks for bugs is not translated."""
+    return isinstance(error, errors.ProgramLimitExceeded) or "invalid memory alloc request size" in str(error)
 
 
 def await_stream(

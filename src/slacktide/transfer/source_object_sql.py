@@ -66,10 +66,10 @@ def _attributes(plan: Plan, table: Table) -> Composed:
         ]
         if may_need:
             texts.append(value)
-    plainly = SQL("concat({})").format(SQL(", ").join(_joined(plain)))
+    plainly = SQL('concat({}) collate "C"').format(SQL(", ").join(_joined(plain)))
     if not texts:
         return plainly
-    return SQL("case when concat({}) ~ {} then concat({}) else {} end").format(
+    return SQL('case when concat({}) collate "C" ~ {} then concat({}) else {} end').format(
         SQL(", ").join(texts), Literal(_NEEDS_ESCAPE), SQL(", ").join(_joined(escaped)), plainly
     )
 
@@ -98,7 +98,7 @@ def _unmapped(table: Table) -> Composable:
         )
         for code in table.codes
     ]
-    return SQL("concat({})").format(SQL(", ").join(pieces)) if pieces else SQL("''")
+    return SQL('concat({}) collate "C"').format(SQL(", ").join(pieces)) if pieces else SQL("''")
 
 
 def _refused(plan: Plan, table: Table) -> Composable:
@@ -116,7 +116,7 @@ def _refused(plan: Plan, table: Table) -> Composable:
                     inside=inside(plan, other, "x"),
                 )
             )
-    return SQL("concat({})").format(SQL(", ").join(pieces)) if pieces else SQL("''")
+    return SQL('concat({}) collate "C"').format(SQL(", ").join(pieces)) if pieces else SQL("''")
 
 
 def _part(plan: Plan, entity: Entity, part: Table) -> Composed:

@@ -8,11 +8,13 @@ create table if not exists slacktide.identity_before (
     index regclass
 );
 
--- A text in COPY's form, and that in XML's: what XML alters or cannot hold is written with backslashes.
+-- A text in COPY's form, and that in XML's: what XML alters or cannot hold is written with backslashes. Compared by bytes:
+-- a collation without case cannot be searched before PostgreSQL 18. The last two characters exist in UTF8 only; in their
+-- place another encoding looks for one of which there is none left.
 create or replace function slacktide.escape(value text) returns text
 language sql immutable parallel safe set search_path = pg_catalog as $$
 select
-    replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(value
+    replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(value collate "C"
         , '\', '\\')
         , chr(1), '\x01')
         , chr(2), '\x02')
@@ -46,8 +48,8 @@ select
         , chr(30), '\x1e')
         , chr(31), '\x1f')
         , chr(127), '\x7f')
-        , chr(65534), '\xef\xbf\xbe')
-        , chr(65535), '\xef\xbf\xbf')
+        , chr(case getdatabaseencoding() when 'UTF8' then 65534 else 1 end), '\xef\xbf\xbe')
+        , chr(case getdatabaseencoding() when 'UTF8' then 65535 else 1 end), '\xef\xbf\xbf')
         , '&', '&amp;')
         , '<', '&lt;')
         , '>', '&gt;')

@@ -197,7 +197,7 @@ def referred_to(plan: Plan, entity: Entity) -> Composed | None:
         whose = inside(plan, other, "x")
         wanted = SQL("%(all)s and {}" if refuses(plan, reference) else "%(all)s or not {}").format(whose)
         pieces.append(
-            SQL("select {}::text, {}::text, {} from {} t {} where {} = any ({}) and ({})").format(
+            SQL('select {}, {}::text collate "C", {} from {} t {} where {} = any ({}) and ({})').format(
                 Literal(other.name),
                 Identifier("x", other.key),
                 whose,
@@ -237,8 +237,8 @@ def _referrers_by(plan: Plan, entity: Entity, other: Entity, table: Table, refer
         key = Identifier("p", root_column(part))
     whose = inside(plan, other, "r")
     return SQL(
-        "select distinct {key}::text, case when {inside} then null else {name}::text end, "
-        "case when {inside} then null else {other_key}::text end "
+        'select distinct {key}::text collate "C", case when {inside} then null else {name}::text end, '
+        'case when {inside} then null else {other_key}::text collate "C" end '
         "from {source} join {root} r on {other_key} = {root_column} where {key} = any ({keys})"
     ).format(
         key=key, inside=whose, name=Literal(other.name), other_key=Identifier("r", other.key), source=source,
@@ -253,11 +253,11 @@ def referring_by(plan: Plan, table: Table, reference: Reference) -> Composed:
     keys = keys_of(entity)
     root = Identifier("t", table.root or table.key[0])
     if reference.part is None:
-        return SQL("select distinct {}::text from {} t where {} = any ({})").format(
+        return SQL('select distinct {}::text collate "C" from {} t where {} = any ({})').format(
             root, qualified(table), column, keys
         )
     part = plan.table[reference.target]
-    return SQL("select distinct {}::text from {} p join {} t on {} = {} where {} = any ({})").format(
+    return SQL('select distinct {}::text collate "C" from {} p join {} t on {} = {} where {} = any ({})').format(
         root, qualified(part), qualified(table), column, Identifier("p", part.key[0]),
         Identifier("p", part.root or part.key[0]), keys,
     )  # fmt: skip

@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING
 
 from psycopg.sql import SQL, Composable, Composed, Identifier, Literal, Placeholder
 
+from slacktide.plan import column_type
 from slacktide.plan.model import Entity, Plan, Reference, Table, Unknown
 from slacktide.plan.parking import Parking
 from slacktide.transfer.source_sql import KEYS, qualified, type_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-_COMPARED_AS_TEXT = ("json", "xml", "point", "box", "polygon", "path", "circle", "line", "lseg")
 
 
 def stage(table: Table) -> Identifier:
@@ -57,9 +56,11 @@ def _root_keys(plan: Plan, table: Table) -> Composed:
 
 
 def _compared(table: Table, values: Mapping[str, Composable]) -> Composed:
+    """Write values so that they are equal only if they are the same, whatever their type or collation calls equal."""
+
     def one(name: str, value: Composable) -> Composable:
-        kind = table.by_name[name].type
-        return SQL("{}::text" if kind in _COMPARED_AS_TEXT else "{}").format(value)
+        exact = column_type.is_exact(table.by_name[name].type)
+        return SQL("{}" if exact else '{}::text collate "C"').format(value)
 
     return SQL("({})").format(SQL(", ").join(one(name, value) for name, value in values.items()))
 
@@ -98,10 +99,12 @@ def _kept(table: Table, column: str) -> Composable:
 def upsert(table: Table, closing: tuple[str, ...], *, returning: bool = False) -> Composed:
     """Write the staged rows, leaving alone those that are the same, and the columns that close cycles.
 
-    On the way back, what the forward move left out stays as it is.
+    A key may be found that is equal and not the same: it is written too. On the way back, what the forward move left
+    out stays as it is.
     """
-    names = [column.name for column in table.columns if column.name not in closing]
-    changing = [name for name in names if name not in table.key]
+    kinds = {column.name: column.type for column in table.columns if column.name not in closing}
+    names = list(kinds)
+    changing = [name for name, kind in kinds.items() if name not in table.key or not column_type.is_exact(kind)]
     listed = SQL(", ").join(map(Identifier, names))
     if not changing:
         action: Composable = SQL("do nothing")
@@ -128,12 +131,13 @@ def close(table: Table, column: str, *, returning: bool = False) -> Composed:
     )
     unknown = _unknown(table, column) if returning else None
     keeping: Composable = SQL("and not (v.value is null and {})").format(unknown) if unknown else SQL("")
+    value = SQL("v.value::{}").format(type_of(table, column))
     return SQL(
-        "update {} t set {} = v.value::{} from unnest({}, %(values)s::text[]) v ({}, value) where {} "
-        "and t.{} is distinct from v.value::{} {}"
+        "update {} t set {} = {} from unnest({}, %(values)s::text[]) v ({}, value) where {} "
+        "and {} is distinct from {} {}"
     ).format(
-        qualified(table), Identifier(column), type_of(table, column), SQL(", ").join(arrays), SQL(", ").join(names),
-        same, Identifier(column), type_of(table, column), keeping,
+        qualified(table), Identifier(column), value, SQL(", ").join(arrays), SQL(", ").join(names),
+        same, _compared(table, {column: Identifier("t", column)}), _compared(table, {column: value}), keeping,
     )  # fmt: skip
 
 
