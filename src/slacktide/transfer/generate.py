@@ -35,7 +35,7 @@ from slacktide.transfer.source import ChangesUnseen, Instant, SchemaChanged, Sou
 if TYPE_CHECKING:
     from slacktide.plan.model import Plan
     from slacktide.transfer.entry import Incarnation
-    from slacktide.transfer.source import Fingerprint
+    from slacktide.transfer.source import Fingerprint, Merging
     from slacktide.transfer.spool import SealedSpool
 
 _STREAM_LIMIT_SECONDS = 30.0
@@ -193,7 +193,11 @@ class Generator:
                     Problem(entity.name, key, "failed", _unmapped(text, move=self._names.move))
                     for key, text in read.unmapped
                 ]
-                reading.own_objects += read.count + len(read.unmapped) - len(read.outside)
+                reading.problems += [
+                    Problem(entity.name, one.key, "failed", _merging(one, move=self._names.move))
+                    for one in read.merging
+                ]
+                reading.own_objects += read.count + len(read.unmapped) + len(read.merging) - len(read.outside)
                 if not entity.shared:
                     reading.outside += [(entity.name, key) for key in read.outside]
 
@@ -246,3 +250,11 @@ def _visible(pending: Pending, snapshot: Snapshot) -> bool:
 def _unmapped(text: str, *, move: str) -> str:
     missing = ", ".join(f"{c.lstrip('!').replace('=', ' ')!r}" for c in text.split(";") if c.startswith("!"))
     return f"the code {missing} has no mapping: give it one with `slacktide move convert {move} --mappings FILE.csv`"
+
+
+def _merging(one: Merging, *, move: str) -> str:
+    codes = " and ".join(map(repr, sorted(one.codes)))
+    return (
+        f"the codes {codes} of the list {one.of_list} become {one.becomes!r}, so that rows of {one.table} would have "
+        f"one key: give each a code of its own with `slacktide move convert {move} --mappings FILE.csv`"
+    )

@@ -30,7 +30,7 @@ from slacktide.plan.model import Entity, Plan, Unknown
 from slacktide.postgres import sql
 from slacktide.postgres.connection import connect
 from slacktide.postgres.position import Snapshot, parse_lsn, put_back
-from slacktide.transfer import source_sql
+from slacktide.transfer import merging_sql, source_sql
 
 _STATEMENTS = sql.load(__package__, "source.sql")
 _LOCK_TIMEOUT = "2s"
@@ -71,13 +71,24 @@ class Instant(msgspec.Struct, frozen=True):
     unseen: dict[str, str]
 
 
+class Merging(msgspec.Struct, frozen=True):
+    """An object that cannot be written: codes of a list become one, by which parts in a table would get one key."""
+
+    key: str
+    table: str
+    of_list: str
+    codes: list[str]
+    becomes: str
+
+
 class ReadObjects(msgspec.Struct, frozen=True):
-    """Objects of one entity as XML, and those of them that could not be written for a code without a mapping."""
+    """Objects of one entity as XML, and those of them that could not be written, for want of a mapping or by one."""
 
     xml: bytes
     count: int
     unmapped: list[tuple[str, str]]
     outside: list[str]
+    merging: list[Merging] = []
 
 
 class Source:
@@ -212,6 +223,8 @@ class Source:
 
     def objects(self, entity: Entity, keys: list[str], *, codes: dict[str, str]) -> ReadObjects:
         """Give objects as XML; `codes` holds each list's mappings as JSON, as `codes_LIST`."""
+        merging = {row[0]: Merging(*row) for row in self._run(merging_sql.merging(entity), keys=keys, **codes)}
+        keys = [key for key in keys if key not in merging]
         cursor = self.connection.execute(
             source_sql.objects(self.plan, entity), {"property": self.property_code, "keys": keys, **codes}
         )
@@ -220,7 +233,9 @@ class Source:
         xml = result.get_value(0, 0) or b""
         _, count, failed, reasons, outside = cursor.fetchone() or ()
         unmapped = list(zip(failed or [], reasons or [], strict=True))
-        return ReadObjects(xml, count, unmapped, outside or [])
+        left_out = self.standing(entity, merging) if merging else []
+        outside = [*(outside or []), *(key for key, _, inside in left_out if not inside)]
+        return ReadObjects(xml, count, unmapped, outside, [*merging.values()])
 
 
 def await_stream(

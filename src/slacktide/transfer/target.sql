@@ -54,6 +54,10 @@ select o.key, k.source_key from unnest(%(keys)s::text[]) o (key), lateral (
     select source_key from slacktide.key_map
     where target_key = o.key and name = %(name)s and move_no = %(move_no)s and outside and not native offset 0) k
 
+-- name: source_key
+-- The source's key of an object that has this key at the target.
+select source_key from slacktide.key_map where move_no = %(move_no)s and name = %(name)s and target_key = %(key)s
+
 -- name: staying
 -- The objects that stay as they are, whatever comes.
 select name, source_key from slacktide.key_map where move_no = %(move_no)s and stays

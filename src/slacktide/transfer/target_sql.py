@@ -13,7 +13,7 @@ from psycopg.sql import SQL, Composable, Composed, Identifier, Literal, Placehol
 
 from slacktide.plan.model import Entity, Plan, Reference, Table, Unknown
 from slacktide.plan.parking import Parking
-from slacktide.transfer.source_sql import KEYS, qualified, type_of
+from slacktide.transfer.source_sql import KEYS, property_of, qualified, type_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -115,6 +115,43 @@ def upsert(table: Table, closing: tuple[str, ...], *, returning: bool = False) -
     return SQL("insert into {} as t ({}) overriding system value select {} from {} on conflict ({}) {}").format(
         qualified(table), listed, listed, stage(table), SQL(", ").join(map(Identifier, table.key)), action
     )
+
+
+@cache
+def held_by_others(plan: Plan, table: Table) -> Composed:
+    """Find staged parts whose key another object's row has: key, who wants it, who has it, whose that is.
+
+    And whether that one has it among its staged rows as well.
+    """
+    entity = plan.entity_of[table.name]
+    root, same = Identifier(_root_column(table)), _same_key(table, "t", "s")
+    return SQL(
+        "select {keys}, s.{root}::text, t.{root}::text, {whose}::text, "
+        "exists (select from {stage} o where {other} and o.{root} = t.{root}) "
+        "from {stage} s join {table} t on {same} left join {roots} r on {key} = t.{root} "
+        "where t.{root} is distinct from s.{root}"
+    ).format(
+        keys=_keys_as_text(table), root=root, whose=property_of(plan, entity, "r"), stage=stage(table),
+        other=_same_key(table, "t", "o"), table=qualified(table), same=same, roots=qualified(entity.root),
+        key=Identifier("r", entity.key),
+    )  # fmt: skip
+
+
+@cache
+def wanted_twice(table: Table) -> Composed:
+    """Find keys that several staged parts have: the roots, and which of these has such a row already."""
+    root = Identifier(_root_column(table))
+    return SQL(
+        "select {keys}, array_agg(s.{root}::text), array_remove(array_agg(t.{root}::text), null) "
+        "from {stage} s left join {table} t on {same} group by {key} having count(*) > 1"
+    ).format(
+        keys=_keys_as_text(table), root=root, stage=stage(table), table=qualified(table),
+        same=_same_key(table, "t", "s"), key=SQL(", ").join(Identifier("s", column) for column in table.key),
+    )  # fmt: skip
+
+
+def _keys_as_text(table: Table) -> Composed:
+    return SQL("array[{}]").format(SQL(", ").join(SQL("{}::text").format(Identifier("s", c)) for c in table.key))
 
 
 @cache
