@@ -209,3 +209,59 @@ def test_code_that_becomes_another_propertys(line):
     for said in ("day '2026-05-01' of kept.slot", "folio '4' of the property 'Z'"):
         assert said in reason(line, "1")
     assert at_target(line, "select folio_id from kept.slot") == [(4,)]
+
+
+# -- a part that changes its object, and who may refer to it by null ---------------------------------------------------
+
+
+def remarks(line):
+    """Give the remarks at the target that refer to a posting."""
+    return {text for (text,) in at_target(line, "select text from kept.remark where posting_id is not null")}
+
+
+def test_left_null_follows_the_part(line):
+    """A reference that is null while it leads to another property's part follows that part from object to object."""
+    assert remarks(line) == {"one", "two"}
+    line.sql("update kept.posting set folio_id = 8 where posting_id = 1")
+    line.drain()
+    assert remarks(line) == {"two"}
+    line.sql("begin; update kept.posting set folio_id = 2 where posting_id = 1; "
+             "update kept.posting set folio_id = 3 where posting_id = 4; commit")  # fmt: skip
+    line.drain()
+    assert remarks(line) == {"one", "two", "four"}
+    line.sql("update kept.posting set folio_id = 5 where posting_id = 1")
+    line.drain()
+    line.sql("begin; update kept.posting set folio_id = 4 where posting_id in (1, 2); "
+             "update kept.posting set folio_id = 5 where posting_id = 4; commit")  # fmt: skip
+    line.drain()
+    assert remarks(line) == {"four"}
+    line.check()
+
+
+def test_left_null_arrives(line):
+    """A part that comes into being under an object of the property gives the reference that waited for it its value."""
+    line.halt()
+    line.sql("alter table kept.remark drop constraint remark_posting_id_fkey")
+    line.prepare_again()
+    line.start()
+    line.sql("insert into kept.remark (property, posting_id, text) values ('P', 99, 'early')")
+    line.drain(compare=False)
+    assert "early" not in remarks(line)
+    line.sql("insert into kept.posting values (99, 2, 1)")
+    line.drain(compare=False)
+    assert "early" in remarks(line)
+    assert line.problems() == []
+
+
+def test_left_null_on_a_part_that_has_not_arrived(line):
+    """A reference to a part whose object fails waits for it, and both arrive when that one is mended."""
+    line.checking.execute("alter table kept.folio add constraint refuse check (name <> 'bad') not valid")
+    line.sql("begin; insert into kept.folio values (30, 'P', 'bad'); insert into kept.posting values (300, 30, 1); "
+             "update kept.remark set posting_id = 300 where text = 'one'; commit")  # fmt: skip
+    line.drain()
+    assert states(line) == {("folio", "30"): "failed", ("remark", "1"): "waiting"}
+    line.checking.execute("alter table kept.folio drop constraint refuse")
+    reask(line, ("folio", "30"))
+    line.drain()
+    assert line.problems() == []
+    line.check()

@@ -93,10 +93,14 @@ class Closure:
                     keys.setdefault(entity.name, set()).update(self._source.dependents(entity, moved))
 
     def _add_left_null(self, keys: dict[str, set[str]], crossed: dict[str, set[str]]) -> None:
-        """Add what refers to objects that may have changed hands by a reference that is null while they are foreign."""
+        """Add what refers to objects that may have changed hands by a reference that is null while they are foreign.
+
+        A part changes hands with its root, or by another root, which says of neither that it crossed: each counts.
+        """
         for entity in self._plan.moving:
-            moved = crossed.get(entity.name, set()) if entity.via is None else keys.get(entity.name, set())
-            for other, key in self._source.left_null(entity, moved) if moved else ():
+            touched = keys.get(entity.name, set())
+            moved = crossed.get(entity.name, set()) if entity.via is None else touched
+            for other, key in self._source.left_null(entity, moved, touched=touched) if touched else ():
                 keys.setdefault(other, set()).add(key)
 
     def _judge(self, name: str, keys: set[str]) -> None:

@@ -200,15 +200,19 @@ class Source:
         """Give the objects of an entity that belong to the property through given ones."""
         return [key for (key,) in self._run(source_sql.dependents(entity), keys=list(keys))]
 
-    def left_null(self, entity: Entity, keys: Iterable[str]) -> list[tuple[str, str]]:
-        """Give the objects, by entity and key, of which a reference that may be left null leads to given ones."""
-        listed = list(keys)
+    def left_null(self, entity: Entity, keys: Iterable[str], *, touched: Iterable[str]) -> list[tuple[str, str]]:
+        """Give the objects, by entity and key, of which a reference that may be left null leads to given ones.
+
+        References to their parts are followed from all that are `touched`, to the objects themselves from `keys`.
+        """
+        listed = {False: list(keys), True: list(touched)}
         return [
             (other.name, key)
             for other in self.plan.moving
             for table, reference in other.references
             if reference.entity == entity.name and reference.unknown is Unknown.LEAVE_NULL
-            for (key,) in self._run(source_sql.left_null(self.plan, table, reference), keys=listed)
+            if (asked := listed[reference.part is not None])
+            for (key,) in self._run(source_sql.left_null(self.plan, table, reference), keys=asked)
         ]
 
     def referred_to(self, entity: Entity, keys: Iterable[str], *, every: bool) -> list[tuple[str, str, bool]]:
