@@ -265,3 +265,13 @@ def test_left_null_on_a_part_that_has_not_arrived(line):
     line.drain()
     assert line.problems() == []
     line.check()
+
+
+def test_root_of_another_property_is_not_taken(line):
+    """An object whose kept key another property's row has at the target fails alone, by key, and that row stays."""
+    line.checking.execute("insert into kept.voucher values (50, 'Z', 'theirs')")
+    line.sql("insert into kept.voucher values (50, 'P', 'ours'), (51, 'P', 'beside')")
+    line.drain(compare=False)
+    assert states(line) == {("voucher", "50"): "failed"}
+    assert "(voucher_no)=(50)" in reason(line, "50", entity="voucher")
+    assert at_target(line, "select name from kept.voucher where voucher_no >= 50") == [("theirs",), ("beside",)]
