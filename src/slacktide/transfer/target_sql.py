@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from psycopg.sql import SQL, Composable, Composed, Identifier, Literal, Placeholder
 
-from slacktide.plan.model import Entity, Plan, Reference, Table, Unknown
+from slacktide.plan.model import Code, Entity, Plan, Reference, Table, Unknown
 from slacktide.plan.parking import Parking
 from slacktide.transfer.source_sql import KEYS, property_of, qualified, type_of
 
@@ -92,6 +92,32 @@ def _kept(table: Table, column: str) -> Composable:
     else:
         return value
     return SQL("case when {} then {} else {} end").format(same, own, value)
+
+
+def codes_in_key(table: Table) -> list[Code]:
+    """Give the codes that a part's key holds."""
+    return [code for code in table.codes if code.column in table.key and table.root in table.key]
+
+
+@cache
+def keep_codes(table: Table) -> Composed:
+    """Give staged parts the codes that their rows have in the key, where what comes for those says the same.
+
+    Two codes that became one never came from one object, so that no more than one row is meant.
+    """
+    codes = codes_in_key(table)
+    changing = [code.column for code in codes]
+    same = [
+        SQL("({}::jsonb ->> {}::text) is not distinct from {}::text").format(
+            Placeholder(f"kept_{code.list}"), Identifier("t", code.column), Identifier("s", code.column)
+        )
+        for code in codes
+    ]
+    same += [SQL("{} = {}").format(Identifier("t", c), Identifier("s", c)) for c in table.key if c not in changing]
+    return SQL("update {} s set {} from {} t where {}").format(
+        stage(table), SQL(", ").join(SQL("{} = {}").format(Identifier(c), Identifier("t", c)) for c in changing),
+        qualified(table), SQL(" and ").join(same),
+    )  # fmt: skip
 
 
 @cache

@@ -258,6 +258,8 @@ class Writing:
             self._copy(target_sql.copy_in(table, staged=True), lines)
             if len(lines) >= _ANALYZE_FROM:
                 self._connection.execute(target_sql.analyze_stage(table))
+            if self._returning and target_sql.codes_in_key(table):
+                self._run(target_sql.keep_codes(table), **self._facts)
 
     def _copy(self, statement: Composed, lines: list[str]) -> None:
         with self._connection.cursor().copy(statement) as copy:
