@@ -12,6 +12,7 @@ from collections import defaultdict
 
 from psycopg.rows import dict_row
 
+from slacktide.plan.model import Unknown
 from slacktide.plan.parking import ParkingKind, parking_columns
 
 
@@ -68,6 +69,7 @@ class Expectation:
             for row in rows[part.name]
         }
         self.own = {(name, key) for name, key in self.objects if self._whose(plan.entity[name], key) == property_code}
+        self._leave_null()
         self.wanted = self._closed(self.own, stop=frozenset())
         self.due = self._closed(self.own - failed, stop=failed) if failed else self.wanted
 
@@ -78,6 +80,15 @@ class Expectation:
         if entity.via:
             return self._whose(self.plan.entity[entity.root.reference_of[entity.via].entity], root[entity.via])
         return None
+
+    def _leave_null(self):
+        """Take references away that are null while what they lead to is not the property's."""
+        for table, row in [(t, r) for listed in self.objects.values() for t, rows in listed.items() for r in rows]:
+            for reference in self.plan.table[table].references:
+                value = row[reference.column]
+                name = self._owner.get((reference.target, value), (reference.entity, value))
+                if reference.unknown is Unknown.LEAVE_NULL and name not in self.own:
+                    row[reference.column] = None
 
     def _refers(self, name):
         for table, listed in self.objects[name].items():

@@ -103,6 +103,8 @@ class Databases:
 class Line:
     """One property's move between two bare databases; `step` makes and applies one batch."""
 
+    full = False  # whether the target holds objects before
+
     def __init__(self, *, control, source, target, folder, plan=PLAN, move="m", property_code="P", watch=True):
         self.plan, self.addresses, self.move, self.property = plan, (source, target), move, property_code
         self.folder, self.watch = Path(folder), watch
@@ -145,7 +147,8 @@ class Line:
         )  # fmt: skip
         self.source.watch = self.watch
         if journal.last_range(incarnation=self.incarnation.incarnation) == 0:
-            slot.plan_pass(journal, self.source, plan=self.plan, incarnation=self.incarnation.incarnation)
+            number = self.incarnation.incarnation
+            slot.plan_pass(journal, self.source, plan=self.plan, incarnation=number, known=self.full)
         self.listen_anew()
         seal = Seal(bytes(32), move=self.move, plan=self.plan.name, version=str(self.plan.version))
         self.spools = SealedSpool(self.folder / "out", seal=seal), SealedSpool(self.folder / "in", seal=seal)

@@ -6,7 +6,8 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
-from slacktide.transfer.counter import CounterMissing, Raised, raise_counters
+from slacktide.transfer.counter import CounterMissing, raise_counters
+from slacktide.transfer.sequence import Raised
 from tests.transfer.verified import FULL_SCHEMA, PLAN
 
 RANGES = "insert into bare.range values ('P', 'a', 10), ('P', 'b', 5), ('P', 'c', 7), ('Q', 'a', 99)"

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from slacktide.core.errors import OutsideError
 from slacktide.transfer import verify_sql
+from slacktide.transfer.sequence import Raised, raise_sequences
 
 if TYPE_CHECKING:
     import psycopg
@@ -24,16 +23,6 @@ class CounterMissing(OutsideError):
     """The number range {key!r} of {table} is at the source and not at the target: add it there, then go on."""
 
 
-class Raised(msgspec.Struct, frozen=True):
-    """One number range: the source's last number, and the target's before and after."""
-
-    counter: str
-    key: str
-    source: int
-    before: int
-    after: int
-
-
 def raise_counters(
     *,
     source: psycopg.Connection[TupleRow],
@@ -44,14 +33,15 @@ def raise_counters(
 ) -> list[Raised]:
     """Raise every number range of the target, in one transaction of `target` (the mover's). Raises CounterMissing.
 
-    Done again, it changes nothing.
+    With them the sequences behind kept keys, which the plan need not name. Done again, it changes nothing.
     """
     with target.transaction():
-        return [
-            raised
+        raised = [
+            one
             for counter in plan.counters
-            for raised in _raise(source, target, counter, own=source_property, theirs=target_property)
+            for one in _raise(source, target, counter, own=source_property, theirs=target_property)
         ]  # fmt: skip
+    return raised + raise_sequences(source=source, target=target, plan=plan)
 
 
 def _raise(

@@ -43,7 +43,7 @@ from slacktide.transfer.source import (
 if TYPE_CHECKING:
     from slacktide.plan.model import Entity, Plan
     from slacktide.transfer.entry import Incarnation
-    from slacktide.transfer.source import Fingerprint, ReadObjects
+    from slacktide.transfer.source import Fingerprint, Merging, ReadObjects
     from slacktide.transfer.spool import SealedSpool
 
 _STREAM_LIMIT_SECONDS = 30.0
@@ -271,4 +271,14 @@ def _reason(one: Unwritten, *, names: Names) -> str:
             f"it is too large to be read as one text: the source says {one.too_large!r}. A row can have about 250 "
             "million characters; make it smaller there, or name its large column under left_out in the plan"
         )
+    if one.merging:
+        reasons.append(_merging(one.merging, move=names.move))
     return "; ".join(reasons)
+
+
+def _merging(one: Merging, *, move: str) -> str:
+    codes = " and ".join(map(repr, sorted(one.codes)))
+    return (
+        f"the codes {codes} of the list {one.of_list} become {one.becomes!r}, so that rows of {one.table} would have "
+        f"one key: give each a code of its own with `slacktide move convert {move} --mappings FILE.csv`"
+    )

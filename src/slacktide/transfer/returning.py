@@ -7,7 +7,8 @@ knows the content, so that the pass finds nothing to write. The events, and what
 1. A row keeps its old key: by the key map turned round. What is new draws a key of the old source's own.
 2. An object is deleted while the property trades there: the pass ends by saying what is absent, and it goes.
 3. An optional code was left out, or two codes became one: the row of the old source keeps its code as long as what
-   comes says the same (`kept_codes`), whatever else of the row is changed; so does a reference that was left null.
+   comes says the same (`kept_codes`), whatever else of the row is changed, also where a part's key holds the code; so
+   does a reference that was left null.
 4. A code stands for several: it has no way back by itself, and is listed before anything is sent (`require_inverted`).
 5. An object never arrived, as its failure was accepted: it stays here, is known by name, and is not compared.
 6. Another property's object was kept by reference there: here is the original, so it is not written, nor deleted.

@@ -18,7 +18,7 @@ def known(entity: Entity, table: Table, *, move: str) -> Composed:
     """Copy out what the forward move knows of a table: the keys there and here, kept by reference, there before.
 
     Another property's object that is not there any more is not known; what is the property's own or shared and gone
-    is, so that it goes at the other side too. Keys that begin with a minus stand for what never arrived. What stays and
+    is, so that it goes at the other side too. What stays of the property's own never arrived there. What else stays and
     is known by a value of its own is recognised again where it comes to (see `recognition`).
     """
     again: Composable = SQL("false")
@@ -30,7 +30,7 @@ def known(entity: Entity, table: Table, *, move: str) -> Composed:
     return SQL(
         "copy (select k.target_key, k.source_key, k.outside, k.native from slacktide.key_map k "
         "join slacktide.mover_move m using (move_no) where m.name = {move} and k.name = {name} "
-        "and not starts_with(k.source_key, '-') and not ({again}) and ({shared} or not k.outside "
+        "and not (k.stays and not k.outside) and not ({again}) and ({shared} or not k.outside "
         "or exists (select from {table} t where {key} = k.target_key::{kind}))) to stdout"
     ).format(
         again=again, move=Literal(move),
@@ -52,7 +52,11 @@ def seed(table: Table) -> Composed:
 
 
 def never_arrived(plan: Plan, entity: Entity, table: Table) -> Composed:
-    """Write down the property's rows that the forward move never brought over: they stay here as they are."""
+    """Write down the property's rows that the forward move never brought over: they stay here as they are.
+
+    They have no key where the property lives: what stands for one begins with a character that no key has, as a minus
+    may begin any.
+    """
     to_root: Composable = SQL("")
     if table.root is not None:
         to_root = SQL("join {} r on {} = {}").format(
@@ -61,7 +65,7 @@ def never_arrived(plan: Plan, entity: Entity, table: Table) -> Composed:
     key = SQL("{}::text").format(Identifier("t", table.key[0]))
     return SQL(
         "insert into slacktide.key_map (move_no, name, source_key, target_key, outside, batch, native, stays) "
-        "select %(move_no)s, {name}, '-' || {key}, {key}, false, 0, true, true from {table} t {to_root} "
+        "select %(move_no)s, {name}, chr(1) || {key}, {key}, false, 0, true, true from {table} t {to_root} "
         "where {whose} = %(property)s and not exists (select from slacktide.key_map k "
         "where k.move_no = %(move_no)s and k.name = {name} and k.target_key = {key}) on conflict do nothing"
     ).format(

@@ -30,7 +30,7 @@ from slacktide.plan.model import Entity, Plan
 from slacktide.postgres import sql
 from slacktide.postgres.connection import connect
 from slacktide.postgres.position import Snapshot, parse_lsn, put_back
-from slacktide.transfer import source_object_sql, source_sql
+from slacktide.transfer import merging_sql, source_object_sql, source_sql
 
 _STATEMENTS = sql.load(__package__, "source.sql")
 _LOCK_TIMEOUT = "2s"
@@ -71,16 +71,26 @@ class Instant(msgspec.Struct, frozen=True):
     unseen: dict[str, str]
 
 
+class Merging(msgspec.Struct, frozen=True):
+    """Codes of a list that become one, by which rows of a part's table would get one key."""
+
+    table: str
+    of_list: str
+    codes: list[str]
+    becomes: str
+
+
 class Unwritten(msgspec.Struct, frozen=True):
     """An object that could not be written: its codes without a mapping, its refused references by line.
 
-    `too_large` is what the source says of one that it cannot write as one text.
+    `too_large` is what the source says of one that it cannot write as one text; `merging` are codes that become one.
     """
 
     key: str
     unmapped: str = ""
     refused: str = ""
     too_large: str = ""
+    merging: Merging | None = None
 
 
 class ReadObjects(msgspec.Struct, frozen=True):
@@ -243,6 +253,8 @@ class Source:
         yield read
 
     def _objects(self, entity: Entity, keys: list[str], codes: dict[str, str]) -> ReadObjects:
+        merging = {row[0]: Merging(*row[1:]) for row in self._run(merging_sql.merging(entity), keys=keys, **codes)}
+        keys = [key for key in keys if key not in merging]
         cursor = self.connection.execute(
             source_object_sql.objects(self.plan, entity), {"property": self.property_code, "keys": keys, **codes}
         )
@@ -251,7 +263,10 @@ class Source:
         xml = result.get_value(0, 0) or b""
         _, count, keys_failed, unmapped, refused, outside = cursor.fetchone() or ()
         failed = zip(keys_failed or [], unmapped or [], refused or [], strict=True)
-        return ReadObjects(xml, count, [Unwritten(*each) for each in failed], outside or [])
+        unwritten = [Unwritten(*each) for each in failed] + [Unwritten(k, merging=one) for k, one in merging.items()]
+        left_out = self.standing(entity, merging) if merging else []
+        outside = [*(outside or []), *(key for key, _, inside in left_out if not inside)]
+        return ReadObjects(xml, count, unwritten, outside)
 
 
 def _is_too_large(error: psycopg.Error) -> bool:

@@ -54,6 +54,10 @@ select o.key, k.source_key from unnest(%(keys)s::text[]) o (key), lateral (
     select source_key from slacktide.key_map
     where target_key = o.key and name = %(name)s and move_no = %(move_no)s and outside and not native offset 0) k
 
+-- name: source_key
+-- The source's key of an object that has this key at the target.
+select source_key from slacktide.key_map where move_no = %(move_no)s and name = %(name)s and target_key = %(key)s
+
 -- name: let_go
 -- Forget objects that go and are not the property's own, and were at the target before the mover came: they stay there.
 delete from slacktide.key_map k using unnest(%(names)s::text[], %(keys)s::text[]) o (name, key)

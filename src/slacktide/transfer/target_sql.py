@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 from psycopg.sql import SQL, Composable, Composed, Identifier, Literal, Placeholder
 
 from slacktide.plan import column_type
-from slacktide.plan.model import Entity, Plan, Reference, Table, Unknown
+from slacktide.plan.model import Code, Entity, Plan, Reference, Table, Unknown
 from slacktide.plan.parking import Parking
-from slacktide.transfer.source_sql import KEYS, qualified, type_of
+from slacktide.transfer.source_sql import KEYS, property_of, qualified, type_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -95,6 +95,32 @@ def _kept(table: Table, column: str) -> Composable:
     return SQL("case when {} then {} else {} end").format(same, own, value)
 
 
+def codes_in_key(table: Table) -> list[Code]:
+    """Give the codes that a part's key holds."""
+    return [code for code in table.codes if code.column in table.key and table.root in table.key]
+
+
+@cache
+def keep_codes(table: Table) -> Composed:
+    """Give staged parts the codes that their rows have in the key, where what comes for those says the same.
+
+    Two codes that became one never came from one object, so that no more than one row is meant.
+    """
+    codes = codes_in_key(table)
+    changing = [code.column for code in codes]
+    same = [
+        SQL("({}::jsonb ->> {}::text) is not distinct from {}::text").format(
+            Placeholder(f"kept_{code.list}"), Identifier("t", code.column), Identifier("s", code.column)
+        )
+        for code in codes
+    ]
+    same += [SQL("{} = {}").format(Identifier("t", c), Identifier("s", c)) for c in table.key if c not in changing]
+    return SQL("update {} s set {} from {} t where {}").format(
+        stage(table), SQL(", ").join(SQL("{} = {}").format(Identifier(c), Identifier("t", c)) for c in changing),
+        qualified(table), SQL(" and ").join(same),
+    )  # fmt: skip
+
+
 @cache
 def upsert(table: Table, closing: tuple[str, ...], *, returning: bool = False) -> Composed:
     """Write the staged rows, leaving alone those that are the same, and the columns that close cycles.
@@ -118,6 +144,43 @@ def upsert(table: Table, closing: tuple[str, ...], *, returning: bool = False) -
     return SQL("insert into {} as t ({}) overriding system value select {} from {} on conflict ({}) {}").format(
         qualified(table), listed, listed, stage(table), SQL(", ").join(map(Identifier, table.key)), action
     )
+
+
+@cache
+def held_by_others(plan: Plan, table: Table) -> Composed:
+    """Find staged parts whose key another object's row has: key, who wants it, who has it, whose that is.
+
+    And whether that one has it among its staged rows as well.
+    """
+    entity = plan.entity_of[table.name]
+    root, same = Identifier(_root_column(table)), _same_key(table, "t", "s")
+    return SQL(
+        "select {keys}, s.{root}::text, t.{root}::text, {whose}::text, "
+        "exists (select from {stage} o where {other} and o.{root} = t.{root}) "
+        "from {stage} s join {table} t on {same} left join {roots} r on {key} = t.{root} "
+        "where t.{root} is distinct from s.{root}"
+    ).format(
+        keys=_keys_as_text(table), root=root, whose=property_of(plan, entity, "r"), stage=stage(table),
+        other=_same_key(table, "t", "o"), table=qualified(table), same=same, roots=qualified(entity.root),
+        key=Identifier("r", entity.key),
+    )  # fmt: skip
+
+
+@cache
+def wanted_twice(table: Table) -> Composed:
+    """Find keys that several staged parts have: the roots, and which of these has such a row already."""
+    root = Identifier(_root_column(table))
+    return SQL(
+        "select {keys}, array_agg(s.{root}::text), array_remove(array_agg(t.{root}::text), null) "
+        "from {stage} s left join {table} t on {same} group by {key} having count(*) > 1"
+    ).format(
+        keys=_keys_as_text(table), root=root, stage=stage(table), table=qualified(table),
+        same=_same_key(table, "t", "s"), key=SQL(", ").join(Identifier("s", column) for column in table.key),
+    )  # fmt: skip
+
+
+def _keys_as_text(table: Table) -> Composed:
+    return SQL("array[{}]").format(SQL(", ").join(SQL("{}::text").format(Identifier("s", c)) for c in table.key))
 
 
 @cache

@@ -20,7 +20,9 @@ from slacktide.core.piece import pieces
 from slacktide.postgres import sql
 from slacktide.transfer import target_sql
 from slacktide.transfer.entry import ANYTHING, Problem
+from slacktide.transfer.gathering import Gathered
 from slacktide.transfer.message import NULL, escape
+from slacktide.transfer.ownership import Ownership
 from slacktide.transfer.refusal import BugFound, Refused, refusals
 from slacktide.transfer.translation import plain
 
@@ -36,23 +38,13 @@ if TYPE_CHECKING:
     from slacktide.plan.parking import Parking
     from slacktide.transfer.message import BusinessObject
     from slacktide.transfer.sweep import Going, Sweep
-    from slacktide.transfer.translation import Layout, Name, Translation
+    from slacktide.transfer.translation import Name, Translation
 
 _STATEMENTS = sql.load(__package__, "target.sql")
 _RENEW_FROM = 5000  # rows that were staged in a table and deleted again
 _COPIED_TOGETHER = 2000  # lines
 _JUDGE, _DEFER = "set constraints all immediate", "set constraints all deferred"
 _ANALYZE_FROM = 500  # staged rows; below, a plan without statistics does as well
-
-
-class _Gathered:
-    """The rows of some objects, by table, in COPY's text form."""
-
-    def __init__(self) -> None:
-        self.copied: dict[str, list[str]] = defaultdict(list)
-        self.staged: dict[str, list[str]] = defaultdict(list)
-        self.closing: dict[tuple[str, int], list[tuple[list[str], str]]] = defaultdict(list)
-        self.changed_roots: dict[str, list[str]] = defaultdict(list)
 
 
 class _Undone(Exception):
@@ -81,6 +73,7 @@ class Writing:
         self._connection, self._plan, self._translation, self._sweep = connection, plan, translation, sweep
         self._parking, self._move_no, self._batch = parking, move_no, batch
         self._tables = list(plan.table.values())
+        self._ownership = Ownership(connection, plan=plan, translation=translation, move_no=move_no)
 
     def _run(self, statement: Composed, **values: Any) -> list[str]:
         cursor = self._connection.execute(statement, values)
@@ -102,6 +95,7 @@ class Writing:
         with refusals():
             rows = self._gather(new, changed)
             self._stage(rows)
+            self._ownership.require(new=new, changed=changed, gone=gone)
             self._park(rows, gone)
             self._put(rows)
             self._close(rows)
@@ -135,7 +129,9 @@ class Writing:
 
         What it judges at the commit it judges of objects together: these are searched only where it refuses no other.
         """
-        refused: dict[Name, Problem] = {}
+        refused = self._of_others(new, changed, gone)
+        if refused:
+            return refused
         for self._judged in (False, True):
             with contextlib.suppress(_Undone), self._connection.transaction(), self._translation.cut_apart():
                 self._find_refused(new, changed, gone, refused)
@@ -143,6 +139,13 @@ class Writing:
             if refused:
                 return refused
         raise BugFound(objects=len(new) + len(changed))
+
+    def _of_others(self, new: list[BusinessObject], changed: list[BusinessObject], gone: Going) -> dict[Name, Problem]:
+        """Find what would write over another object's row; nothing if staging is refused: the halves find by what."""
+        with contextlib.suppress(Refused), refusals(), self._connection.transaction(force_rollback=True):
+            self._stage(self._gather(new, changed))
+            return self._ownership.problems(new=new, changed=changed, gone=gone)
+        return {}
 
     def _find_refused(
         self, new: list[BusinessObject], changed: list[BusinessObject], gone: Going, refused: dict[Name, Problem]
@@ -244,32 +247,10 @@ class Writing:
 
     # -- the steps ---------------------------------------------------------------------------------------------------
 
-    def _gather(self, new: list[BusinessObject], changed: list[BusinessObject]) -> _Gathered:
-        rows = _Gathered()
-        for item in new:
-            for layout, values in self._translation.rows(item):
-                self._add(rows, layout, values, straight=self._is_fresh(layout, values))
-        for item in changed:
-            rows.changed_roots[item.entity.name].append(self._translation.keys[item.entity.name][item.key])
-            for layout, values in self._translation.rows(item):
-                self._add(rows, layout, values, straight=False)
-        return rows
+    def _gather(self, new: list[BusinessObject], changed: list[BusinessObject]) -> Gathered:
+        return Gathered(self._translation).add(new=new, changed=changed)
 
-    def _is_fresh(self, layout: Layout, values: list[str]) -> bool:
-        """Tell whether a row of a new object is surely not at the target: else it may have moved here."""
-        if layout.own is None:
-            return layout.table.root is None or layout.table.root in layout.table.key
-        return plain(values[layout.own]) in self._translation.fresh[layout.table.name]
-
-    def _add(self, rows: _Gathered, layout: Layout, values: list[str], *, straight: bool) -> None:
-        row = self._translation.row(layout, values)
-        for at in layout.closing:
-            if row[at] != NULL or not straight:
-                rows.closing[layout.table.name, at].append(([row[k] for k in layout.key], row[at]))
-            row[at] = NULL
-        (rows.copied if straight else rows.staged)[layout.table.name].append("\t".join(row))
-
-    def _stage(self, rows: _Gathered) -> None:
+    def _stage(self, rows: Gathered) -> None:
         for name, lines in rows.staged.items():
             table = self._plan.table[name]
             self._used.add(name)
@@ -277,13 +258,15 @@ class Writing:
             self._copy(target_sql.copy_in(table, staged=True), lines)
             if len(lines) >= _ANALYZE_FROM:
                 self._connection.execute(target_sql.analyze_stage(table))
+            if self._returning and target_sql.codes_in_key(table):
+                self._run(target_sql.keep_codes(table), **self._facts)
 
     def _copy(self, statement: Composed, lines: list[str]) -> None:
         with self._connection.cursor().copy(statement) as copy:
             for some in pieces(lines, size=_COPIED_TOGETHER):
                 copy.write(("\n".join(some) + "\n").encode())
 
-    def _park(self, rows: _Gathered, gone: Going) -> None:
+    def _park(self, rows: Gathered, gone: Going) -> None:
         for table in self._tables:
             entity = self._plan.entity_of[table.name].name
             roots, leaving = rows.changed_roots.get(entity), list(gone.get(entity, {}).values())
@@ -295,7 +278,7 @@ class Writing:
                 if leaving:
                     self._run(target_sql.park_of_roots(self._plan, table, parking), keys=leaving)
 
-    def _put(self, rows: _Gathered) -> None:
+    def _put(self, rows: Gathered) -> None:
         for table in self._tables:
             if lines := rows.copied.get(table.name):
                 self._copy(target_sql.copy_in(table, staged=False), lines)
@@ -303,7 +286,7 @@ class Writing:
                 closing = tuple(table.columns[at].name for at in self._translation.layouts[table.name].closing)
                 self._run(target_sql.upsert(table, closing, returning=self._returning), **self._facts)
 
-    def _close(self, rows: _Gathered) -> None:
+    def _close(self, rows: Gathered) -> None:
         for (name, at), entries in rows.closing.items():
             table = self._plan.table[name]
             keys = {f"key_{n}": [plain(key[n]) for key, _ in entries] for n in range(len(table.key))}
