@@ -21,6 +21,7 @@ from slacktide.control.zone_data import follow_zone_data
 from slacktide.core.duration import format_instant
 from slacktide.downtime.compiling import compile_schedule
 from slacktide.downtime.schedule import Organization
+from slacktide.postgres.connection import connect
 from tests.zone_data import ZONE
 
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
@@ -112,6 +113,21 @@ def test_what_was_moved_is_told_once(shore):
     assert show_downtime(shore.control, id=key)["moved_by_zone_data"] == format_instant(
         downtime_of(shore.control, id=key).zone_moved_at
     )
+
+
+def test_killed_before_it_was_told(shore, database):
+    """Whoever looks and is gone before the commit has told and saved nothing; the next one tells it."""
+    key = shore.down(start=shore.today + 10 * DAY + 22 * HOUR)
+    shore.look()
+    before = downtime_of(shore.control, id=key)
+    shore.update()
+    dies = connect(database, name="dies")
+    dies.execute("begin")
+    assert follow_zone_data(dies, settings=list_settings(dies), now=control_now(dies)) == [key]
+    dies.close()
+    assert (downtime_of(shore.control, id=key).sequence, shore.told()) == (before.sequence, [])
+    assert shore.look() == [key]
+    assert len(shore.told()) == 1
 
 
 def test_what_has_begun_is_not_rewritten(shore):
