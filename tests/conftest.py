@@ -14,6 +14,7 @@ from hypothesis import settings
 
 from slacktide.postgres.server import Server
 from tests.memory import drop, in_memory, memory
+from tests.zone_data import zone_data as write_zone_data
 
 # Their assertions are to be explained; here, because whichever tests come first may import them.
 pytest.register_assert_rewrite("tests.transfer.line", "tests.transfer.checker")
@@ -58,3 +59,10 @@ def secret_key():
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SLACKTIDE_SECRET_KEY", "the tests' own, which opens nothing else")
         yield
+
+
+@pytest.fixture
+def zone_data(tmp_path):
+    """Give a function that updates the zone data of the zone `tests.zone_data.ZONE`."""
+    with write_zone_data(tmp_path / "zone data") as update:
+        yield update

@@ -171,6 +171,17 @@ def test_task_and_lease(hotel, control):
     assert (said.status, said.json["organization"]) == (75, "HOTEL")
 
 
+def test_a_task_of_another_organization_than_is_named(hotel, control, lines):
+    """A known task is judged by its own organization, whichever is named, by the command and line by line."""
+    add_organization(control, code="OTHER", **WHO)
+    closed, open_ = (add_task(control, organization=code, **WHO).id for code in ("HOTEL", "OTHER"))
+    down(hotel)
+    for task, named, expected in ((closed, "OTHER", "deny"), (open_, "HOTEL", "allow")):
+        facts = {"task": task, "organization": named}
+        said = hotel("check", "open_task", "--task", task, "--organization", named, "--json").json
+        assert [answer["decision"] for answer in (said, lines(action="open_task", **facts))] == [expected] * 2
+
+
 def test_at(hotel):
     """Another instant is asked about in the organization's zone or the one given, recurring ones far ahead too."""
     when = ("--start", "2030-01-01T00:00", "--for", "PT1H", "--rrule", "FREQ=YEARLY")

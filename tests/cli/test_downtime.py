@@ -1,6 +1,14 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
+
+from slacktide.control.setting import control_now, list_settings
+from slacktide.control.zone_data import follow_zone_data
+from slacktide.core.duration import format_instant
+from slacktide.postgres.connection import connect
+from tests.zone_data import ZONE
 
 OWN = ("--organization", "HOTEL")
 FIELDS = ["id", "scope", "organization", "start", "end", "value", "latched", "users", "rrule", "occurrences", "effect",
@@ -114,6 +122,21 @@ def test_recurring(hotel, schedule):
     assert f"from {starts[2]}" in hotel("downtime", "show", said.json["id"]).out
     assert hotel("downtime", "cancel", said.json["id"], *key).json["occurrences"] == []
     assert "nothing of it is to come" in hotel("downtime", "show", said.json["id"]).out
+
+
+def test_moved_by_zone_data(hotel, database, zone_data):
+    """`show` says when an update of zone data has moved a recurring downtime."""
+    day = datetime.now(tz=UTC).replace(hour=22, minute=0, second=0, microsecond=0) + timedelta(days=5)
+    zone_data((day - timedelta(days=2), day + timedelta(days=100)))
+    when = ("--start", f"{day:%Y-%m-%dT%H:%M}", "--zone", ZONE, "--for", "PT2H", "--rrule", "FREQ=DAILY")
+    key = hotel("downtime", "schedule", "--site", "--yes", *when, "--reason", "a test", "--json").json["id"]
+    assert "zone data" not in hotel("downtime", "show", key).out
+    zone_data()
+    with connect(database, name="test") as connection, connection.transaction():
+        follow_zone_data(connection, settings=list_settings(connection), now=control_now(connection))
+    said = hotel("downtime", "show", key, "--json").json
+    assert said["start"] == format_instant(day - timedelta(hours=1))
+    assert f"an update of zone data moved it at {said['moved_by_zone_data']}" in hotel("downtime", "show", key).out
 
 
 def test_verifying(hotel, schedule):

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import threading
 import time
+from datetime import timedelta
 
 import pytest
 
 from slacktide.control.lease import UnknownLease, list_leases, record_ends, touch_lease
 from slacktide.control.schedule import known_of
 from slacktide.control.setting import control_now
-from slacktide.control.setting_change import change_setting, settings_answer
+from slacktide.control.setting_change import Times, Whose, add_setting, change_setting, settings_answer
+from slacktide.core.duration import format_instant
 from slacktide.postgres.connection import connect
 from slacktide.worker.upkeep import tidy
 from tests.control.working import WHO, Office
@@ -57,6 +59,24 @@ def test_a_limit_that_changes_revives_nothing(office, silent, way):
     assert [because for _, because in ended(office)] == ["idle"]
     with pytest.raises(UnknownLease):
         touch_lease(office.connection, session=silent[0], task=silent[1])
+
+
+@pytest.mark.parametrize("way", ["the downtime is switched off", "users may come in"])
+def test_a_downtime_that_bars_nobody_any_more_revives_nothing(office, way):
+    """A lease that a downtime's limit has ended stays so when the downtime is switched off, or lets users in."""
+    ada, task = office.user(), office.task()
+    office.take(ada, task)
+    past = format_instant(control_now(office.connection) - timedelta(hours=9))
+    facts = {"parameter": "disable_user_access", "value": "Y", "whose": Whose(organization="HOTEL")}
+    add_setting(office.connection, **facts, times=Times(start=past), **WHO)
+    key = office.down("HOTEL", start=past, duration="P1D")
+    office.age("update slacktide.lease set opened_at = opened_at - interval '10 hours'")
+    assert leases(office) == ended(office) == []
+    if way == "users may come in":
+        key = settings_answer(office.connection, parameter="disable_user_access")[0]["id"]
+    change_setting(office.connection, id=key, value="N", **WHO)
+    assert leases(office) == []
+    assert [because for _, because in ended(office)] == ["downtime"]
 
 
 def test_what_was_measured_quiet_stays_so(office, silent):

@@ -15,7 +15,9 @@ from slacktide.control.downtime import end_downtime, show_downtime
 from slacktide.control.drain import drain_of, set_drain, with_drains
 from slacktide.control.organization import add_organization, set_side
 from slacktide.control.setting import control_now
-from slacktide.cutover.drain import QUIET_IN_TIME, carry_out
+from slacktide.cutover import drain as drains
+from slacktide.cutover.bulkhead import Bulkhead
+from slacktide.cutover.drain import QUIET_IN_TIME
 from slacktide.postgres.connection import connect
 from tests.control.working import WHO, Office, at_once
 from tests.cutover.moving import until
@@ -38,6 +40,10 @@ def office(database):
 
 def drain(office, key, then, after=NOW, **more):
     set_drain(office.connection, id=key, after=after, then=then, **WHO | more)
+
+
+def carry_out(connection):
+    return drains.carry_out(connection, bulkhead=Bulkhead("drain"))
 
 
 def audited(office):
@@ -153,6 +159,7 @@ def test_two_workers(office, database):
 KILLED = """
 import os, signal, sys
 from slacktide.cutover import drain
+from slacktide.cutover.bulkhead import Bulkhead
 from slacktide.postgres.connection import connect
 original = getattr(drain, sys.argv[2])
 def dying(*arguments, **named):
@@ -160,7 +167,7 @@ def dying(*arguments, **named):
     os.kill(os.getpid(), signal.SIGKILL)
 setattr(drain, sys.argv[2], dying)
 with connect(sys.argv[1], name="dies") as connection:
-    drain.carry_out(connection)
+    drain.carry_out(connection, bulkhead=Bulkhead("drain"))
 """
 
 
@@ -175,6 +182,27 @@ def test_killed(office, database, moment):
     assert (office.left()[0], drain_of(office.connection, id=key).outcome) == (1, None)
     assert carry_out(office.connection) == ["ended 1 leases"]
     assert audited(office).count("lease end") == 1
+
+
+BROKEN = """
+create function slacktide.broken() returns trigger language plpgsql as $$ begin raise 'this one is broken'; end $$;
+create trigger broken before update on slacktide.lease for each row when (new.organization = 'HOTEL')
+    execute function slacktide.broken();
+"""
+
+
+def test_one_that_cannot_be_carried_out(office, capsys):
+    """A drain that fails keeps no other one from its deadline, has done nothing, and is done once it can be."""
+    office.take(office.session(), office.task("OTHER"))
+    first, second = (office.down(code, users="out") for code in ("HOTEL", "OTHER"))
+    for key in (first, second):
+        drain(office, key, "end")
+    office.connection.execute(BROKEN)
+    assert carry_out(office.connection) == ["ended 1 leases"]
+    assert (office.left("OTHER")[0], drain_of(office.connection, id=first).outcome) == (0, None)
+    assert f"downtime {first} drain: this one is broken" in capsys.readouterr().err
+    office.connection.execute("drop trigger broken on slacktide.lease")
+    assert carry_out(office.connection) == ["ended 1 leases"]
 
 
 OTHERS = "select count(*) from pg_stat_activity where application_name = 'slacktide dies'"

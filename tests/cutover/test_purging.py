@@ -11,6 +11,7 @@ import pytest
 from slacktide.control.audit import list_audit
 from slacktide.core.configuration import RetentionTooShort, move_retention
 from slacktide.cutover import contingency
+from slacktide.cutover.bulkhead import Bulkhead
 from slacktide.cutover.purging import purge
 from slacktide.transfer.entry import Batch, Problem, Touched, Transaction
 from slacktide.transfer.journal import Journal
@@ -23,6 +24,14 @@ NOW = datetime.now(UTC)
 OPEN = """
 insert into slacktide.procedure (move_id, attempt, downtime_id, business_date, who, reason, state, opened_at)
 values (%s, 1, 'd', '2026-01-01', 'ada', 'the move', %s, clock_timestamp() - %s::interval)
+"""
+ANOTHER = """
+insert into slacktide.move (name, plan, plan_text, property, target_property, source, target, spool)
+select 'another', plan, plan_text, property, target_property, source, target, %s from slacktide.move returning move_id
+"""
+MESSAGE = """
+insert into slacktide.message (move_id, entity, key, batch, state, reason, at)
+values (%s, 'profile', '1', 1, 'warning', 'a code', clock_timestamp() - interval '9 days')
 """
 VERIFIED = "insert into slacktide.verification values (%s, %s, 1, '', '2026-01-01')"
 
@@ -76,7 +85,7 @@ class Kept:
             os.utime(path, ((NOW - timedelta(days=days)).timestamp(),) * 2)
 
     def purge(self):
-        purge(self.control, keep=KEEP)
+        purge(self.control, keep=KEEP, bulkhead=Bulkhead("purge"))
 
     def files(self):
         """Give what lies in the spools of the source and of the target."""
@@ -111,6 +120,20 @@ def test_files_go_and_those_that_are_needed_stay(kept):
     assert purged["files"] == 2
     kept.purge()
     assert len(kept.trail()) == 1  # nothing was left to do
+
+
+def test_a_move_whose_spool_cannot_be_read(kept, capsys):
+    """A move that cannot be purged keeps no other one from it; what had gone of it by then is in the trail."""
+    (another,) = kept.control.execute(ANOTHER, ["x" * 300]).fetchone()  # no folder can have that name
+    kept.control.execute(OPEN, [another, "open", "8 days"])
+    kept.control.execute(MESSAGE, [another])
+    kept.batch(days=9)
+    kept.purge()
+    assert kept.files() == [[], []]
+    trail = [entry for entry in list_audit(kept.control) if entry["what"] == "move purge"]
+    told = [(entry["object"], entry["after"]["messages"], entry["after"]["files"]) for entry in trail]
+    assert told == [("another", 1, 0), (kept.move.name, 0, 2)]
+    assert "slacktide: another purge: " in capsys.readouterr().err
 
 
 def test_files_that_no_batch_names(kept):

@@ -97,6 +97,53 @@ def test_limits():
     assert limits_of([own_idle], organization="HOTEL", now=at(5)) == LIMITS
 
 
+@pytest.mark.parametrize("organization", ["HOTEL", None])
+@pytest.mark.parametrize(
+    ("parameter", "downtimes", "because"),
+    [("task_lease_idle_limit", (), "idle"), ("task_lease_downtime_limit", (own(-8.5, 20),), "downtime")],
+)
+def test_a_longer_limit_that_begins_later_revives_nothing(parameter, downtimes, because, organization):
+    """What has ended by the limit of then stays so when a longer one begins by itself, and ended when it did."""
+    longer = setting(parameter, "PT12H", 2, None, organization=organization, id="9")
+    sign = 1 - LIMITS.idle / timedelta(hours=1) if because == "idle" else 1.9
+    held, plan = lease(-8.5 if downtimes else sign, sign=sign), schedule(*downtimes)
+    for now in (1.99, 2, 3):
+        found = standing_by(held, schedule=plan, settings=[longer, *downtimes], now=at(now))
+        assert (found.because, found.at) == (because, at(1 if because == "idle" else -0.5))
+
+
+def test_a_limit_that_begins_later():
+    """A lease that lives when another limit begins has that limit; by a shorter one it ends then, and not before."""
+    longer, shorter = (setting("task_lease_idle_limit", each, 0.5, None) for each in ("PT3H", "PT10M"))
+
+    def found(limit, now):
+        return standing_by(lease(), schedule=schedule(), settings=[limit], now=at(now))
+
+    assert (found(longer, 2.9).live, found(longer, 3).at) == (True, at(3))
+    assert (found(shorter, 0.49).live, found(shorter, 0.5).at) == (True, at(0.5))
+
+
+limits = st.sampled_from(["PT10M", "PT1H", "PT4H"])
+
+
+@given(
+    bounds=st.sets(st.integers(-60, 300), min_size=2, max_size=8).map(sorted),
+    values=st.lists(limits, min_size=8, max_size=8),
+    parameter=st.sampled_from(["task_lease_idle_limit", "task_lease_downtime_limit"]),
+    down=st.integers(0, 120),
+)
+def test_what_has_ended_stays_so(bounds, values, parameter, down):
+    """Whatever limits begin and end later, a lease that has ended by the rule has ended, then and for that reason."""
+    periods = zip(bounds, bounds[1:], values, strict=False)
+    known = [setting(parameter, value, first / 60, last / 60, id=str(first)) for first, last, value in periods]
+    plan, held = schedule(own(down / 60, None)), lease(sign=0.5)
+    before = None
+    for minute in range(30, 400, 5):
+        found = standing_by(held, schedule=plan, settings=known, now=at(minute / 60))
+        assert before is None or found == before
+        before = None if found.live else found
+
+
 # -- against a reading minute by minute --------------------------------------------------------------------------------
 
 minutes = st.integers(0, 300)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from slacktide.control.audit import list_audit
 from slacktide.control.organization import add_organization
 from slacktide.notice.planner import Planner
 from slacktide.postgres.connection import connect
 from tests.control.working import at_once
 from tests.notice.conftest import BOTH, WHO
+from tests.zone_data import ZONE
 
 DAY, HOUR, MINUTE = timedelta(days=1), timedelta(hours=1), timedelta(minutes=1)
 
@@ -177,6 +179,24 @@ def test_three_plan_at_once(site):
         answers = at_once(*[planner.plan for planner in planners])
     assert [type(answer) for answer in answers] == [float] * 3
     assert site.kinds() == ["ahead"] * 20
+
+
+def test_moved_by_zone_data(site, zone_data):
+    """Of two that look at once after an update of zone data one tells it: in the trail, and to whom it concerns."""
+    site.user("ada", "SOUTH")
+    today = datetime.now(tz=UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    zone_data((today + DAY, today + 100 * DAY))
+    start = (today + 3 * DAY + 22 * HOUR).strftime("%Y-%m-%dT%H:%M")
+    key = site.down(start=start, zone=ZONE, duration="PT2H", rrule="FREQ=DAILY;COUNT=2")
+    site.plan()
+    zone_data()
+    with connect(site.address, name="plan") as other:
+        at_once(Planner(other, configured=BOTH).plan, site.planner.plan)
+    site.plan()
+    assert site.kinds(key) == ["ahead", "ahead", "changed", "changed"]
+    assert site.states()[("changed", "ada")] == site.states("webhook")[("changed", "")] == "waiting"
+    trail = [row["object"] for row in list_audit(site.connection) if row["what"] == "downtime moved by zone data"]
+    assert trail == [f"downtime {key}"]
 
 
 def test_time_does_not_go_back(site):

@@ -105,6 +105,25 @@ def test_a_task_says_its_organization(site, control, token, plan, soon):
     assert [answer["decision"] for answer in (*absent, hidden)] == ["allow"] * 3
 
 
+@pytest.mark.parametrize("dialect", ["nginx", "traefik", "envoy"])
+def test_a_task_behind_a_proxy_says_its_organization(site, control, token, plan, soon, dialect):
+    """What a proxy asks about a task is judged by the task's own organization, whatever organization it names."""
+    secret = token("decide")
+    closed, open_ = (add_task(control, organization=code, **WHO).id for code in ("HOTEL", "OTHER"))
+    plan("HOTEL")
+    soon(lambda: decision(site, secret).json.get("decision") == "deny")
+    facts = {"X_Slacktide_Secret": SECRET, "X_Slacktide_User": "ada"}
+
+    def status(task, **named):
+        return fetch(site, f"/gate/{dialect}", X_Slacktide_Task=task, **facts, **named).status
+
+    refused = 503 if dialect == "traefik" else 403
+    for named in ({}, {"X_Slacktide_Organization": "OTHER"}, {"X_Slacktide_Organization": "NOWHERE"}):
+        assert status(closed, **named) == refused
+    allowed = {"X_Slacktide_Organization": "HOTEL"}
+    assert [status(open_, **allowed), status("unknown", **allowed)] == [204 if dialect == "nginx" else 200, refused]
+
+
 def test_a_task_while_the_control_database_is_silent(site, control, server, token, plan, soon):
     """Then nobody knows whose a task is, and the request's own word counts, within the schedule's maximum age."""
     secret = token("decide")

@@ -304,9 +304,11 @@ def _text(answer: dict[str, Any]) -> str:
     name = f"downtime {answer['id']}" if answer["id"] else "not saved: a downtime"
     commands = [f"  {command}" for command in answer["commands"].values() if command]
     listed = [f"  from {each['start']} to {each['end']}" for each in answer["occurrences"]]
+    moved = answer.get("moved_by_zone_data")
+    zone = [f"  an update of zone data moved it at {moved}"] if moved else []
     next_ones = ["  next:" if listed else "  nothing of it is to come", *listed] if answer["rrule"] else []
     head = f"{name} of {_scope(answer)}: {_period(answer)}, users {answer['users']}"
-    return "\n".join([head, *next_ones, *_drain_text(answer.get("drain")), *commands])
+    return "\n".join([head, *zone, *next_ones, *_drain_text(answer.get("drain")), *commands])
 
 
 def _drain_text(drain: dict[str, Any] | None) -> list[str]:

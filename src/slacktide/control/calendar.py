@@ -68,7 +68,7 @@ def _events(
         yield event
         return
     zone = parse_zone(setting.zone)
-    event.add("dtstart", setting.start.astimezone(zone))
+    event.add("dtstart", series.first_reading(start=setting.start, zone=setting.zone).replace(tzinfo=zone))
     event.add("duration", series.length)
     event.add("rrule", vRecur.from_ical(_rule(series, stop=setting.end)))
     gone = [each.occurrence.replace(tzinfo=zone) for each in series.overrides if each.period is None]

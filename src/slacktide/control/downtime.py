@@ -372,7 +372,7 @@ def _answer(setting: Setting, *, settings: Sequence[Setting], effects: Effects, 
         "occurrences": [shown(occurrence) for occurrence in setting.ahead(now)],
         "effect": effects.of(setting, now=now),
         "commands": _commands(setting, now=now),
-    }
+    } | ({"moved_by_zone_data": format_instant(setting.zone_moved_at)} if setting.zone_moved_at else {})
 
 
 def _users_by_parameter(setting: Setting, settings: Sequence[Setting], *, now: datetime) -> Users:

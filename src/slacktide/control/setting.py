@@ -22,7 +22,9 @@ _sql = load("slacktide.control", "setting.sql")
 _LARGEST_ID = 2**63
 _FIELDS = ("id", "parameter", "level", "organization", "user", "value", "start", "end", "latched", "users", "message",
            "contact", "zone", "reason", "rrule", "length", "overrides", "sequence", "changed_at",
-           "testers")  # fmt: skip
+           "testers", "zone_moved_at", "first")  # fmt: skip
+
+_INSTANTS = ("start", "end", "changed_at", "zone_moved_at")
 
 
 class ClockSilent(OutsideError):
@@ -78,14 +80,16 @@ def _facts(setting: Setting) -> dict[str, Any]:
         "testers": [*setting.testers],
         "rrule": series and series.rule,
         "length": series and series.length,
+        "first": series and series.first,
         "overrides": msgspec.json.encode(series.overrides if series else ()).decode(),
     }
 
 
 def _setting(row: Iterable[Any]) -> Setting:
     facts = dict(zip(_FIELDS, row, strict=True))
-    rule, length, overrides = (facts.pop(name) for name in ("rrule", "length", "overrides"))
-    facts |= {name: facts[name] and facts[name].astimezone(UTC) for name in ("start", "end", "changed_at")}
+    rule, length, overrides, first = (facts.pop(name) for name in ("rrule", "length", "overrides", "first"))
+    facts |= {name: facts[name] and facts[name].astimezone(UTC) for name in _INSTANTS}
     facts |= {"level": Level(facts["level"]), "testers": tuple(facts["testers"])}
-    series = rule and Recurrence(rule=rule, length=length, overrides=msgspec.convert(overrides, tuple[Override, ...]))
+    changes = msgspec.convert(overrides, tuple[Override, ...])
+    series = rule and Recurrence(rule=rule, length=length, overrides=changes, first=first)
     return Setting(**facts, recurrence=series)

@@ -5,7 +5,8 @@ select clock_timestamp();
 -- name: list
 -- List the settings in the order of their starts: all, or those that matter to an organization.
 select id::text, parameter, level, organization, user_name, value, starts_at, ends_at, latched, users, message, contact,
-    zone, reason, rrule, length, overrides, sequence, changed_at, testers
+    zone, reason, rrule, length, overrides, sequence, changed_at, testers,
+    zone_moved_at, first_reading
 from slacktide.setting
 where %(organization)s::text is null or organization is null or organization = %(organization)s::text
 order by starts_at, id;
@@ -13,7 +14,8 @@ order by starts_at, id;
 -- name: one
 -- Give one setting and keep others from changing it.
 select id::text, parameter, level, organization, user_name, value, starts_at, ends_at, latched, users, message, contact,
-    zone, reason, rrule, length, overrides, sequence, changed_at, testers
+    zone, reason, rrule, length, overrides, sequence, changed_at, testers,
+    zone_moved_at, first_reading
 from slacktide.setting
 where id = %(id)s::bigint
 for update;
@@ -22,11 +24,12 @@ for update;
 -- Add a setting.
 insert into slacktide.setting (
     parameter, level, organization, user_name, value, starts_at, ends_at, latched, users, message, contact, zone, reason,
-    created_by, rrule, length, overrides
+    created_by, rrule, length, overrides, first_reading
 )
 values (
     %(parameter)s, %(level)s, %(organization)s, %(user)s, %(value)s, %(start)s, %(end)s, %(latched)s, %(users)s,
-    %(message)s, %(contact)s, %(zone)s, %(reason)s, %(who)s, %(rrule)s, %(length)s, %(overrides)s::jsonb
+    %(message)s, %(contact)s, %(zone)s, %(reason)s, %(who)s, %(rrule)s, %(length)s, %(overrides)s::jsonb,
+    %(first)s
 )
 returning id::text;
 
@@ -34,7 +37,8 @@ returning id::text;
 -- Save a changed setting: value, start and end in one act.
 update slacktide.setting
 set level = %(level)s, organization = %(organization)s, user_name = %(user)s, value = %(value)s, starts_at = %(start)s, ends_at = %(end)s, latched = %(latched)s, users = %(users)s,
-    message = %(message)s, contact = %(contact)s, overrides = %(overrides)s::jsonb, testers = %(testers)s
+    message = %(message)s, contact = %(contact)s, overrides = %(overrides)s::jsonb, testers = %(testers)s,
+    zone_moved_at = %(zone_moved_at)s
 where id = %(id)s::bigint;
 
 -- name: delete

@@ -9,7 +9,8 @@ What could go wrong, and what stands against it:
    who comes another way.
 2. One changes a setting while another deletes it: its row is locked; the second one finds it changed, or not there.
 3. A setting begins between the look at the clock and its deletion: the trigger in the database looks once more.
-4. A lease has ended by a limit that is raised here: its end is recorded first, or it would live again.
+4. A lease has ended by a limit that is raised here, or in a downtime that bars nobody any more: its end is recorded
+   first, or it would live again.
 5. The process is killed half way: nothing was saved, and nothing is in the trail.
 """
 
@@ -40,10 +41,19 @@ from slacktide.core.duration import format_instant
 from slacktide.core.errors import UsageError
 from slacktide.core.instant import parse_instant, parse_zone
 from slacktide.downtime.lease import DOWNTIME_LIMIT, IDLE_LIMIT
-from slacktide.downtime.parameter import Level, parameter_named
+from slacktide.downtime.parameter import (
+    DISABLE_USER_ACCESS,
+    ORGANIZATION_DOWNTIME,
+    SITE_DOWNTIME,
+    Level,
+    parameter_named,
+)
 from slacktide.downtime.saving import changed_setting, check_deletable, lifts, new_setting, not_deletable
 from slacktide.downtime.series import SeriesOnly
 from slacktide.downtime.setting import Setting, in_effect
+
+_ENDING = (IDLE_LIMIT, DOWNTIME_LIMIT, DISABLE_USER_ACCESS, ORGANIZATION_DOWNTIME, SITE_DOWNTIME)
+"""What leases end by."""
 
 
 class UnknownSetting(UsageError):
@@ -131,7 +141,7 @@ def add_setting(
         )
         draft = _timed(draft, times, now=now, zone=zone)
         setting = new_setting(draft, now=now, others=list_settings(connection))
-        _before_limits(connection, parameter)
+        _before_ending(connection, parameter)
         setting = insert_setting(connection, setting=setting, who=who)
         _record(connection, "add", before=None, after=setting, who=who, reason=reason)
         return Answer(_answer(setting, now=now), left_behind(connection, [setting]))
@@ -169,7 +179,7 @@ def change_setting(
         lifted = lifts(old, saved.setting, now=now)
         if lifted:
             require_reason(reason, what=f"slacktide setting change {id}")
-        _before_limits(connection, old.parameter)
+        _before_ending(connection, old.parameter)
         update_setting(connection, setting=saved.setting)
         _record(connection, "change", before=old, after=saved.setting, who=who, reason=reason)
         left = {"because": still_down(connection, organization=old.organization, now=now)} if lifted else {}
@@ -223,9 +233,9 @@ def settings_answer(
     ]
 
 
-def _before_limits(connection: psycopg.Connection[Any], parameter: str) -> None:
-    """Record which leases have ended by the limits of now, before one of these is another."""
-    if parameter in (IDLE_LIMIT, DOWNTIME_LIMIT):
+def _before_ending(connection: psycopg.Connection[Any], parameter: str) -> None:
+    """Record which leases have ended by what is set now, before that is another."""
+    if parameter in _ENDING:
         record_ends(connection)
 
 

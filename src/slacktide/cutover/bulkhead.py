@@ -1,7 +1,9 @@
 """A bulkhead between the moves that a worker sees to in turn: what fails at one of them stays there, and is said once.
 
-1. A move cannot be seen to (its database is away, a table of ours or a right is missing, a lock does not come): it is
-   left for the next round, and those behind it are seen to in this one.
+The same holds for downtimes, and whatever else is seen to in turn.
+
+1. A move cannot be seen to (its database is away, a table of ours or a right is missing, a lock does not come, a folder
+   cannot be read): it is left for the next round, and those behind it are seen to in this one.
 2. It fails in every round: it is said when it fails first, and when it fails for another reason.
 3. The control database is lost: no move can be seen to. The round ends, and its loop connects again.
 """
@@ -35,7 +37,7 @@ class Bulkhead:
         """Keep what fails in this block from the other moves, unless the control database is lost."""
         try:
             yield
-        except (SlacktideError, psycopg.Error) as error:
+        except (SlacktideError, psycopg.Error, OSError) as error:
             if control.closed or control.broken:
                 raise
             self._say(move, " ".join(str(error).split()))

@@ -12,6 +12,7 @@ A worker does it. The events:
 6. A move has closed the property for good (*Start Down Time Procedures*): giving up would not open it, and would take
    the downtime from under the move. So it goes on waiting, and says so.
 7. Users are in: no lease is waited for, and none is ended.
+8. One cannot be carried out: the others are, and it is tried again in the next round.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from slacktide.control.drain import drain_of, drains, note_done
 from slacktide.control.lease import end_leases
 from slacktide.control.schedule import schedule_of
 from slacktide.control.setting import control_now
+from slacktide.cutover.bulkhead import Bulkhead
 from slacktide.cutover.state import Measured, measure, places, state
 from slacktide.downtime.drain import Drain, due_for
 from slacktide.downtime.setting import Setting
@@ -38,9 +40,13 @@ _Connection = psycopg.Connection[TupleRow]
 QUIET_IN_TIME = "nobody was left"
 
 
-def carry_out(connection: _Connection) -> list[str]:
+def carry_out(connection: _Connection, *, bulkhead: Bulkhead) -> list[str]:
     """Carry out every drain that is due; give what came of each."""
-    return [outcome for key in drains(connection) if (outcome := _carry_out(connection, key)) is not None]
+    outcomes: list[str | None] = []
+    for key in drains(connection):
+        with bulkhead.around(f"downtime {key}", control=connection):
+            outcomes.append(_carry_out(connection, key))
+    return [outcome for outcome in outcomes if outcome is not None]
 
 
 def _carry_out(connection: _Connection, key: str) -> str | None:

@@ -14,7 +14,8 @@ What could go wrong:
 2. A file is written before its batch stands in the journal: one that no batch names goes by its own age only.
 3. Several workers purge at once, on several machines: each takes rows that no other one has, and files that it sees.
 4. A file cannot be removed: the others are, and the trail says which one is left and why.
-5. The move ends while it is purged: nothing that a later step reads is touched, for what is verified stays.
+5. A move cannot be purged, as its folder cannot be read: the others are, and the trail has what had gone of it by then.
+6. The move ends while it is purged: nothing that a later step reads is touched, for what is verified stays.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     import psycopg
     from psycopg.rows import TupleRow
 
+    from slacktide.cutover.bulkhead import Bulkhead
     from slacktide.transfer.move import Move
 
 _STATEMENTS = sql.load(__package__, "purging.sql")
@@ -55,12 +57,19 @@ class Purged(msgspec.Struct):
     left: list[str] = []
 
 
-def purge(connection: psycopg.Connection[TupleRow], *, keep: timedelta) -> None:
+def purge(connection: psycopg.Connection[TupleRow], *, keep: timedelta, bulkhead: Bulkhead) -> None:
     """Delete what every move kept longer than it was needed; each is noted in the audit trail."""
     for move in list_moves(connection):
-        facts = {"move_id": move.move_id, "keep": keep, "piece": _PIECE}
-        purged = Purged(journal=_pieces(connection, "journal", facts), messages=_pieces(connection, "messages", facts))
+        with bulkhead.around(move.name, control=connection):
+            _purge(connection, move, keep=keep)
+
+
+def _purge(connection: psycopg.Connection[TupleRow], move: Move, *, keep: timedelta) -> None:
+    facts = {"move_id": move.move_id, "keep": keep, "piece": _PIECE}
+    purged = Purged(journal=_pieces(connection, "journal", facts), messages=_pieces(connection, "messages", facts))
+    try:
         _files(connection, move, facts, purged, before=control_now(connection) - keep)
+    finally:
         if purged != Purged():
             reason = f"needed no longer for {msgspec.to_builtins(keep)}"
             record_audit(connection, who=_WHO, what="move purge", object=move.name, after=purged, reason=reason)

@@ -11,6 +11,9 @@ a downtime keeps users out. What can happen to it, as events:
 5. The organization becomes reference only: it ends.
 6. It is released by its user, or ended by an administrator: that is recorded, and nothing undoes it.
 
+7. Another limit begins, as it was set beforehand: what has ended by the one before stays so, though the new one is
+   longer; by a shorter one it ends when that begins, and not before.
+
 What ends first counts, and an end that has passed stays passed: after it no sign of life is accepted.
 """
 
@@ -32,6 +35,7 @@ IDLE_LIMIT = "task_lease_idle_limit"
 DOWNTIME_LIMIT = "task_lease_downtime_limit"
 
 AWAY_AFTER = timedelta(minutes=1)
+_INSTANT = timedelta(microseconds=1)
 
 Word = Literal["live", "away", "ended"]
 
@@ -106,15 +110,28 @@ def limits_of(settings: Iterable[Setting], *, organization: str, now: datetime) 
 
 
 def standing_by(lease: Lease, *, schedule: Schedule, settings: Iterable[Setting], now: datetime) -> Standing:
-    """Judge a lease by the schedule and the settings. Raises UnknownOrganization."""
-    home = schedule.side(lease.organization)
-    return standing(
-        lease,
-        limits=limits_of(settings, organization=lease.organization, now=now),
-        barred=schedule.barred(lease.organization),
-        reference_since=home.reference_since,
-        now=now,
-    )
+    """Judge a lease by the schedule and the settings. Raises UnknownOrganization.
+
+    It has ended once it had by the limits of any instant since it was opened.
+    """
+    organization = lease.organization
+    barred, reference_since = schedule.barred(organization), schedule.side(organization).reference_since
+    known = [setting for setting in settings if setting.parameter in (IDLE_LIMIT, DOWNTIME_LIMIT)]
+    found = Standing("live")
+    for start, last in _stretches(known, lease, now=now):
+        limits = limits_of(known, organization=organization, now=last)
+        found = standing(lease, limits=limits, barred=barred, reference_since=reference_since, now=last)
+        if not found.live:
+            return found if found.at is None else msgspec.structs.replace(found, at=max(found.at, start))
+    return found
+
+
+def _stretches(settings: Iterable[Setting], lease: Lease, *, now: datetime) -> list[tuple[datetime, datetime]]:
+    """Give the first and last instants of the stretches in which the limits stay the same, since it was opened."""
+    opened = Period(lease.opened_at)
+    changes = {at for each in settings for at in (each.start, each.end) if at is not None}
+    starts = sorted({opened.start, *(at for at in changes if opened.contains(at) and Period(at).contains(now))})
+    return [*zip(starts, [each - _INSTANT for each in starts[1:]] + [now], strict=True)]
 
 
 def _end_in(period: Period, lease: Lease, limit: timedelta) -> datetime | None:

@@ -4,8 +4,9 @@ A rule names readings of a wall clock; each becomes an instant of its own. Where
 taken by the offset before the change; where a reading comes twice, it is the first one. The length is elapsed time. So
 a series follows its zone, whatever becomes of that, and each occurrence is a bounded period.
 
-An occurrence is named by its reading, which zone data cannot move. An *override* gives one another period, or
-takes it out (EXDATE).
+An occurrence is named by its reading, which zone data cannot move. The first one is kept as a reading too: if the rule
+were read from the start's instant, an update of zone data would give each occurrence another name, and overrides would
+meet none. An *override* gives one another period, or takes it out (EXDATE).
 
 python-dateutil works the rule out. Where it departs from RFC 5545, or where the RFC leaves open what is meant, the
 rule is refused with the reason, or what is missing is filled in:
@@ -93,11 +94,16 @@ class Occurrence(msgspec.Struct, frozen=True):
 
 
 class Recurrence(msgspec.Struct, frozen=True, kw_only=True):
-    """A rule with its length and its overrides. Starts and zone are the setting's."""
+    """A rule with its length, its overrides, and the reading of its first start. Start and zone are the setting's."""
 
     rule: str
     length: timedelta
     overrides: tuple[Override, ...] = ()
+    first: datetime | None = None  # None: that of the start, as it has not been saved yet
+
+    def first_reading(self, *, start: datetime, zone: str) -> datetime:
+        """Give the reading at which it begins."""
+        return self.first or reading_of(start, zone=zone)
 
 
 def canonical_rule(text: str, *, start: datetime, zone: str) -> str:
@@ -111,7 +117,7 @@ def canonical_rule(text: str, *, start: datetime, zone: str) -> str:
     _check_days(text, parts)
     _check_together(text, parts)
     _check_often(text, parts)
-    reading = start.astimezone(parse_zone(zone)).replace(tzinfo=None)
+    reading = reading_of(start, zone=zone)
     if "BYWEEKNO" in parts and "BYDAY" not in parts:
         parts["BYDAY"] = _WEEKDAYS[reading.weekday()]
     rule = ";".join(f"{name}={parts[name]}" for name in _PARTS if name in parts)
@@ -135,7 +141,8 @@ def occurrences(
         if override.period is not None and override.period.overlaps(within):
             yield Occurrence(override.occurrence, override.period)
     others = {override.occurrence for override in recurrence.overrides}
-    for reading, at in _starts(recurrence.rule, start=start, zone=zone, stop=stop):
+    first = recurrence.first_reading(start=start, zone=zone)
+    for reading, at in _starts(recurrence.rule, first=first, zone=zone, stop=stop):
         if within.ended(at):
             return
         period = Period(at, at + recurrence.length)
@@ -157,11 +164,16 @@ def instant_of(reading: datetime, *, zone: str) -> datetime:
     return reading.replace(tzinfo=parse_zone(zone), fold=0).astimezone(UTC)
 
 
-def _starts(rule: str, *, start: datetime, zone: str, stop: datetime | None) -> Iterator[tuple[datetime, datetime]]:
+def reading_of(instant: datetime, *, zone: str) -> datetime:
+    """Give what a wall clock of the zone shows at an instant."""
+    return instant.astimezone(parse_zone(zone)).replace(tzinfo=None)
+
+
+def _starts(rule: str, *, first: datetime, zone: str, stop: datetime | None) -> Iterator[tuple[datetime, datetime]]:
     """Give readings and instants of all starts, before overrides."""
     parts = _read(rule)
     until = datetime.strptime(parts["UNTIL"], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC) if "UNTIL" in parts else None
-    for reading in _readings(rule, start.astimezone(parse_zone(zone)).replace(tzinfo=None)):
+    for reading in _readings(rule, first):
         at = instant_of(reading, zone=zone)
         if (until is not None and at != until and Period(until).contains(at)) or (stop and Period(stop).contains(at)):
             return

@@ -13,7 +13,7 @@ import msgspec
 from slacktide.core.duration import format_instant
 from slacktide.core.errors import InputError, UsageError
 from slacktide.core.interval import Period
-from slacktide.downtime.recurrence import BadRule, Occurrence, Override, canonical_rule, instant_of
+from slacktide.downtime.recurrence import BadRule, Occurrence, Override, canonical_rule, instant_of, reading_of
 from slacktide.downtime.saving import EndNotAfterStart, EndPassed, already_begun, already_over
 from slacktide.downtime.setting import Setting
 
@@ -57,7 +57,8 @@ def new_series(setting: Setting, *, now: datetime) -> Setting:
         raise LengthRefused
     start = setting.start.replace(microsecond=0)  # a rule names seconds
     rule = canonical_rule(series.rule, start=start, zone=setting.zone)
-    saved = msgspec.structs.replace(setting, start=start, recurrence=msgspec.structs.replace(series, rule=rule))
+    series = msgspec.structs.replace(series, rule=rule, first=reading_of(start, zone=setting.zone))
+    saved = msgspec.structs.replace(setting, start=start, recurrence=series)
     _check_load(saved, rule=rule, now=now)
     if saved.over(now):
         raise NothingAhead(rule=rule)

@@ -25,7 +25,8 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
     downtime carries itself; None leaves them to the parameters. `zone` is the one in which its times are
     shown. One with a `recurrence` is a series: it begins with the occurrence at `start`, and has none that
     starts at its `end` or later. With `testers` it is verifying: open for these users and closed for all others.
-    `sequence` says how often it was changed, the last time at `changed_at`.
+    `sequence` says how often it was changed, the last time at `changed_at`; `zone_moved_at` when an update of zone data
+    last moved a series.
     """
 
     id: str
@@ -46,6 +47,7 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
     testers: tuple[str, ...] = ()
     sequence: int = 0
     changed_at: datetime | None = None
+    zone_moved_at: datetime | None = None
 
     @property
     def level_value(self) -> str | None:

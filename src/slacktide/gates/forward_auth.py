@@ -39,7 +39,10 @@ def trusted(headers: Mapping[str, str], *, secret: str | None) -> bool:
 
 
 def ask_of(headers: Mapping[str, str], *, admin: Callable[[str], bool | None] = lambda _: None) -> Ask:
-    """Read what a proxy says of a request; `admin` tells by the user's name. Raises UnknownAction."""
+    """Read what a proxy says of a request; `admin` tells by the user's name. Raises UnknownAction.
+
+    Whoever knows the task judges it by the task's own organization, whatever the proxy says.
+    """
     action, user = headers.get("x-slacktide-action") or Action.OPEN_TASK, headers.get("x-slacktide-user") or None
     if action not in _ACTIONS:
         raise UnknownAction(action=action, known=", ".join(Action))

@@ -1,8 +1,9 @@
 """The planning: what is due of the downtimes as they are saved now is written down, with whom it is for.
 
-One transaction each time: the instant, the settings, what was told, and what is told now. Whoever plans holds the row
-of the look until the commit, so the next one sees what was told. What is saved meanwhile is seen by the next look,
-which comes at the message of the change, at the next instant at which something is due, and once a minute.
+One transaction each time: the instant, the settings, what an update of zone data has moved in them, what was told, and
+what is told now. Whoever plans holds the row of the look until the commit, so the next one sees what was told. What is
+saved meanwhile is seen by the next look, which comes at the message of the change, at the next instant at which
+something is due, and once a minute.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from psycopg.rows import TupleRow
 from slacktide.control.organization import list_organizations, list_sides
 from slacktide.control.schedule import CHANNEL
 from slacktide.control.setting import list_settings
+from slacktide.control.zone_data import follow_zone_data
 from slacktide.core import clock
 from slacktide.core.interval import Period
 from slacktide.downtime.compiling import compile_schedule
@@ -51,6 +53,8 @@ class Planner:
         with connection.transaction():
             now = at or store.look(connection)
             settings = list_settings(connection)
+            if follow_zone_data(connection, settings=settings, now=now):
+                settings = list_settings(connection)
             organizations = {each.code: each for each in list_organizations(connection)}
             known = Known(settings=settings, organizations=organizations, now=now)
             told = store.told_of(connection, since=now - _SINCE)

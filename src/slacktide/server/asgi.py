@@ -25,6 +25,7 @@ import psycopg
 
 from slacktide.control import token as tokens
 from slacktide.control import user
+from slacktide.control.request import organization_about
 from slacktide.control.task import organizations_of_tasks
 from slacktide.control.token import Token
 from slacktide.core import clock
@@ -133,8 +134,7 @@ class Site:
         asked = read_decision(body)
         if isinstance(asked, Reply):
             return await say(asked, send)
-        task = asked.task_named
-        tasks = await asyncio.to_thread(self._organizations, task) if task is not None else {}
+        tasks = await self._tasks(asked.task_named)
         facts: dict[str, Any] = {"keeper": self.keeper, "users": self._users, "decisions": self._metrics.decisions}
         return await say(answer_decision(asked, tasks=tasks, token=token, **facts), send)
 
@@ -167,17 +167,19 @@ class Site:
 
     def _gate(self, dialect: Callable[..., Reply]) -> _Handler:
         async def answer(scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG001 -- the body is the client's
-            await say(self._judged(headers_of(scope), dialect), send)
+            await say(await self._judged(headers_of(scope), dialect), send)
 
         return answer
 
-    def _judged(self, headers: dict[str, str], dialect: Callable[..., Reply]) -> Reply:
+    async def _judged(self, headers: dict[str, str], dialect: Callable[..., Reply]) -> Reply:
         if not forward_auth.trusted(headers, secret=self._secret):
             return forward_auth.distrusted()
         try:
             ask = forward_auth.ask_of(headers, admin=self._users.admin)
         except forward_auth.UnknownAction as error:
             return problem(status=HTTPStatus.FORBIDDEN, title="Unknown action", detail=str(error))
+        organization = organization_about(ask.task, ask.organization, tasks=await self._tasks(ask.task))
+        ask = msgspec.structs.replace(ask, organization=organization)
         refusal = self.keeper.refusal(ask)
         self._metrics.decisions.count(ask.action, refusal)
         return dialect(refusal, accept=headers.get("accept", ""))
@@ -214,6 +216,10 @@ class Site:
             self._feed.wake()
         with contextlib.suppress(psycopg.Error):
             self._seen.write(connection, monotonic=clock.monotonic_seconds())
+
+    async def _tasks(self, task: str | None) -> dict[str, str]:
+        """Tell of which organization the task of a request is, if it names one and that is known."""
+        return {} if task is None else await asyncio.to_thread(self._organizations, task)
 
     def _organizations(self, task: str) -> dict[str, str]:
         """Tell of which organization a task is, if it is known; nobody knows while the control database is silent."""

@@ -32,8 +32,9 @@ _CLEAN_MINUTES = 60
 
 def drain(connection: psycopg.Connection[TupleRow], ended: threading.Event) -> None:
     """Carry out the drains that are due, as long as it is not told to end."""
+    bulkhead = Bulkhead("drain")
     while not ended.is_set():
-        carry_out(connection)
+        carry_out(connection, bulkhead=bulkhead)
         ended.wait(_DRAIN_SECONDS)
 
 
@@ -62,12 +63,12 @@ def wave(connection: psycopg.Connection[TupleRow], ended: threading.Event) -> No
 
 def tidy(connection: psycopg.Connection[TupleRow], ended: threading.Event) -> None:
     """Record every minute which leases are over, and delete hourly what is kept no longer, until told to end."""
-    keep, keep_moves = retention(), move_retention()
+    keep, keep_moves, bulkhead = retention(), move_retention(), Bulkhead("purge")
     for minute in itertools.count():
         record_ends(connection)
         if minute % _CLEAN_MINUTES == 0:
             clean(connection, keep=keep)
             forget_jobs(connection, keep=keep)
-            purge(connection, keep=keep_moves)
+            purge(connection, keep=keep_moves, bulkhead=bulkhead)
         if ended.wait(_MINUTE_SECONDS):
             return
