@@ -5,8 +5,16 @@ from __future__ import annotations
 import psycopg
 from psycopg import sql
 
-from tests.transfer.line import Databases, Line
+from slacktide.plan.load import load_plan_text
+from slacktide.postgres.connection import connect
+from slacktide.transfer import message
+from tests.transfer.line import HERE, Databases, Line
+from tests.transfer.odd import PLAN as ODD
+from tests.transfer.odd import SEED as ODD_SEED
+from tests.transfer.odd import OddLine, schema
 from tests.transfer.test_moment_refused import reask, states
+
+KNOWN = (HERE / "bare.yaml").read_text().replace("shared: true", "shared: true\n    known_by: email")
 
 
 def test_value_out_of_range(own_line):
@@ -55,6 +63,49 @@ def test_text_that_the_encoding_cannot_hold(server, tmp_path):
         line.drain()
         assert states(line) == {}
         line.check()
+    finally:
+        line.end()
+
+
+def test_key_that_the_encoding_cannot_hold(server, tmp_path):
+    """A key that the target's encoding cannot hold fails its object, which is told again if the batch comes again."""
+    with connect(server.address(), name="test") as connection:
+        tables = schema(connection)
+    line = OddLine(**Narrow(server, plan=ODD, schema=tables, native="").addresses(), folder=tmp_path)
+    try:
+        line.sql(ODD_SEED)
+        line.start()
+        line.drain()
+        line.sql("insert into bare.kind values ('\u2603', 'kind'); update bare.odd set bytewise = 'new';"
+                 "update bare.odd_use set kind = '\u2603'")  # fmt: skip
+        line.catch_up()
+        line.generate()
+        line.transfer()
+        batch, applied = line.process()
+        failed = {(p.entity, p.key): p.state for p in applied.problems}
+        assert failed == {("kind", "\u2603"): "failed", ("odd_use", "1"): "failed"}
+        content = message.read(line.spools[1].read(batch.file, checksum=batch.checksum), plan=line.plan)
+        assert line.new_applier(line.checking).apply(batch, content).problems == applied.problems
+        assert line.checking.execute("select count(*) from bare.odd where bytewise = 'new'").fetchone() == (3,)
+        line.sql("update bare.odd_use set kind = 'K & L'; delete from bare.kind where code = '\u2603'")
+        line.drain()
+        assert states(line) == {}
+        assert line.compare().differences == []
+    finally:
+        line.drop()
+
+
+def test_value_of_who_is_known_that_the_encoding_cannot_hold(server, tmp_path):
+    """Whom a value of his would tell that the target's encoding cannot hold is nobody there, and fails alone."""
+    plan = load_plan_text(text=KNOWN, file="bare.yaml")
+    line = Line(**Narrow(server, plan=plan).addresses(), folder=tmp_path, plan=plan, watch=False)
+    try:
+        line.start()
+        line.sql("insert into bare.person (name, email) values ('a', 'a@x'), ('snow', '\u2603@x'), ('n', 'native 3')")
+        line.sql("insert into bare.booking (property, number, person_id, amount) "
+                 "select 'P', name, person_id, 1 from bare.person")  # fmt: skip
+        line.drain()
+        assert states(line) == {("person", "2"): "failed", ("booking", "2"): "waiting", ("person", "3"): "warning"}
     finally:
         line.end()
 

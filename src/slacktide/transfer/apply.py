@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 import psycopg
+from psycopg import errors
 
 from slacktide.core.errors import OutsideError
 from slacktide.core.piece import pieces
@@ -33,6 +34,7 @@ from slacktide.postgres import sql
 from slacktide.transfer import recognition, target_sql
 from slacktide.transfer.entry import Problem
 from slacktide.transfer.message import Head, check_head
+from slacktide.transfer.outcome import Applied, from_kept, to_keep
 from slacktide.transfer.refusal import Refused
 from slacktide.transfer.source_sql import qualified
 from slacktide.transfer.sweep import Sweep
@@ -69,14 +71,6 @@ class NotTheOwner(OutsideError):
 
 class ManyAbsent(OutsideError):
     """Of the {known} objects of {entity!r} at the target {absent} would go at once: they were deleted at the source, or are absent there. Nothing was deleted. If it is meant: `slacktide move processes start {move} --allow-absent`, in the down time `slacktide move downtime resume {move} --allow-absent`; if not, look at the source first."""  # noqa: E501 -- the message is one text
-
-
-class Applied(msgspec.Struct):
-    """What became of a batch: objects written, everything that has arrived, and what did not."""
-
-    written: int = 0
-    arrived: list[Name] = []
-    problems: list[Problem] = []
 
 
 class Work(msgspec.Struct):
@@ -180,7 +174,7 @@ class Applier:
         incarnation, number, checksum = row[1:4] if row else (0, 0, "")
         if not row or (number, incarnation, checksum) != (batch.number, batch.incarnation, batch.checksum):
             raise NotTheOwner(number=batch.number, last=number, incarnation=incarnation)
-        outcome = msgspec.convert(row[4] or {}, Applied)
+        outcome = from_kept(row[4])
         failed = {(p.entity, p.key) for p in outcome.problems if p.state != "warning"}
         return Applied(arrived=[*outcome.arrived, *(_named(content) - failed)], problems=outcome.problems)
 
@@ -189,7 +183,7 @@ class Applier:
         unnamed = set(applied.arrived) - _named(content) if content.present else ()
         outcome = Applied(arrived=[*unnamed], problems=applied.problems)
         if outcome.arrived or outcome.problems:
-            self._run("keep_outcome", outcome=msgspec.json.encode(outcome).decode())
+            self._run("keep_outcome", outcome=to_keep(outcome))
 
     # -- sorting -----------------------------------------------------------------------------------------------------
 
@@ -243,9 +237,15 @@ class Applier:
         return {name: Known(target_key, None, outside=True, stays=True) for name, target_key in found.items()}
 
     def _known(self, names: Iterable[Name]) -> dict[Name, Known]:
-        """Ask the key map."""
+        """Ask the key map; what its encoding lacks it cannot know."""
         listed = self._possible(list(names))
-        rows = self._run("known", names=[n for n, _ in listed], keys=[k for _, k in listed]) if listed else ()
+        facts = {"names": [name for name, _ in listed], "keys": [key for _, key in listed]}
+        try:
+            with self._connection.transaction():
+                rows = self._run("known", **facts).fetchall() if listed else []
+        except errors.UntranslatableCharacter:
+            half = len(listed) // 2
+            return self._known(listed[:half]) | self._known(listed[half:]) if half else {}
         return {
             (name, key): Known(target, hash_ and hash_.hex, outside=outside, stays=stays)
             for name, key, target, hash_, outside, stays in rows

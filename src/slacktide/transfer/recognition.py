@@ -17,6 +17,7 @@ from collections import defaultdict
 from functools import cache
 from typing import TYPE_CHECKING
 
+from psycopg import errors
 from psycopg.sql import SQL, Composed, Identifier, Literal
 
 from slacktide.postgres import sql
@@ -52,9 +53,23 @@ def recognise(
     found: dict[Name, str] = {}
     for entity, values in asked.items():
         connection.execute(_ALONE, {"table": entity.root.qualified})
-        facts = {"move_no": move_no, "batch": batch, "keys": [*values], "values": [*values.values()]}
-        found |= {(entity.name, key): there for key, there in connection.execute(_recognise(entity), facts)}
+        facts = {"move_no": move_no, "batch": batch}
+        found |= {(entity.name, key): there for key, there in _found(connection, entity, [*values.items()], facts)}
     return found
+
+
+def _found(
+    connection: psycopg.Connection[TupleRow], entity: Entity, values: list[tuple[str, str]], facts: dict[str, int]
+) -> list[tuple[str, str]]:
+    """Give keys here and there; what the target's encoding lacks, or its type cannot hold, it does not have."""
+    said = {"keys": [key for key, _ in values], "values": [value for _, value in values]}
+    try:
+        with connection.transaction():
+            return connection.execute(_recognise(entity), facts | said).fetchall()
+    except errors.DataError:
+        half = len(values) // 2
+        some = (values[:half], values[half:]) if half else ()
+        return [pair for part in some for pair in _found(connection, entity, part, facts)]
 
 
 def stays(item: BusinessObject, target_key: str) -> Problem:

@@ -1,5 +1,5 @@
 -- What a target keeps of the moves into it. Made by `prepare`, taken away by `clean`. `outcome` is what did not arrive with the
--- last batch, and what went without being named by it, as `apply.Applied`; null where there is nothing of the kind.
+-- last batch, and what went without being named by it, see transfer/outcome.py; null where there is nothing of the kind.
 create schema if not exists slacktide;
 
 create table if not exists slacktide.mover_move (
