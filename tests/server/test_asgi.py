@@ -9,7 +9,9 @@ from urllib.parse import urlsplit
 import pytest
 
 from slacktide.control.gate import list_gates
+from slacktide.control.lease import end_lease, take_lease
 from slacktide.control.organization import set_side
+from slacktide.control.session import start_session
 from slacktide.control.task import add_task
 from slacktide.control.token import revoke_token
 from slacktide.control.user import Change, add_user, change_user
@@ -122,6 +124,43 @@ def test_a_task_behind_a_proxy_says_its_organization(site, control, token, plan,
         assert status(closed, **named) == refused
     allowed = {"X_Slacktide_Organization": "HOTEL"}
     assert [status(open_, **allowed), status("unknown", **allowed)] == [204 if dialect == "nginx" else 200, refused]
+
+
+@pytest.mark.parametrize("dialect", ["nginx", "traefik", "envoy"])
+def test_whose_lease_lives_behind_a_proxy(site, control, plan, soon, dialect):
+    """Who has a task open may finish it behind a proxy too, and open no other, until the lease ends."""
+    add_user(control, name="grace", change=Change(organizations={"HOTEL": "user"}), **WHO)
+    mine, other = (add_task(control, organization="HOTEL", title=title, **WHO).id for title in ("mine", "other"))
+    lease = take_lease(control, session=start_session(control, user="grace"), task=mine).lease
+    plan("HOTEL")
+    allowed, refused = 204 if dialect == "nginx" else 200, 503 if dialect == "traefik" else 403
+    facts = {"X_Slacktide_Secret": SECRET, "X_Slacktide_User": "grace"}
+
+    def status(task, action="continue_task", **named):
+        said = {"X_Slacktide_Task": task, "X_Slacktide_Action": action}
+        return fetch(site, f"/gate/{dialect}", **facts | said | named).status
+
+    soon(lambda: status(other) == refused)
+    assert [status(mine), status(mine, "open_task"), status(other, "open_task")] == [allowed, allowed, refused]
+    assert status(mine, X_Slacktide_User="ada") == refused
+    end_lease(control, id=lease.id, **WHO)
+    assert status(mine) == refused
+
+
+def test_log_in_behind_a_proxy_to_finish_a_task(site, control, plan, soon):
+    """In a downtime of the site whoever has a task open may log in to finish it, and nobody else."""
+    add_user(control, name="grace", change=Change(organizations={"HOTEL": "user"}), **WHO)
+    add_user(control, name="heidi", change=Change(organizations={"HOTEL": "administrator"}), **WHO)
+    task = add_task(control, organization="HOTEL", **WHO).id
+    take_lease(control, session=start_session(control, user="grace"), task=task)
+    plan()
+
+    def status(user, action="login"):
+        facts = {"X_Slacktide_Secret": SECRET, "X_Slacktide_User": user, "X_Slacktide_Organization": "HOTEL"}
+        return fetch(site, "/gate/nginx", X_Slacktide_Action=action, **facts).status
+
+    soon(lambda: status("heidi") == 403)
+    assert [status("grace"), status("heidi", "change_setting"), status("grace", "change_setting")] == [204, 204, 403]
 
 
 def test_a_task_while_the_control_database_is_silent(site, control, server, token, plan, soon):

@@ -25,12 +25,17 @@ import psycopg
 
 from slacktide.control import token as tokens
 from slacktide.control import user
+from slacktide.control.lease import leases_of, live_leases
 from slacktide.control.request import organization_about
+from slacktide.control.schedule import known_of
+from slacktide.control.setting import control_now
 from slacktide.control.task import organizations_of_tasks
 from slacktide.control.token import Token
 from slacktide.core import clock
 from slacktide.core.duration import format_instant
+from slacktide.downtime.table import Action
 from slacktide.gates import forward_auth
+from slacktide.gates.ask import Ask
 from slacktide.gates.control_source import ControlSource
 from slacktide.gates.keeper import Keeper
 from slacktide.gates.refusal import Reply, problem
@@ -179,8 +184,12 @@ class Site:
         except forward_auth.UnknownAction as error:
             return problem(status=HTTPStatus.FORBIDDEN, title="Unknown action", detail=str(error))
         organization = organization_about(ask.task, ask.organization, tasks=await self._tasks(ask.task))
-        ask = msgspec.structs.replace(ask, organization=organization)
+        role = self._users.role(ask.user)
+        own = role is not None and role.manages(organization)
+        ask = msgspec.structs.replace(ask, organization=organization, own_downtime=own)
         refusal = self.keeper.refusal(ask)
+        if refusal is not None and ask.user is not None and await asyncio.to_thread(self._has_lease, ask):
+            refusal = self.keeper.refusal(msgspec.structs.replace(ask, lease=True))
         self._metrics.decisions.count(ask.action, refusal)
         return dialect(refusal, accept=headers.get("accept", ""))
 
@@ -226,6 +235,15 @@ class Site:
         with contextlib.suppress(psycopg.Error), self._house.connection(wait_seconds=_TASK_SECONDS) as connection:
             return organizations_of_tasks(connection, [task])
         return {}
+
+    def _has_lease(self, ask: Ask) -> bool:
+        """Tell whether a user has a live lease of a task, for the log-in of any; nobody has while nobody can tell."""
+        with contextlib.suppress(psycopg.Error), self._house.connection(wait_seconds=_TASK_SECONDS) as connection:
+            user, any_of = str(ask.user), ask.action is Action.LOGIN
+            if any(any_of or lease.task == ask.task for lease in leases_of(connection, user=user)):
+                live = live_leases(connection, user=user, known=known_of(connection), now=control_now(connection))
+                return any(any_of or lease.task == ask.task for lease in live)
+        return False
 
     async def _other(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Follow the server's life; no socket is taken."""
