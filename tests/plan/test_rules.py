@@ -28,6 +28,8 @@ def problems(text):
          "entities.booking.references.profile_id", "neither an entity"),
         ("profile_id: profile\n", "profile_id: {to: profile, unknown: leave null}\n",
          "entities.booking.references.profile_id", "cannot be left null"),
+        ("      other_id: {to: booking,", "      other_id: {to: profile,",
+         "entities.booking.references.other_id", "each of these would be left null"),
         ("root: booking_id", "root: booking_id\n        references: {booking_id: profile}",
          f"{NIGHT}.references.booking_id", "refers to 'booking'"),
         # whose it is

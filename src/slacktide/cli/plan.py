@@ -17,7 +17,7 @@ from slacktide.plan.draft import Drafted, draft_plan
 from slacktide.plan.load import load_plan
 from slacktide.plan.problem import PlanError
 from slacktide.plan.schema import xsd as xsd_of
-from slacktide.postgres.connection import connect, shown
+from slacktide.postgres.connection import connect, copyable, shown
 
 app = App(name="plan", help="Check a transfer plan; draft one; write its XSD.")
 
@@ -72,7 +72,7 @@ def draft(
 ) -> int:
     """Write a first plan from a database's own tables and foreign keys; 1 if guesses in it need a hand."""
     if output is not None and output.exists():
-        raise PlanFileExists(file=output, url=shown(url), column=property_column)
+        raise PlanFileExists(file=output, url=copyable(url), column=property_column)
     with reachable(url), connect(url, name="plan draft") as connection:
         file = str(output) if output is not None else "-"
         found = draft_plan(connection=connection, property_column=property_column, file=file, database=shown(url))

@@ -42,7 +42,7 @@ class NothingToDraft(InputError):
 
 
 class UnknownPropertyColumn(UsageError):
-    """No table of {database} has a column {column!r}{hint}. Name the column that says whose a row is, as in `slacktide plan draft {database} --property-column {near}`."""  # noqa: E501 -- the message is one sentence
+    """No table of {database} has a column {column!r}{hint}. Name the column that says whose a row is, as in `slacktide plan draft URL --property-column {near}`."""  # noqa: E501 -- the message is one sentence
 
 
 class Guess(msgspec.Struct, frozen=True):

@@ -252,6 +252,12 @@ class _Rules:
 
     def _referred(self, entity: Entity, reference: Reference, field: str) -> None:
         other, table = self._target[reference.target]
+        if other.shared and reference.unknown is Unknown.LEAVE_NULL:
+            self._add(
+                field,
+                f"{other.name!r} is shared, so it belongs to no property, and each of these would be left null: take "
+                "the word away, and it comes along",
+            )
         if len(table.key) > 1:
             self._add(
                 field,
