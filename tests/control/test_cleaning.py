@@ -74,7 +74,7 @@ def test_left_without_a_log_out(office):
 
 def test_what_lives_stays(office):
     """A lease that lives by the rule stays, however old, and its session with it; so does a session that lives."""
-    office.set("task_lease_idle_limit", "P365D")
+    office.set("task_lease_idle_limit", "P365D", start="2020-01-01T00:00:00Z")
     session, task = office.user(), office.task()
     office.take(session, task)
     office.session(idle_limit=timedelta(days=365))

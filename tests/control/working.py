@@ -45,9 +45,9 @@ class Office:
         facts = {"wish": Wish(**wish), "site": not codes, "organizations": codes}
         return schedule_downtime(self.connection, **facts, **WHO).downtimes[0]["id"]
 
-    def set(self, parameter, value, organization="HOTEL"):
+    def set(self, parameter, value, organization="HOTEL", start=None):
         whose = Whose(organization=organization)
-        add_setting(self.connection, parameter=parameter, value=value, whose=whose, times=Times(), **WHO)
+        add_setting(self.connection, parameter=parameter, value=value, whose=whose, times=Times(start=start), **WHO)
 
     def age(self, statement, *values):
         """Make something older than it is, past the triggers."""
