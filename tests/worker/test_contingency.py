@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import threading
 
@@ -12,6 +13,7 @@ from slacktide.postgres.connection import connect
 from slacktide.transfer.journal import PROCESSES, Journal
 from slacktide.worker import contingency as worker
 from slacktide.worker.contingency import main
+from tests.clock import until_waits
 from tests.cutover.house import a_move
 from tests.cutover.moving import NAME, until
 from tests.transfer.moved import moving as a_small_move
@@ -69,6 +71,21 @@ def test_one_makes_it(moving):
     assert (main("resort"), packs(moving)) == (0, 1)
 
 
+def test_it_gives_way(moving):
+    """The process that makes a pack is less urgent than the processes of the move."""
+    with connect(moving.control_address, name="test", autocommit=False) as other:
+        other.execute("lock table slacktide.contingency_pack")
+        process = worker.start("resort")
+        try:
+            until_waits(moving.control, name="slacktide resort contingency")
+            mine, its = (os.getpriority(os.PRIO_PROCESS, pid) for pid in (0, process.pid))
+        finally:
+            other.rollback()
+            assert process.wait(60) == 0
+    assert its > mine
+    assert packs(moving) == 1
+
+
 def test_source_is_away(moving):
     """A source that cannot be reached ends the attempt, which is noted, and is not tried again at once."""
     moving.control.execute("update slacktide.move set source = 'postgresql://nobody@127.0.0.1:1/none'")
@@ -90,7 +107,7 @@ def test_one_takes_too_long(moving, monkeypatch):
         moving.control.execute(BEGUN, [name])
         return subprocess.Popen(["sleep", "600"] if name == "resort" else ["true"])
 
-    monkeypatch.setattr(worker, "_start", begin)
+    monkeypatch.setattr(worker, "start", begin)
     with connect(moving.control_address, name="worker") as connection:
         watching = threading.Thread(target=worker.watch, args=[connection, ended])
         watching.start()

@@ -3,7 +3,7 @@
 A loop of the worker looks for moves that a pack is due for, and starts the process for one after the other. Any number
 of workers may look; who makes a move's pack has its lock. A pack that fails is noted in the control database, shown in
 the status of the move, and tried again; that its process dies touches nothing else. One that takes too long is ended,
-so that the next move's is made.
+so that the next move's is made. It gives way to the four processes: the first pack is made while the pass runs.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ _ENDED_SECONDS = 0.2
 _LARGEST_SECONDS = 300.0  # a pack takes some seconds; others wait for theirs
 _TOO_LONG = f"it was not made within {_LARGEST_SECONDS:.0f} s, and ended"
 _WHO = "worker"
+_GIVES_WAY = 5  # niceness: about a third of what others get, where there are too few processors for all
 
 
 def watch(connection: psycopg.Connection[TupleRow], ended: threading.Event) -> None:
@@ -39,11 +40,12 @@ def watch(connection: psycopg.Connection[TupleRow], ended: threading.Event) -> N
     every = contingency_interval()
     while not ended.wait(_LOOK_SECONDS):
         for name in contingency.due(connection, every=every):
-            if not _await(_start(name), ended):
+            if not _await(start(name), ended):
                 contingency.give_up(connection, name=name, reason=_TOO_LONG)
 
 
-def _start(name: str) -> subprocess.Popen[bytes]:
+def start(name: str) -> subprocess.Popen[bytes]:
+    """Start the process that makes a move's pack."""
     return subprocess.Popen([sys.executable, "-m", "slacktide.worker.contingency", name], start_new_session=True)
 
 
@@ -75,4 +77,5 @@ def main(name: str, *, every: timedelta | None = None) -> int:
 
 
 if __name__ == "__main__":
+    os.nice(_GIVES_WAY)
     sys.exit(main(sys.argv[1]))
