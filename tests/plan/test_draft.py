@@ -71,7 +71,9 @@ def test_hotel(drafted, database):
 
 def test_foreign_schema(drafted):
     """Of a schema that nobody has seen before a plan is drafted that its own database accepts."""
-    plan = the_plan(drafted(PAYABLE.read_text(encoding="utf-8"), column="org_id"))
+    found = drafted(PAYABLE.read_text(encoding="utf-8"), column="org_id")
+    plan = the_plan(found)
+    assert [line.split()[2] for line in found.text.splitlines() if "# known_by" in line] == ["tax_no"]
     assert what(plan) == {
         "gl_account": "configuration", "series": "configuration", "supplier": "shared", "approver": "org_id",
         "invoice": "org_id", "payment": "org_id", "approval": "invoice_id",

@@ -109,6 +109,13 @@ def _lists(sketch: Sketch) -> Iterator[str]:
             yield f"    property: {_scalar(sketch.property_column)}"
 
 
+def _known_by(part: PartOfPlan) -> Iterator[str]:
+    """Name what may tell that the target has a shared object already; whether it does only a person knows."""
+    single = (index.columns[0] for index in part.at.indexes if index.proves_unique and len(index.columns) == 1)
+    for column in sorted(str(name) for name in single if (name,) != part.role.key and name not in part.references):
+        yield f"    # known_by: {_scalar(column)}  -- if one with the same value at the target is the same one"
+
+
 # -- the entities -------------------------------------------------------------------------------------------
 
 
@@ -135,6 +142,7 @@ def _entity(sketch: Sketch, part: PartOfPlan) -> Iterator[str]:
         yield f"    via: {_scalar(role.column or '')}"
     else:
         yield "    shared: true"
+        yield from _known_by(part)
     yield from _columns(part, indent="    ")
     parts = [each for each in sketch.parts.values() if each.role.root == part.at.qualified and _is_part(each)]
     if parts:
