@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from slacktide.plan.catalog import CatalogColumn, CatalogTable
-    from slacktide.plan.draft import PartOfPlan, Sketch
+    from slacktide.plan.draft_sketch import PartOfPlan, Sketch
 
 _PLAIN = re.compile(r"[A-Za-z_][\w.]*( [A-Za-z_]\w*)*(\(\d+(,-?\d+)?\)( with(out)? time zone)?)?(\[\])?\??", re.ASCII)
 _IDENTIFIER = re.compile(r"[A-Za-z_]\w*", re.ASCII)
