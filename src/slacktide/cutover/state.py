@@ -36,7 +36,7 @@ from slacktide.guard.closing import Closing
 from slacktide.guard.holders import Holder, holders
 from slacktide.postgres.connection import connect, shown
 from slacktide.postgres.sql import load
-from slacktide.transfer.move import TAKEN_BACK, Move
+from slacktide.transfer.move import TAKEN_BACK, Move, list_moves
 
 _sql = load(__package__, "state.sql")
 _TIMEOUT_SECONDS = 2
@@ -117,6 +117,11 @@ def measure(places: Iterable[Place]) -> Measured:
         answers = list(pool.map(_ask, by_address.values()))
     seen = tuple(one for answer in answers if not isinstance(answer, Unseen) for one in answer)
     return Measured(seen, tuple(answer for answer in answers if isinstance(answer, Unseen)))
+
+
+def measure_all(connection: psycopg.Connection[TupleRow]) -> Measured:
+    """Ask the guarded databases of all moves."""
+    return measure(places(list_moves(connection)))
 
 
 def state(

@@ -31,7 +31,7 @@ from slacktide.control.setting import control_now
 from slacktide.control.token import Token
 from slacktide.core import clock
 from slacktide.core.errors import SlacktideError
-from slacktide.cutover.state import codes, measure, places, states
+from slacktide.cutover.state import codes, measure_all, states
 from slacktide.downtime.decision import Decision
 from slacktide.downtime.schedule import Schedule
 from slacktide.downtime.state import EXIT_STATUS, State
@@ -41,7 +41,6 @@ from slacktide.gates.refusal import Reply
 from slacktide.holding.sums import held_risks, held_sums
 from slacktide.postgres.connection import connect
 from slacktide.server.exposition import Family, Sample, content_type, exposition
-from slacktide.transfer.move import list_moves
 from slacktide.worker.presence import count_workers
 
 _FRESH_SECONDS = 1.0
@@ -123,7 +122,7 @@ def _may_see(token: Token, sample: Sample) -> bool:
 
 def _families(connection: psycopg.Connection[Any]) -> Iterator[Family]:
     now = control_now(connection)
-    found = states(connection, organizations=codes(connection), measured=measure(places(list_moves(connection))))
+    found = states(connection, organizations=codes(connection), measured=measure_all(connection))
     yield from _scopes(found)
     known = known_of(connection)
     yield from _people(connection, known=known, now=now)

@@ -17,13 +17,12 @@ from slacktide.control.session import end_session
 from slacktide.control.setting import control_now
 from slacktide.core.errors import SlacktideError
 from slacktide.cutover.holding_up import end_holder
-from slacktide.cutover.state import codes, measure, places, states
+from slacktide.cutover.state import codes, measure_all, states
 from slacktide.holding.answer import sums_of
 from slacktide.holding.listing import held_check, held_list
 from slacktide.server.pages.gate import administers, page
 from slacktide.server.pages.house import Connection, connected
 from slacktide.server.pages.visitor import administrator
-from slacktide.transfer.move import list_moves
 
 _SHOWN = 500
 _TRAIL = timedelta(days=7)
@@ -33,7 +32,7 @@ _TRAIL = timedelta(days=7)
 def overview(request: HttpRequest) -> HttpResponse:
     """Show the site and every organization, and why each is as it is."""
     with connected(request) as connection:
-        measured = measure(places(list_moves(connection)))
+        measured = measure_all(connection)
         found = states(connection, organizations=codes(connection), measured=measured)
         held = held_list(connection)
     waiting = {one["organization"]: one["count"] for one in sums_of(held)}
@@ -51,7 +50,7 @@ def holders(request: HttpRequest) -> HttpResponse:
             if error is None:
                 return redirect("/holders")
         left = people(connection, organization=None, known=known_of(connection), now=control_now(connection))
-        measured = measure(places(list_moves(connection)))
+        measured = measure_all(connection)
         transactions = [one for code in codes(connection) for one in measured.holders(code)]
     facts: dict[str, Any] = {"leases": left.leases, "sessions": left.sessions, "transactions": transactions}
     status = HTTPStatus.OK if error is None else HTTPStatus.BAD_REQUEST
@@ -86,7 +85,7 @@ def _end(connection: Connection, request: HttpRequest) -> SlacktideError | None:
     facts = {"id": request.POST.get("id", ""), "reason": request.POST.get("reason", "")}
     try:
         if what == "transaction":
-            measured = measure(places(list_moves(connection)))
+            measured = measure_all(connection)
             end_holder(connection, measured=measured, **facts, who=administrator(connection, request))
         elif what in ends:
             with connection.transaction():

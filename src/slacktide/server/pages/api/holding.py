@@ -13,13 +13,12 @@ from slacktide.control.schedule import known_of
 from slacktide.control.session import end_session
 from slacktide.control.setting import control_now
 from slacktide.cutover.holding_up import end_holder
-from slacktide.cutover.state import codes, measure, places
+from slacktide.cutover.state import codes, measure_all
 from slacktide.downtime.schedule import UnknownOrganization
 from slacktide.holding.listing import held_check, held_list
 from slacktide.holding.store import UnknownItem, item_of
 from slacktide.server.pages.api.downtimes import Because
 from slacktide.server.pages.api.operation import Call, Way, operation
-from slacktide.transfer.move import list_moves
 
 
 class Whose(msgspec.Struct, forbid_unknown_fields=True):
@@ -52,7 +51,7 @@ def holders(call: Call, query: Whose) -> Any:
         organization_of(connection, code=code)
     call.must(code)
     left = people(connection, organization=code, known=known_of(connection), now=control_now(connection))
-    measured = measure(places(list_moves(connection)))
+    measured = measure_all(connection)
     wanted = codes(connection) if code is None else [code]
     found = {(one.database, one.id): one for each in wanted for one in measured.holders(each)}
     return {
@@ -86,7 +85,7 @@ def end_session_(call: Call, id: str, body: Because) -> Any:  # noqa: A002 -- th
 def end_transaction_(call: Call, body: InTheWay) -> Any:
     """End a transaction that holds a closing up: its session is terminated, a prepared one rolled back."""
     connection, who = call.connection, call.must(None)
-    measured = measure(places(list_moves(connection)))
+    measured = measure_all(connection)
     return end_holder(connection, measured=measured, id=body.id, who=who, reason=body.reason).answer()
 
 
