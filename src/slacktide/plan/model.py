@@ -107,6 +107,11 @@ class Table(msgspec.Struct, frozen=True, dict=True, eq=False):
         """Tell whether its rows stand in the key map: every object does, and of parts those whose key is drawn."""
         return self.drawn or self.root is None
 
+    @property
+    def root_column(self) -> str:
+        """The column that holds the key of the object: its own key's first one, or the one that leads to the root."""
+        return self.root or self.key[0]
+
     @cached_property
     def by_name(self) -> dict[str, Column]:
         """The columns by name."""

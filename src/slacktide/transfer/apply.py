@@ -31,6 +31,7 @@ from slacktide.plan import column_type
 from slacktide.plan.order import closing_columns
 from slacktide.plan.parking import parking_columns
 from slacktide.postgres import sql
+from slacktide.postgres.halving import by_halves
 from slacktide.transfer import recognition, target_sql
 from slacktide.transfer.entry import Problem
 from slacktide.transfer.message import Head, check_head
@@ -238,14 +239,12 @@ class Applier:
 
     def _known(self, names: Iterable[Name]) -> dict[Name, Known]:
         """Ask the key map; what its encoding lacks it cannot know."""
+
+        def ask(some: Sequence[Name]) -> list[TupleRow]:
+            return self._run("known", names=[name for name, _ in some], keys=[key for _, key in some]).fetchall()
+
         listed = self._possible(list(names))
-        facts = {"names": [name for name, _ in listed], "keys": [key for _, key in listed]}
-        try:
-            with self._connection.transaction():
-                rows = self._run("known", **facts).fetchall() if listed else []
-        except errors.UntranslatableCharacter:
-            half = len(listed) // 2
-            return self._known(listed[:half]) | self._known(listed[half:]) if half else {}
+        rows = by_halves(self._connection, listed, ask, unless=errors.UntranslatableCharacter)
         return {
             (name, key): Known(target, hash_ and hash_.hex, outside=outside, stays=stays)
             for name, key, target, hash_, outside, stays in rows

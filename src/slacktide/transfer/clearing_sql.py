@@ -69,20 +69,20 @@ def _used_by(plan: Plan, table: Table, reference: Reference) -> Composed:
     if reference.part is not None:
         part = plan.table[reference.target]
         join = SQL("join {} p on {} = {}").format(qualified(part), Identifier("p", part.key[0]), column)
-        column = Identifier("p", part.root or part.key[0])
+        column = Identifier("p", part.root_column)
     return SQL(
         "exists (select from {} t {} where {} = g.target_key::{} and not exists (select from {} h "
         "where h.name = {} and h.target_key = {}::text))"
     ).format(
         qualified(table), join, column, type_of(entity.root, entity.key),
-        GOING, Literal(owner.name), Identifier("t", table.root or table.key[0]),
+        GOING, Literal(owner.name), Identifier("t", table.root_column),
     )  # fmt: skip
 
 
 def _goes(plan: Plan, table: Table) -> Composed:
     owner = plan.entity_of[table.name]
     return SQL("g.name = {} and {} = g.target_key::{}").format(
-        Literal(owner.name), Identifier("t", table.root or table.key[0]), type_of(owner.root, owner.key)
+        Literal(owner.name), Identifier("t", table.root_column), type_of(owner.root, owner.key)
     )
 
 

@@ -51,8 +51,9 @@ class Closure:
     def changed(self, touched: Mapping[str, tuple[Iterable[str], Iterable[str]]]) -> None:
         """Judge changed objects; `touched` gives, by entity, all keys, and those that may have changed hands."""
         keys = {name: set(listed) for name, (listed, _) in touched.items()}
-        self._add_dependents(keys, {name: set(crossed) for name, (_, crossed) in touched.items()})
-        self._add_minding(keys, {name: set(crossed) for name, (_, crossed) in touched.items()})
+        crossed = {name: set(listed) for name, (_, listed) in touched.items()}
+        self._add_dependents(keys, crossed)
+        self._add_minding(keys, crossed)
         for name, listed in keys.items():
             self._judge(name, listed)
 

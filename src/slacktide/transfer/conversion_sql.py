@@ -81,7 +81,7 @@ def _referred(plan: Plan, entity: Entity, above: tuple[str, ...]) -> Composed:
             continue
         for table, reference in other.references:
             if reference.entity == entity.name and other is entity:
-                onwards.append(_step(entity, table, reference))
+                onwards.append(_step(table, reference))
             elif reference.entity == entity.name:
                 first.append(_from(plan, other, table, reference, above=(*above, entity.name)))
     start = (
@@ -109,11 +109,10 @@ def _from(plan: Plan, other: Entity, table: Table, reference: Reference, *, abov
     )
 
 
-def _step(entity: Entity, table: Table, reference: Reference) -> Composed:
+def _step(table: Table, reference: Reference) -> Composed:
     """Write what the objects reached so far refer to among their own kind."""
-    root = table.root or entity.key
     return SQL("select {column} from {table} t where {root} = reached.key and {column} is not null").format(
-        column=Identifier("t", reference.column), table=qualified(table), root=Identifier("t", root)
+        column=Identifier("t", reference.column), table=qualified(table), root=Identifier("t", table.root_column)
     )
 
 
@@ -124,4 +123,4 @@ def _key(plan: Plan, reference: Reference) -> tuple[Composable, Composable]:
         return SQL(""), column
     part = plan.table[reference.target]
     joined = SQL(" join {} p on {} = {}").format(qualified(part), Identifier("p", part.key[0]), column)
-    return joined, Identifier("p", part.root or part.key[0])
+    return joined, Identifier("p", part.root_column)

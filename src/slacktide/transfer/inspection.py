@@ -96,7 +96,7 @@ def _rows(connection: psycopg.Connection[TupleRow], entity: Entity, key: str) ->
 
 
 def _table(connection: psycopg.Connection[TupleRow], entity: Entity, table: Table, key: str) -> list[dict[str, Any]]:
-    column = table.root or entity.key
+    column = table.root_column
     statement = SQL("select to_jsonb(t) from {} t where {} = %s::{} order by {}").format(
         qualified(table), Identifier("t", column), type_of(entity.root, entity.key),
         SQL(", ").join(Identifier("t", name) for name in table.key),

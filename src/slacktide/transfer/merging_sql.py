@@ -24,7 +24,7 @@ def merging(entity: Entity) -> Composed | None:
 
 
 def _of(entity: Entity, part: Table, code: Code) -> Composed:
-    root = Identifier("t", part.root or "")
+    root = Identifier("t", part.root_column)
     converted = {each.column: _converted(each) for each in part.codes}
     key = [converted.get(column, Identifier("t", column)) for column in part.key]
     column = Identifier("t", code.column)

@@ -21,6 +21,7 @@ from psycopg import errors
 from psycopg.sql import SQL, Composed, Identifier, Literal
 
 from slacktide.postgres import sql
+from slacktide.postgres.halving import by_halves
 from slacktide.transfer import target_sql
 from slacktide.transfer.entry import Problem
 from slacktide.transfer.message import NULL
@@ -53,23 +54,20 @@ def recognise(
     found: dict[Name, str] = {}
     for entity, values in asked.items():
         connection.execute(_ALONE, {"table": entity.root.qualified})
-        facts = {"move_no": move_no, "batch": batch}
-        found |= {(entity.name, key): there for key, there in _found(connection, entity, [*values.items()], facts)}
+        found |= {(entity.name, key): there for key, there in _found(connection, entity, values, move_no, batch)}
     return found
 
 
 def _found(
-    connection: psycopg.Connection[TupleRow], entity: Entity, values: list[tuple[str, str]], facts: dict[str, int]
-) -> list[tuple[str, str]]:
+    connection: psycopg.Connection[TupleRow], entity: Entity, values: dict[str, str], move_no: int, batch: int
+) -> list[TupleRow]:
     """Give keys here and there; what the target's encoding lacks, or its type cannot hold, it does not have."""
-    said = {"keys": [key for key, _ in values], "values": [value for _, value in values]}
-    try:
-        with connection.transaction():
-            return connection.execute(_recognise(entity), facts | said).fetchall()
-    except errors.DataError:
-        half = len(values) // 2
-        some = (values[:half], values[half:]) if half else ()
-        return [pair for part in some for pair in _found(connection, entity, part, facts)]
+
+    def ask(some: Sequence[tuple[str, str]]) -> list[TupleRow]:
+        said = {"keys": [key for key, _ in some], "values": [value for _, value in some]}
+        return connection.execute(_recognise(entity), said | {"move_no": move_no, "batch": batch}).fetchall()
+
+    return by_halves(connection, [*values.items()], ask, unless=errors.DataError)
 
 
 def stays(item: BusinessObject, target_key: str) -> Problem:

@@ -11,7 +11,7 @@ from functools import cache
 from psycopg.sql import SQL, Composable, Composed, Identifier, Literal, Placeholder
 
 from slacktide.plan.model import Entity, Plan, Table, Unknown
-from slacktide.transfer.source_sql import inside, keys_of, qualified, referred, refuses, root_column
+from slacktide.transfer.source_sql import inside, keys_of, qualified, referred, refuses
 
 # Types whose text form holds nothing that XML or COPY would alter.
 _PLAIN_TYPES = (
@@ -130,7 +130,7 @@ def _part(plan: Plan, entity: Entity, part: Table) -> Composed:
         "group by 1) {alias} "
         "on {alias}.root = t.{key}"
     ).format(
-        root=Identifier("t", root_column(part)),
+        root=Identifier("t", part.root_column),
         element=SQL(part.element),
         attributes=_attributes(plan, part),
         order=order,
@@ -143,6 +143,12 @@ def _part(plan: Plan, entity: Entity, part: Table) -> Composed:
     )
 
 
+def _with_parts(entity: Entity, own: Composable, what: str) -> Composed:
+    """Join the root's own text and that of all parts."""
+    parts = (SQL("coalesce({}, '')").format(Identifier(f"part_{part.element}", what)) for part in entity.parts)
+    return SQL(" || ").join([own, *parts])
+
+
 @cache
 def objects(plan: Plan, entity: Entity) -> Composed:
     """Select given objects as XML: the text, how many are in it, and those left out.
@@ -150,14 +156,6 @@ def objects(plan: Plan, entity: Entity) -> Composed:
     These come with their unmapped codes and refused references; last are those that are not the property's.
     The content hash covers the object's own attributes and its parts, as they stand in the message.
     """
-    aliases = [Identifier(f"part_{part.element}") for part in entity.parts]
-    parts = SQL(" || ").join([SQL("coalesce({}.xml, '')").format(a) for a in aliases] or [SQL("''").format()])
-    unmapped = SQL(" || ").join(
-        [_unmapped(entity.root), *(SQL("coalesce({}.unmapped, '')").format(a) for a in aliases)]
-    )
-    refused = SQL(" || ").join(
-        [_refused(plan, entity.root), *(SQL("coalesce({}.refused, '')").format(a) for a in aliases)]
-    )
     return SQL(
         """
         select string_agg('<{element} h="' || md5(attributes || parts || inside::text) || '"'
@@ -181,9 +179,9 @@ def objects(plan: Plan, entity: Entity) -> Composed:
         key=Identifier("t", entity.key),
         inside=inside(plan, entity, "t"),
         attributes=_attributes(plan, entity.root),
-        parts=parts,
-        unmapped=unmapped,
-        refused=refused,
+        parts=_with_parts(entity, SQL("''"), "xml"),
+        unmapped=_with_parts(entity, _unmapped(entity.root), "unmapped"),
+        refused=_with_parts(entity, _refused(plan, entity.root), "refused"),
         root=qualified(entity.root),
         joins=SQL(" ").join(_part(plan, entity, part) for part in entity.parts),
         keys=keys_of(entity),

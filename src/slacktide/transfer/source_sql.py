@@ -155,11 +155,6 @@ def dependents(entity: Entity) -> Composed:
     )
 
 
-def root_column(table: Table) -> str:
-    """Name the column that holds the object's key."""
-    return table.root or table.key[0]
-
-
 def referred(plan: Plan, reference: Reference) -> tuple[Entity, Composed]:
     """Give the entity that is referred to, and the joins from `t` to its root `x`."""
     entity = plan.entity[reference.entity]
@@ -169,7 +164,7 @@ def referred(plan: Plan, reference: Reference) -> tuple[Entity, Composed]:
     part = plan.table[reference.target]
     return entity, SQL("join {} p on {} = {} join {} x on {} = {}").format(
         qualified(part), Identifier("p", part.key[0]), column,
-        qualified(entity.root), Identifier("x", entity.key), Identifier("p", root_column(part)),
+        qualified(entity.root), Identifier("x", entity.key), Identifier("p", part.root_column),
     )  # fmt: skip
 
 
@@ -203,7 +198,7 @@ def referred_to(plan: Plan, entity: Entity) -> Composed | None:
                 whose,
                 qualified(table),
                 joins,
-                Identifier("t", root_column(table)),
+                Identifier("t", table.root_column),
                 keys_of(entity),
                 wanted,
             )
@@ -234,7 +229,7 @@ def _referrers_by(plan: Plan, entity: Entity, other: Entity, table: Table, refer
         source = SQL("{} p join {} t on {} = {}").format(
             qualified(part), qualified(table), column, Identifier("p", part.key[0])
         )
-        key = Identifier("p", root_column(part))
+        key = Identifier("p", part.root_column)
     whose = inside(plan, other, "r")
     return SQL(
         'select distinct {key}::text collate "C", case when {inside} then null else {name}::text end, '
@@ -242,7 +237,7 @@ def _referrers_by(plan: Plan, entity: Entity, other: Entity, table: Table, refer
         "from {source} join {root} r on {other_key} = {root_column} where {key} = any ({keys})"
     ).format(
         key=key, inside=whose, name=Literal(other.name), other_key=Identifier("r", other.key), source=source,
-        root=qualified(other.root), root_column=Identifier("t", root_column(table)), keys=keys_of(entity),
+        root=qualified(other.root), root_column=Identifier("t", table.root_column), keys=keys_of(entity),
     )  # fmt: skip
 
 
@@ -251,7 +246,7 @@ def referring_by(plan: Plan, table: Table, reference: Reference) -> Composed:
     """Select the objects of which a reference leads to one of the given objects."""
     column, entity = Identifier("t", reference.column), plan.entity[reference.entity]
     keys = keys_of(entity)
-    root = Identifier("t", table.root or table.key[0])
+    root = Identifier("t", table.root_column)
     if reference.part is None:
         return SQL('select distinct {}::text collate "C" from {} t where {} = any ({})').format(
             root, qualified(table), column, keys
@@ -259,5 +254,5 @@ def referring_by(plan: Plan, table: Table, reference: Reference) -> Composed:
     part = plan.table[reference.target]
     return SQL('select distinct {}::text collate "C" from {} p join {} t on {} = {} where {} = any ({})').format(
         root, qualified(part), qualified(table), column, Identifier("p", part.key[0]),
-        Identifier("p", part.root or part.key[0]), keys,
+        Identifier("p", part.root_column), keys,
     )  # fmt: skip

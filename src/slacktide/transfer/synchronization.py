@@ -37,7 +37,7 @@ class _Layout:
     def __init__(self, relation: pgoutput.Relation, *, entity: str, table: Table) -> None:
         names = [column.name for column in relation.columns]
         self.entity = entity
-        self.key_at = names.index(table.root or table.key[0])
+        self.key_at = names.index(table.root_column)
         self.property_at = names.index(table.property_column) if table.property_column else None
 
     def key(self, values: Values) -> str | None:

@@ -46,10 +46,6 @@ def _same_key(table: Table, one: str, other: str) -> Composed:
     return SQL(" and ").join(SQL("{} = {}").format(Identifier(one, c), Identifier(other, c)) for c in table.key)
 
 
-def _root_column(table: Table) -> str:
-    return table.root or table.key[0]
-
-
 def _root_keys(plan: Plan, table: Table) -> Composed:
     entity = plan.entity_of[table.name]
     return SQL("{}::{}[]").format(KEYS, type_of(entity.root, entity.key))
@@ -153,7 +149,7 @@ def held_by_others(plan: Plan, table: Table) -> Composed:
     And whether that one has it among its staged rows as well.
     """
     entity = plan.entity_of[table.name]
-    root, same = Identifier(_root_column(table)), _same_key(table, "t", "s")
+    root, same = Identifier(table.root_column), _same_key(table, "t", "s")
     return SQL(
         "select {keys}, s.{root}::text, t.{root}::text, {whose}::text, "
         "exists (select from {stage} o where {other} and o.{root} = t.{root}) "
@@ -169,7 +165,7 @@ def held_by_others(plan: Plan, table: Table) -> Composed:
 @cache
 def wanted_twice(table: Table) -> Composed:
     """Find keys that several staged parts have: the roots, and which of these has such a row already."""
-    root = Identifier(_root_column(table))
+    root = Identifier(table.root_column)
     return SQL(
         "select {keys}, array_agg(s.{root}::text), array_remove(array_agg(t.{root}::text), null) "
         "from {stage} s left join {table} t on {same} group by {key} having count(*) > 1"
@@ -208,13 +204,13 @@ def close(table: Table, column: str, *, returning: bool = False) -> Composed:
 def clear_closing(plan: Plan, table: Table, column: str) -> Composed:
     """Clear a column that closes a cycle, on the rows of roots that go."""
     return SQL("update {} t set {c} = null where {} = any ({}) and t.{c} is not null").format(
-        qualified(table), Identifier("t", _root_column(table)), _root_keys(plan, table), c=Identifier(column)
+        qualified(table), Identifier("t", table.root_column), _root_keys(plan, table), c=Identifier(column)
     )
 
 
 def _gone_parts(plan: Plan, table: Table) -> Composed:
     return SQL("{} = any ({}) and not exists (select from {} s where {})").format(
-        Identifier("t", _root_column(table)),
+        Identifier("t", table.root_column),
         _root_keys(plan, table),
         stage(table),
         _same_key(table, "t", "s"),
@@ -234,7 +230,7 @@ def delete_of_roots(plan: Plan, table: Table) -> Composed:
     """Delete the rows of roots that go; give their keys."""
     return SQL("delete from {} t where {} = any ({}) returning {}::text").format(
         qualified(table),
-        Identifier("t", _root_column(table)),
+        Identifier("t", table.root_column),
         _root_keys(plan, table),
         Identifier("t", table.key[0]),
     )
@@ -247,7 +243,7 @@ def let_go_parts(plan: Plan, table: Table) -> Composed:
         "delete from slacktide.key_map k using {} t where k.move_no = %(move_no)s and k.name = {} "
         "and k.target_key = {}::text and {} = any ({})"
     ).format(
-        qualified(table), Literal(table.name), Identifier("t", table.key[0]), Identifier("t", _root_column(table)),
+        qualified(table), Literal(table.name), Identifier("t", table.key[0]), Identifier("t", table.root_column),
         _root_keys(plan, table),
     )  # fmt: skip
 
@@ -284,7 +280,7 @@ def park_of_roots(plan: Plan, table: Table, parking: Parking) -> Composed:
         qualified(table),
         Identifier(parking.column),
         _aside(parking),
-        Identifier("t", _root_column(table)),
+        Identifier("t", table.root_column),
         _root_keys(plan, table),
     )
 
@@ -300,7 +296,7 @@ def references_to(plan: Plan, entity: Entity) -> list[tuple[Table, Reference]]:
 @cache
 def referred_from(plan: Plan, table: Table, reference: Reference) -> Composed:
     """Find what the rows of given roots refer to by one column: pairs of root and referred object."""
-    root = Identifier("t", _root_column(table))
+    root = Identifier("t", table.root_column)
     joins, referred = _to_root(plan, reference)
     return SQL("select distinct {}::text, {}::text from {} t {} where {} = any ({}) and {} is not null").format(
         root, referred, qualified(table), joins, root, _root_keys(plan, table), referred
@@ -316,7 +312,7 @@ def referred_to_by_others(plan: Plan, entity: Entity) -> Composed:
     used: list[Composable] = []
     for table, reference in references_to(plan, entity):
         owner = plan.entity_of[table.name]
-        root, kind = Identifier("t", _root_column(table)), type_of(owner.root, owner.key)
+        root, kind = Identifier("t", table.root_column), type_of(owner.root, owner.key)
         stays: Composable = SQL("true")
         if table.root:
             stays = SQL("not ({} = any ({}::{}[]) and not exists (select from {} s where {}))").format(
@@ -338,7 +334,7 @@ def _to_root(plan: Plan, reference: Reference) -> tuple[Composable, Composable]:
         return SQL(""), column
     part = plan.table[reference.target]
     join = SQL("join {} p on {} = {}").format(qualified(part), Identifier("p", part.key[0]), column)
-    return join, Identifier("p", _root_column(part))
+    return join, Identifier("p", part.root_column)
 
 
 COPY_KEY_MAP = SQL(

@@ -37,7 +37,7 @@ def _rows(side: Reader, entity: Entity, table: Table, key: str | None) -> dict[t
     found = {}
     for (values,) in side.connection.execute(statement, side.values | {"keys": [key]}):
         row = dict(zip(names, values, strict=True))
-        found[tuple(str(row[column]) for column in table.key if column != (table.root or table.key[0]))] = row
+        found[tuple(str(row[column]) for column in table.key if column != table.root_column)] = row
     return found
 
 
@@ -45,7 +45,7 @@ def _row(table: Table, row: tuple[str, ...], here: Fields | None, there: Fields 
     where = " ".join([table.element, *row]) if table.root else ""
     if here is None or there is None:
         return [f"{where} is not at the {'source' if here is None else 'target'}"]
-    left_out = {table.root or table.key[0]}
+    left_out = {table.root_column}
     return [
         f"{where} {column} {_how(here[column], there[column])}".lstrip()
         for column in here

@@ -100,7 +100,7 @@ def _if_inside(plan: Plan, table: Table, reference: Reference) -> Composed:
         part = plan.table[reference.target]
         source = SQL("{} p join {} x on {} = {}").format(
             qualified(part), qualified(entity.root),
-            Identifier("x", entity.key), Identifier("p", part.root or part.key[0]),
+            Identifier("x", entity.key), Identifier("p", part.root_column),
         )  # fmt: skip
         key = Identifier("p", part.key[0])
     held = SQL("(select {} from {} where {} = {} and {})").format(value, source, key, value, _inside(plan, entity, "x"))
@@ -163,7 +163,7 @@ def _roots(plan: Plan, entity: Entity, side: Side, *, whole: bool) -> Composed:
 
 def _part(plan: Plan, entity: Entity, part: Table, side: Side, *, whole: bool) -> Composed:
     """Write the rows of one part, gathered by root."""
-    root = part.root or part.key[0]
+    root = part.root_column
     keys: list[Composable] = [_field(plan, part, column, side) for column in part.key if column != root]
     rest: list[Composable] = [
         _field(plan, part, column.name, side)
@@ -244,7 +244,7 @@ def digests(plan: Plan, entity: Entity, side: Side, *, whole: bool) -> Composed:
 @cache
 def contents(plan: Plan, entity: Entity, table: Table, side: Side) -> Composed:
     """Give the rows of one table of given objects, each an array of its fields; a root's key is left alone."""
-    root = table.root or table.key[0]
+    root = table.root_column
     return SQL("select array[{}]::text[] from {} t where {} = any ({})").format(
         SQL(", ").join(
             SQL("{}::text").format(Identifier("t", c.name)) if c.name == root else _field(plan, table, c.name, side)
