@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import psycopg
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 
 from tests.transfer.line import Databases, Line
 
@@ -19,6 +21,18 @@ insert into bare.invoice (account_id, number, issued)
     select account_id, 'I' || account_id, '2026-01-01' from bare.account;
 insert into bare.line (invoice_id, posting_id, amount) select invoice_id, invoice_id, 3 from bare.invoice;
 """
+
+
+@pytest.fixture
+def two_databases(server, database):
+    """Give connections to a bare source and a bare target."""
+    other = conninfo_to_dict(database)["dbname"] + "_other"
+    server.create_database(other)
+    with (
+        psycopg.connect(database, autocommit=True) as source,
+        psycopg.connect(server.address(other), autocommit=True) as target,
+    ):
+        yield {"source": source, "target": target}
 
 
 @pytest.fixture(scope="session")

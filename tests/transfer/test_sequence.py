@@ -7,7 +7,6 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from psycopg.conninfo import conninfo_to_dict
 
 from slacktide.plan.load import load_plan_text
 from slacktide.transfer.counter import raise_counters
@@ -46,17 +45,11 @@ NEXT = (
 
 
 @pytest.fixture
-def both(server, database):
+def both(two_databases):
     """Give a source and a target that hold the same rows, under keys of which neither's sequences know."""
-    other = conninfo_to_dict(database)["dbname"] + "_other"
-    server.create_database(other)
-    with (
-        psycopg.connect(database, autocommit=True) as source,
-        psycopg.connect(server.address(other), autocommit=True) as target,
-    ):
-        source.execute(SCHEMA + ROWS)
-        target.execute(SCHEMA + ROWS)
-        yield {"source": source, "target": target}
+    two_databases["source"].execute(SCHEMA + ROWS)
+    two_databases["target"].execute(SCHEMA + ROWS)
+    return two_databases
 
 
 def raised(both):

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import psycopg
 import pytest
-from psycopg.conninfo import conninfo_to_dict
 
 from slacktide.transfer.counter import CounterMissing, raise_counters
 from slacktide.transfer.sequence import Raised
@@ -14,17 +12,11 @@ RANGES = "insert into bare.range values ('P', 'a', 10), ('P', 'b', 5), ('P', 'c'
 
 
 @pytest.fixture
-def both(server, database):
+def both(two_databases):
     """Give a source with three ranges of P, and a target whose property is Z."""
-    other = conninfo_to_dict(database)["dbname"] + "_other"
-    server.create_database(other)
-    with (
-        psycopg.connect(database, autocommit=True) as source,
-        psycopg.connect(server.address(other), autocommit=True) as target,
-    ):
-        source.execute(FULL_SCHEMA + RANGES)
-        target.execute(FULL_SCHEMA + "insert into bare.property (code) values ('Z')")
-        yield {"source": source, "target": target}
+    two_databases["source"].execute(FULL_SCHEMA + RANGES)
+    two_databases["target"].execute(FULL_SCHEMA + "insert into bare.property (code) values ('Z')")
+    return two_databases
 
 
 def raised(both):
