@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from contextlib import contextmanager
 
@@ -91,3 +92,13 @@ def test_between_the_judgement_and_the_act(browser, tasks, asked_while, control,
     assert leases_of(control, user="grace") == before
     assert control.execute("select from slacktide.setting").fetchall() == []
     assert control.execute("select from slacktide.audit where who = 'ada'").fetchall() == []
+
+
+@pytest.mark.parametrize("happens", [disabled, session_ended, no_administrator])
+def test_a_transaction_goes_on(browser, clerk, asked_while, happens):
+    """So is nobody's transaction ended by who may not any more, which nothing would bring back."""
+    ada = browser("ada")
+    found = re.search(r'value="transaction"><input type="hidden" name="id" value="([^"]+)"', ada.get("/holders").text)
+    form = {"what": "transaction", "id": found[1], "reason": "mine"}
+    assert asked_while(ada, "/holders", form, happens).status in {400, 403}
+    assert clerk.execute("select 1").fetchone() == (1,)

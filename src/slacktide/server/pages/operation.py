@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 
@@ -80,18 +82,16 @@ def audit(request: HttpRequest) -> HttpResponse:
 
 
 def _end(connection: Connection, request: HttpRequest) -> SlacktideError | None:
-    ends = {"lease": end_lease, "session": end_session}
+    ends: dict[str, Callable[..., Any]] = {"lease": end_lease, "session": end_session}
     what = request.POST.get("what", "")
+    if what == "transaction":
+        ends[what] = partial(end_holder, measured=measure_all(connection))
+    elif what not in ends:
+        raise Http404
     facts = {"id": request.POST.get("id", ""), "reason": request.POST.get("reason", "")}
     try:
-        if what == "transaction":
-            measured = measure_all(connection)
-            end_holder(connection, measured=measured, **facts, who=administrator(connection, request))
-        elif what in ends:
-            with connection.transaction():
-                ends[what](connection, **facts, who=administrator(connection, request))
-        else:
-            raise Http404
+        with connection.transaction():
+            ends[what](connection, **facts, who=administrator(connection, request))
     except SlacktideError as error:
         return error
     return None

@@ -84,9 +84,10 @@ def end_session_(call: Call, id: str, body: Because) -> Any:  # noqa: A002 -- th
 @operation("POST", "transactions/end", Way.WHOLE, body=InTheWay)
 def end_transaction_(call: Call, body: InTheWay) -> Any:
     """End a transaction that holds a closing up: its session is terminated, a prepared one rolled back."""
-    connection, who = call.connection, call.must(None)
+    connection = call.connection
     measured = measure_all(connection)
-    return end_holder(connection, measured=measured, id=body.id, who=who, reason=body.reason).answer()
+    with connection.transaction():
+        return end_holder(connection, measured=measured, id=body.id, who=call.must(None), reason=body.reason).answer()
 
 
 @operation("GET", "held", Way.ADMINISTERS)
