@@ -45,7 +45,7 @@ class Holder(msgspec.Struct, frozen=True):
 
 
 class UnknownTransaction(UsageError):
-    """No transaction {id!r} is open in this database any more: see the holders that there are now."""
+    """No transaction {id!r} is open in this database any more: `slacktide holders` shows those that there are."""
 
 
 def holders(connection: Connection[TupleRow], *, organization: str) -> list[Holder]:
