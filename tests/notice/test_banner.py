@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -58,7 +58,7 @@ def test_text(site):
     site.down(
         None, start="2031-03-01T22:00:00Z", duration="PT2H", users="in", message="Bring coffee.", contact="the desk"
     )
-    (found,) = banner(site.connection, user=None, at=control_now(site.connection).replace(year=2031, month=3, day=1))
+    (found,) = banner(site.connection, user=None, at=datetime(2031, 3, 1, 12, tzinfo=UTC))
     assert found.text == (
         "The system will be in a downtime with its users in from 2031-03-01 22:00 +00:00 until 2031-03-02 00:00 +00:00 "
         "(UTC). Users may work on meanwhile; what goes into the ERP waits, and goes on by itself afterwards."
