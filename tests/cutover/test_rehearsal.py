@@ -305,7 +305,9 @@ def test_it_gives_way_to_the_night(moving):
     with at_step(moving, "reopen"):
         command = moving.start("move", "rehearse", NAME, "--json")
         until_held(moving, step="reopen")
+        command.send_signal(signal.SIGSTOP)  # else it has the processes stand still for as long as its step is held
         until(moving.stopped_steady, seconds=240, what="processes that are steady, and stopped")
+        command.send_signal(signal.SIGCONT)
         moving.schedule()
         arguments = [word for word in moving.start_arguments("--open-by", "now+PT64S") if "--waive" not in word]
         night = moving.run(*arguments, "--waive", "contingency=Ada Night")
