@@ -29,6 +29,7 @@ _SQL = sql.load(__package__, "catalog.sql")
 class CatalogColumn(msgspec.Struct, frozen=True):
     """A column: `type` without its modifier, `written` with it; `filled` says that it has a default.
 
+    `collation` is its own: None where that is the database's, and where it has none.
     No update can give one that is `always` drawn, or `generated`, a value.
     """
 
@@ -41,6 +42,7 @@ class CatalogColumn(msgspec.Struct, frozen=True):
     filled: bool
     sequence: str | None
     comparable: bool
+    collation: str | None
 
 
 class Index(msgspec.Struct, frozen=True):

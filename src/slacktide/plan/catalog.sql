@@ -49,7 +49,12 @@ select
                 where k.castsource = e.oid and k.casttarget = o.opcintype and k.castmethod = 'b'
             )
         )
-    ) as comparable
+    ) as comparable,
+    (
+        select format('%%I.%%I', l.collnamespace::regnamespace, l.collname)
+        from pg_collation l
+        where l.oid = a.attcollation and l.oid <> 'pg_catalog.default'::regcollation
+    ) as collation
 from pg_attribute a
 join pg_class c on c.oid = a.attrelid
 join pg_namespace n on n.oid = c.relnamespace

@@ -93,6 +93,7 @@ def _check_side(plan: Plan, catalog: Catalog, notes: Notes) -> None:
             _column(table, column, at, catalog, notes)
         _key(table, at, notes)
         _foreign_keys(plan, table, at, notes)
+        _collations(plan, table, catalog, notes)
 
 
 def _column(table: Table, column: Column, at: CatalogTable, catalog: Catalog, notes: Notes) -> None:
@@ -138,6 +139,27 @@ def _foreign_keys(plan: Plan, table: Table, at: CatalogTable, notes: Notes) -> N
                 f"{table.field}.columns.{column}",
                 f"the foreign key {key.name} leads from {column} to {other.name}: add it to the references",
             )
+
+
+def _collations(plan: Plan, table: Table, catalog: Catalog, notes: Notes) -> None:
+    """Refuse two collations where a type of the schema's own does not say whether it has one (see `source_sql`)."""
+    referred = {other.name: other for entity in plan.entities for other in entity.tables}
+    for column, reference in table.reference_of.items():
+        if column not in table.by_name or column_type.is_text(table.by_name[column].type):
+            continue
+        other = referred[reference.target]
+        here, there = (_collation(catalog, *each) for each in ((table, column), (other, other.key[0])))
+        if here and there and here != there:
+            notes.error(
+                f"{table.field}.columns.{column}",
+                f"{column} has the collation {here}, and the key of {reference.target}, to which it leads, {there}: "
+                "PostgreSQL cannot tell by which to compare them; give both columns the same one",
+            )
+
+
+def _collation(catalog: Catalog, table: Table, column: str) -> str | None:
+    at = catalog.tables.get(table.qualified)
+    return at.columns[column].collation if at and column in at.columns else None
 
 
 def _other_tables(plan: Plan, catalog: Catalog, notes: Notes) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from psycopg.sql import SQL, Composable, Composed, Identifier, Placeholder
 
-from slacktide.transfer.source_sql import property_of, qualified
+from slacktide.transfer.source_sql import leading, leading_column, property_of, qualified
 
 if TYPE_CHECKING:
     from slacktide.plan.model import Code, CodeList, Entity, Plan, Reference, Table
@@ -57,7 +57,7 @@ def _alias(table: Table) -> str:
 def _to_root(entity: Entity, table: Table) -> Composable:
     if table.root is None:
         return SQL("")
-    key, column = Identifier("r", entity.key), Identifier("t", table.root)
+    key, column = Identifier("r", entity.key), leading(table, "t", table.root)
     return SQL(" join {} r on {} = {}").format(qualified(entity.root), key, column)
 
 
@@ -87,7 +87,9 @@ def _referred(plan: Plan, entity: Entity, above: tuple[str, ...]) -> Composed:
     start = (
         SQL(" union ").join(first)
         if first
-        else SQL("select {} from {} where false").format(Identifier(entity.key), qualified(entity.root))
+        else SQL("select {} from {} t where false").format(
+            leading_column(entity.root, "t", entity.key), qualified(entity.root)
+        )
     )
     if not onwards:
         return SQL("{}").format(start)
@@ -103,7 +105,8 @@ def _from(plan: Plan, other: Entity, table: Table, reference: Reference, *, abov
         ours = SQL("{} in ({})").format(Identifier(_alias(table), other.key), _referred(plan, other, above))
     else:
         ours = SQL("{} = {}").format(property_of(plan, other, _alias(table)), _PROPERTY)
-    joins, key = _key(plan, reference)
+    joins, of, column = _key(plan, table, reference)
+    key = leading_column(of, *column)
     return SQL("select {} from {} t{}{} where {} is not null and {}").format(
         key, qualified(table), _to_root(other, table), joins, key, ours
     )
@@ -112,15 +115,16 @@ def _from(plan: Plan, other: Entity, table: Table, reference: Reference, *, abov
 def _step(table: Table, reference: Reference) -> Composed:
     """Write what the objects reached so far refer to among their own kind."""
     return SQL("select {column} from {table} t where {root} = reached.key and {column} is not null").format(
-        column=Identifier("t", reference.column), table=qualified(table), root=Identifier("t", table.root_column)
-    )
+        column=leading_column(table, "t", reference.column), table=qualified(table),
+        root=Identifier("t", table.root_column),
+    )  # fmt: skip
 
 
-def _key(plan: Plan, reference: Reference) -> tuple[Composable, Composable]:
-    """Write the key of the object that a reference leads to, and the join that it needs where that is a part's."""
-    column = Identifier("t", reference.column)
+def _key(plan: Plan, table: Table, reference: Reference) -> tuple[Composable, Table, tuple[str, str]]:
+    """Give the join to what a reference leads to, where that is a part; then whose column has the object's key."""
     if reference.part is None:
-        return SQL(""), column
+        return SQL(""), table, ("t", reference.column)
+    column = leading(table, "t", reference.column)
     part = plan.table[reference.target]
     joined = SQL(" join {} p on {} = {}").format(qualified(part), Identifier("p", part.key[0]), column)
-    return joined, Identifier("p", part.root_column)
+    return joined, part, ("p", part.root_column)

@@ -14,7 +14,7 @@ from psycopg.sql import SQL, Composable, Composed, Identifier, Literal, Placehol
 from slacktide.plan import column_type
 from slacktide.plan.model import Code, Entity, Plan, Reference, Table, Unknown
 from slacktide.plan.parking import Parking
-from slacktide.transfer.source_sql import KEYS, property_of, qualified, type_of
+from slacktide.transfer.source_sql import KEYS, leading, property_of, qualified, type_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -153,10 +153,11 @@ def held_by_others(plan: Plan, table: Table) -> Composed:
     return SQL(
         "select {keys}, s.{root}::text, t.{root}::text, {whose}::text, "
         "exists (select from {stage} o where {other} and o.{root} = t.{root}) "
-        "from {stage} s join {table} t on {same} left join {roots} r on {key} = t.{root} "
+        "from {stage} s join {table} t on {same} left join {roots} r on {key} = {leading} "
         "where t.{root} is distinct from s.{root}"
     ).format(
-        keys=_keys_as_text(table), root=root, whose=property_of(plan, entity, "r"), stage=stage(table),
+        keys=_keys_as_text(table), root=root, leading=leading(table, "t", table.root_column),
+        whose=property_of(plan, entity, "r"), stage=stage(table),
         other=_same_key(table, "t", "o"), table=qualified(table), same=same, roots=qualified(entity.root),
         key=Identifier("r", entity.key),
     )  # fmt: skip
@@ -297,7 +298,7 @@ def references_to(plan: Plan, entity: Entity) -> list[tuple[Table, Reference]]:
 def referred_from(plan: Plan, table: Table, reference: Reference) -> Composed:
     """Find what the rows of given roots refer to by one column: pairs of root and referred object."""
     root = Identifier("t", table.root_column)
-    joins, referred = _to_root(plan, reference)
+    joins, referred = _to_root(plan, table, reference)
     return SQL("select distinct {}::text, {}::text from {} t {} where {} = any ({}) and {} is not null").format(
         root, referred, qualified(table), joins, root, _root_keys(plan, table), referred
     )
@@ -320,7 +321,12 @@ def referred_to_by_others(plan: Plan, entity: Entity) -> Composed:
             )
         used.append(
             SQL("exists (select from {} t {} where {} = k and {} <> all ({}::{}[]) and {})").format(
-                qualified(table), *_to_root(plan, reference), root, Placeholder(f"among_{owner.name}"), kind, stays
+                qualified(table),
+                *_to_root(plan, table, reference),
+                root,
+                Placeholder(f"among_{owner.name}"),
+                kind,
+                stays,
             )
         )
     return SQL("select k::text from unnest({}::{}[]) k where {}").format(
@@ -328,10 +334,10 @@ def referred_to_by_others(plan: Plan, entity: Entity) -> Composed:
     )
 
 
-def _to_root(plan: Plan, reference: Reference) -> tuple[Composable, Composable]:
-    column = Identifier("t", reference.column)
+def _to_root(plan: Plan, table: Table, reference: Reference) -> tuple[Composable, Composable]:
     if reference.part is None:
-        return SQL(""), column
+        return SQL(""), Identifier("t", reference.column)
+    column = leading(table, "t", reference.column)
     part = plan.table[reference.target]
     join = SQL("join {} p on {} = {}").format(qualified(part), Identifier("p", part.key[0]), column)
     return join, Identifier("p", part.root_column)

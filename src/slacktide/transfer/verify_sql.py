@@ -24,7 +24,7 @@ from functools import cache
 from psycopg.sql import SQL, Composable, Composed, Identifier, Literal, Placeholder
 
 from slacktide.plan.model import Code, Counter, Entity, Plan, Reference, Table, Total, Unknown
-from slacktide.transfer.source_sql import KEYS, PROPERTY, property_of, qualified, type_of
+from slacktide.transfer.source_sql import KEYS, PROPERTY, leading, leading_column, property_of, qualified, type_of
 from slacktide.transfer.verify_type import canonical
 
 _TARGET_PROPERTY = Placeholder("target_property")
@@ -100,10 +100,12 @@ def _if_inside(plan: Plan, table: Table, reference: Reference) -> Composed:
         part = plan.table[reference.target]
         source = SQL("{} p join {} x on {} = {}").format(
             qualified(part), qualified(entity.root),
-            Identifier("x", entity.key), Identifier("p", part.root_column),
+            Identifier("x", entity.key), leading(part, "p", part.root_column),
         )  # fmt: skip
         key = Identifier("p", part.key[0])
-    held = SQL("(select {} from {} where {} = {} and {})").format(value, source, key, value, _inside(plan, entity, "x"))
+    held = SQL("(select {} from {} where {} = {} and {})").format(
+        value, source, key, leading(table, "t", reference.column), _inside(plan, entity, "x")
+    )
     return canonical(held, type_name=table.by_name[reference.column].type)
 
 
@@ -155,7 +157,8 @@ def _roots(plan: Plan, entity: Entity, side: Side, *, whole: bool) -> Composed:
         return SQL(
             "in (select k.target_key::{} from slacktide.key_map k where k.move_no = {} and k.name = {} and {})"
         ).format(type_of(entity.root, entity.key), _MOVE, Literal(entity.name), SQL(COMPARED))
-    return SQL("in (select {key} from {table} r where {inside} or {key} = any ({known}))").format(
+    return SQL("in (select {column} from {table} r where {inside} or {key} = any ({known}))").format(
+        column=leading_column(entity.root, "r", entity.key),
         key=Identifier("r", entity.key), table=qualified(entity.root), inside=_inside(plan, entity, "r"),
         known=_of_type(_KNOWN, entity.root, entity.key),
     )  # fmt: skip
@@ -178,7 +181,7 @@ def _part(plan: Plan, entity: Entity, part: Table, side: Side, *, whole: bool) -
     ).format(
         root=Identifier("t", root), keys=_listed(keys), rest=_listed(rest), left_out=_left_out(part, side),
         table=qualified(part), roots=_roots(plan, entity, side, whole=whole), alias=Identifier(f"part_{part.element}"),
-        own=Identifier("t", entity.key),
+        own=leading(entity.root, "t", entity.key),
     )  # fmt: skip
 
 
