@@ -17,7 +17,7 @@ def by_halves(
     items: Sequence[Item],
     ask: Callable[[Sequence[Item]], list[Row]],
     *,
-    unless: type[psycopg.Error],
+    unless: type[Exception],
 ) -> list[Row]:
     """Give what `ask` answers about items; by halves where it raises `unless`, down to who alone is answered nothing.
 

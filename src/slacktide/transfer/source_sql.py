@@ -152,9 +152,16 @@ def range_keys(plan: Plan, entity: Entity) -> Composed:
 
 @cache
 def standing(plan: Plan, entity: Entity) -> Composed:
-    """Tell of given keys: whether the object is there, and whether it belongs to the property."""
+    """Tell of given keys: whether the object is there, and whether it belongs to the property.
+
+    One that is equal to a key and not the same is another object, and is told as well (see `spelling`).
+    """
     return SQL(
         "select k::text, {key} is not null, {inside} from unnest({keys}) k left join {table} r on {key} = k"
+        if entity.is_key_exact
+        else "select s.key, s.there, s.there and {inside} from unnest({keys}) k left join {table} r on {key} = k, "
+        'lateral (select k::text, coalesce({key}::text collate "C" = k::text, false) '
+        'union all select {key}::text, true where {key}::text collate "C" <> k::text) s (key, there)'
     ).format(
         inside=inside(plan, entity, "r"),
         keys=keys_of(entity),
@@ -253,9 +260,9 @@ def _referrers_by(plan: Plan, entity: Entity, other: Entity, table: Table, refer
         key = Identifier("p", part.root_column)
     whose = inside(plan, other, "r")
     return SQL(
-        'select distinct {key}::text collate "C", case when {inside} then null else {name}::text end, '
+        'select distinct k::text collate "C", case when {inside} then null else {name}::text end, '
         'case when {inside} then null else {other_key}::text collate "C" end '
-        "from {source} join {root} r on {other_key} = {root_column} where {key} = any ({keys})"
+        "from unnest({keys}) k join ({source} join {root} r on {other_key} = {root_column}) on {key} = k"
     ).format(
         key=key, inside=whose, name=Literal(other.name), other_key=Identifier("r", other.key), source=source,
         root=qualified(other.root), root_column=leading(table, "t", table.root_column), keys=keys_of(entity),

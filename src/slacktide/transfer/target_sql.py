@@ -335,9 +335,13 @@ def referred_to_by_others(plan: Plan, entity: Entity) -> Composed:
 
 
 def _to_root(plan: Plan, table: Table, reference: Reference) -> tuple[Composable, Composable]:
-    if reference.part is None:
-        return SQL(""), Identifier("t", reference.column)
     column = leading(table, "t", reference.column)
+    if reference.part is None:
+        entity = plan.entity[reference.entity]
+        if entity.is_key_exact:
+            return SQL(""), column
+        key = Identifier("x", entity.key)
+        return SQL("join {} x on {} = {}").format(qualified(entity.root), key, column), key
     part = plan.table[reference.target]
     join = SQL("join {} p on {} = {}").format(qualified(part), Identifier("p", part.key[0]), column)
     return join, Identifier("p", part.root_column)
