@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from psycopg.sql import SQL
 
@@ -9,8 +10,9 @@ from slacktide.plan.check import check_plan
 from slacktide.plan.load import load_plan_text
 from slacktide.postgres.connection import connect
 from slacktide.transfer import clearing_sql, configuration_sql, conversion_sql, returning_sql
+from tests.transfer.line import PLAN as BARE
 from tests.transfer.line import SCHEMA, Databases
-from tests.transfer.odd import text_with
+from tests.transfer.odd import has_icu, text_with
 from tests.transfer.verified import VerifiedLine
 
 TABLES = """
@@ -183,3 +185,26 @@ def test_of_a_type_of_its_own(two_databases):
     assert "parent has the collation bare.second, and the key of word, to which it leads, bare.first" in error.message
     two_databases["source"].execute("alter table bare.word alter parent type bare.term collate bare.first")
     assert check_plan(plan=plan, source=two_databases["source"]).errors == ()
+
+
+def test_codes_that_a_collation_calls_equal(two_databases):
+    """Codes that differ in case alone are counted apart, and used apart, whatever their column's collation says."""
+    source = two_databases["source"]
+    if not has_icu(source):
+        pytest.skip("this server has no ICU, so no collation that does not tell case apart")
+    folded = "create collation bare.folded (provider = icu, locale = 'und-u-ks-level2', deterministic = false);"
+    source.execute(SCHEMA + folded + "alter table bare.booking alter rate type text collate bare.folded")
+    source.execute("insert into bare.person (name) values ('one')")
+    rate = "case when n < 3 then 'r' else 'R' end"
+    source.execute("insert into bare.booking (property, number, person_id, amount, rate) "
+                   f"select 'P', n, 1, 1, {rate} from generate_series(1, 5) n")  # fmt: skip
+    entity = BARE.entity["booking"]
+    asked = (BARE, entity, entity.root, entity.root.codes[0])
+    counted = source.execute(conversion_sql.in_use(*asked), {"property": "P"}).fetchall()
+    assert sorted(counted) == [("R", 3), ("r", 2)]
+    using = {"property": "P", "codes": ["r"], "outside": []}
+    assert sorted(source.execute(conversion_sql.users(*asked), using)) == [("1",), ("2",)]
+    (listed,) = BARE.lists
+    source.execute("alter table bare.booking rename rate to code")
+    table = msgspec.structs.replace(listed, table="booking")
+    assert sorted(source.execute(conversion_sql.valid(table))) == [(None, "R"), (None, "r")]

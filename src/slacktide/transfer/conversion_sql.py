@@ -1,6 +1,7 @@
 """SQL over codes, made from a plan: which there are, which are in use, and which objects use them.
 
-A shared object counts where something of the property leads to it: directly, or over other shared objects.
+A shared object counts where something of the property leads to it: directly, or over other shared objects. Codes are
+told apart by their bytes, as a mapping does, whatever the collation of their column calls equal.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ _PROPERTY = Placeholder("property")
 def valid(item: CodeList) -> Composed:
     """Read every code of a list with the property that it belongs to, or null."""
     whose: Composable = SQL("null") if item.property_column is None else Identifier(item.property_column)
-    return SQL("select distinct {}::text, {}::text from {}").format(
+    return SQL('select distinct {}::text collate "C", {}::text collate "C" from {}').format(
         whose, Identifier(item.column), Identifier(item.schema, item.table)
     )
 
@@ -32,7 +33,8 @@ def in_use(plan: Plan, entity: Entity, table: Table, code: Code) -> Composed:
     """Read the codes of a column that objects of the property use, with how many rows use each."""
     column = Identifier("t", code.column)
     return SQL(
-        "select {column}::text, count(*) from {table} t{root} where {column} is not null and {ours} group by 1"
+        'select {column}::text collate "C", count(*) from {table} t{root} '
+        "where {column} is not null and {ours} group by 1"
     ).format(
         column=column, table=qualified(table), root=_to_root(entity, table), ours=_belongs(plan, entity, _alias(table))
     )
@@ -45,7 +47,7 @@ def users(plan: Plan, entity: Entity, table: Table, code: Code) -> Composed:
     ours: Composable = SQL("true")
     if not entity.shared:
         ours = SQL("({} or {}::text = any (%(outside)s))").format(_belongs(plan, entity, _alias(table)), root)
-    return SQL("select distinct {}::text from {} t{} where {}::text = any (%(codes)s) and {}").format(
+    return SQL('select distinct {}::text from {} t{} where {}::text collate "C" = any (%(codes)s) and {}').format(
         root, qualified(table), _to_root(entity, table), Identifier("t", code.column), ours
     )
 
