@@ -209,6 +209,23 @@ def clear_closing(plan: Plan, table: Table, column: str) -> Composed:
     )
 
 
+@cache
+def left_null(plan: Plan) -> tuple[tuple[Table, Reference, Table], ...]:
+    """Give the references to parts that are null where the part is not there: table, reference, the part's table."""
+    found = ((t, r) for entity in plan.moving for t, r in entity.references if r.part is not None)
+    return tuple((t, r, plan.table[r.target]) for t, r in found if r.unknown is Unknown.LEAVE_NULL)
+
+
+@cache
+def leave_null(plan: Plan, table: Table, column: str, part: Table, *, staying: bool) -> Composed:
+    """Clear what leads to parts that go: all of given roots, or with `staying` those that are not staged any more."""
+    goes: Composable = SQL("{} = any ({})").format(Identifier("t", part.root_column), _root_keys(plan, part))
+    return SQL("update {} o set {} = null from {} t where {} = {} and {}").format(
+        qualified(table), Identifier(column), qualified(part), Identifier("t", part.key[0]), Identifier("o", column),
+        _gone_parts(plan, part) if staying else goes,
+    )  # fmt: skip
+
+
 def _gone_parts(plan: Plan, table: Table) -> Composed:
     return SQL("{} = any ({}) and not exists (select from {} s where {})").format(
         Identifier("t", table.root_column),
