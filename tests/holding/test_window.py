@@ -118,7 +118,7 @@ def test_a_place_of_its_own_later(site, copier, server):
 
 def test_two_addresses_of_one_place(site, copier):
     """Where an organization's own place is the same database by another address, its windows stay."""
-    set_place(site.control, Place("south", f"{site.erp_address}&connect_timeout=9", "SOUTH"), **WHO)
+    set_place(site.control, Place("before erp", f"{site.erp_address}&connect_timeout=9", "SOUTH"), **WHO)
     site.down("SOUTH")
     for _ in range(2):
         assert copier.copy()

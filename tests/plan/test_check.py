@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import psycopg
 import pytest
 
 from slacktide.plan.check import check_plan
@@ -105,6 +106,20 @@ def test_target(shop_plan, shop_database, statement, field, said):
     assert found(findings.errors, field, "target", said), [str(error) for error in findings.errors]
     source = check_plan(plan=shop_plan(), source=shop_database)
     assert not [error for error in source.errors if said in error.message]
+
+
+def test_generated_always(shop_plan, shop_database):
+    """A column beside the key that no update can set is an error at the target; what the error says mends it."""
+    plan = shop_plan((', amount: "numeric(12, 2)"}', ', amount: "numeric(12, 2)", place: bigint}'))
+    shop_database.execute("alter table shop.night add place bigint generated always as identity")
+    findings = check_plan(plan=plan, source=shop_database, target=shop_database)
+    [error] = findings.errors
+    assert found([error], f"{NIGHT}.columns.place", "target", "place is generated always as identity")
+    shop_database.execute("update shop.night set place = default")
+    with pytest.raises(psycopg.errors.GeneratedAlways), shop_database.transaction():
+        shop_database.execute("update shop.night set place = 1")
+    shop_database.execute(error.message.split("`")[1])
+    assert check_plan(plan=plan, source=shop_database, target=shop_database).errors == ()
 
 
 def test_known_by_what_is_unique(shop_plan, shop_database):

@@ -89,6 +89,31 @@ def test_steps(both):
     assert following(both)[2] > 12
 
 
+def test_downwards(both):
+    """A sequence that goes downwards is lowered to the least number that the source gave out, and never raised."""
+    for each in both.values():
+        each.execute("alter sequence kept.number increment by -5 minvalue -1000000000 maxvalue -1 start -1 restart")
+    assert raised(both)["kept.number"] == (4, 4, 4), "its rows are above all that it gives"
+    both["source"].execute("delete from kept.door; select nextval('kept.number') from generate_series(1, 3)")
+    assert raised(both)["kept.number"] == (-11, 4, -11)
+    assert following(both)[2] == -16
+    both["target"].execute("select setval('kept.number', -500)")
+    assert raised(both)["kept.number"] == (-11, -500, -500)
+    both["source"].execute("insert into kept.door values ('P', -900000)")
+    assert raised(both)["kept.number"] == (-900000, -500, -900000)
+    assert following(both)[2] == -900005
+
+
+def test_who_goes_the_other_way(both):
+    """Where the source's sequence goes the other way than the target's its rows tell."""
+    both["source"].execute("alter sequence kept.number increment by -1 minvalue -100 maxvalue 100 restart with 90")
+    both["source"].execute("select nextval('kept.number')")
+    assert raised(both)["kept.number"] == (12, 0, 12)
+    both["target"].execute("alter sequence kept.number increment by -1 minvalue -100 maxvalue 100 restart with 50")
+    both["source"].execute("alter sequence kept.number increment by 1 restart with 1")
+    assert raised(both)["kept.number"] == (12, 51, 12)
+
+
 def test_who_draws_meanwhile(both):
     """While a sequence is raised to what is just ahead, those who draw from it get no number twice."""
     drawn, over = [], threading.Event()

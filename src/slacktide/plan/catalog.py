@@ -29,6 +29,8 @@ _SQL = sql.load(__package__, "catalog.sql")
 class CatalogColumn(msgspec.Struct, frozen=True):
     """A column: `type` without its modifier, `written` with it; `filled` says that it has a default.
 
+    `collation` is its own: None where that is the database's, and where it has none; a `folding` one calls texts equal
+    that are not the same. `own_equality` says that its type's is none of PostgreSQL's own, as that of `citext`.
     No update can give one that is `always` drawn, or `generated`, a value.
     """
 
@@ -41,6 +43,9 @@ class CatalogColumn(msgspec.Struct, frozen=True):
     filled: bool
     sequence: str | None
     comparable: bool
+    collation: str | None
+    folding: bool
+    own_equality: bool
 
 
 class Index(msgspec.Struct, frozen=True):

@@ -49,7 +49,18 @@ select
                 where k.castsource = e.oid and k.casttarget = o.opcintype and k.castmethod = 'b'
             )
         )
-    ) as comparable
+    ) as comparable,
+    (
+        select format('%%I.%%I', l.collnamespace::regnamespace, l.collname)
+        from pg_collation l
+        where l.oid = a.attcollation and l.oid <> 'pg_catalog.default'::regcollation
+    ) as collation,
+    exists (select from pg_collation l where l.oid = a.attcollation and not l.collisdeterministic) as folding,
+    exists (
+        select from pg_operator p
+        where p.oprname = '=' and (p.oprleft, p.oprright) = (b.oid, b.oid)
+            and p.oprnamespace <> 'pg_catalog'::regnamespace
+    ) as own_equality
 from pg_attribute a
 join pg_class c on c.oid = a.attrelid
 join pg_namespace n on n.oid = c.relnamespace

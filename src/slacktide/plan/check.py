@@ -55,6 +55,7 @@ def check_plan(
             notes.append(found)
     if len(catalogs) == len(sides):
         notes.append(_encodings(plan, catalogs["source"], catalogs["target"]))
+        notes.append(_equal_keys(plan, catalogs["source"], catalogs["target"]))
     return _joined(notes)
 
 
@@ -65,6 +66,21 @@ def _joined(notes: list[Notes]) -> Findings:
         errors=tuple(sorted(errors, key=lambda problem: problem.line)),
         warnings=tuple(sorted(warnings, key=lambda problem: problem.line)),
     )
+
+
+def _equal_keys(plan: Plan, source: Catalog, target: Catalog) -> Notes:
+    """Refuse a kept key of which one side calls two equal that are not the same, and the other does not."""
+    notes = Notes(plan=plan, side="both")
+    for entity in plan.late.moving:
+        here, there = (_at(catalog, entity.root, entity.key) for catalog in (source, target))
+        if here and there and not entity.root.drawn and here.folding != there.folding:
+            folding, other = ("source", "target") if here.folding else ("target", "source")
+            notes.error(
+                f"{entity.root.field}.columns.{entity.key}",
+                f"the collation of {entity.key} does not tell all keys apart at the {folding}, and does at the "
+                f"{other}: give it the same one at both",
+            )
+    return notes
 
 
 def _encodings(plan: Plan, source: Catalog, target: Catalog) -> Notes:
@@ -93,6 +109,7 @@ def _check_side(plan: Plan, catalog: Catalog, notes: Notes) -> None:
             _column(table, column, at, catalog, notes)
         _key(table, at, notes)
         _foreign_keys(plan, table, at, notes)
+        _collations(plan, table, catalog, notes)
 
 
 def _column(table: Table, column: Column, at: CatalogTable, catalog: Catalog, notes: Notes) -> None:
@@ -138,6 +155,42 @@ def _foreign_keys(plan: Plan, table: Table, at: CatalogTable, notes: Notes) -> N
                 f"{table.field}.columns.{column}",
                 f"the foreign key {key.name} leads from {column} to {other.name}: add it to the references",
             )
+
+
+def _collations(plan: Plan, table: Table, catalog: Catalog, notes: Notes) -> None:
+    """Refuse what leads to a key and cannot be compared with it as the database's own foreign keys do.
+
+    An equality of its own is not in force for us: what anybody may put into a schema is not called. Of a type of the
+    schema's own it is not known whether it has a collation (see `source_sql`).
+    """
+    referred = {other.name: other for entity in plan.entities for other in entity.tables}
+    for column, reference in table.reference_of.items():
+        here, other = _at(catalog, table, column), referred[reference.target]
+        key, field = _at(catalog, other, other.key[0]), f"{table.field}.columns.{column}"
+        if here is None or key is None or column not in table.by_name:
+            continue
+        if here.own_equality:
+            notes.error(
+                field,
+                f"{column} leads to {reference.target} and is {here.written}, whose equality is none of PostgreSQL's "
+                "own, so that a row that spells the key otherwise would not be found: let both columns be text, in a "
+                "collation that does not tell case apart (deterministic = false) where that is meant",
+            )
+        elif None not in (each := {here.collation, key.collation}) and len(each) > 1 and not _says_so(table, column):
+            notes.error(
+                field,
+                f"{column} has the collation {here.collation}, and the key of {reference.target}, to which it leads, "
+                f"{key.collation}: PostgreSQL cannot tell by which to compare them; give both columns the same one",
+            )
+
+
+def _says_so(table: Table, column: str) -> bool:
+    return column_type.is_text(table.by_name[column].type)
+
+
+def _at(catalog: Catalog, table: Table, column: str) -> CatalogColumn | None:
+    at = catalog.tables.get(table.qualified)
+    return at.columns.get(column) if at else None
 
 
 def _other_tables(plan: Plan, catalog: Catalog, notes: Notes) -> None:

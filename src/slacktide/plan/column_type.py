@@ -55,6 +55,11 @@ def is_whole(text: str) -> bool:
     return base(text) in WHOLE
 
 
+def is_text(text: str) -> bool:
+    """Tell whether a type is one of the texts, whose values are compared in a collation; of domains it is not known."""
+    return base(text).rpartition(".")[2] in TEXT
+
+
 def is_exact(text: str) -> bool:
     """Tell whether values of a type that are equal are the same in every digit.
 

@@ -16,6 +16,8 @@ from functools import cached_property
 
 import msgspec
 
+from slacktide.plan import column_type
+
 
 class Phase(StrEnum):
     """When an entity moves (migration specification, section 4)."""
@@ -150,6 +152,11 @@ class Entity(msgspec.Struct, frozen=True, dict=True, eq=False):
     def key(self) -> str:
         """The root's key column."""
         return self.root.key[0]
+
+    @cached_property
+    def is_key_exact(self) -> bool:
+        """Tell whether keys that are equal are the same (see `column_type.is_exact`)."""
+        return column_type.is_exact(self.root.by_name[self.key].type)
 
     @property
     def references(self) -> Iterator[tuple[Table, Reference]]:

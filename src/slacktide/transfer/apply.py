@@ -32,10 +32,9 @@ from slacktide.plan.order import closing_columns
 from slacktide.plan.parking import parking_columns
 from slacktide.postgres import sql
 from slacktide.postgres.halving import by_halves
-from slacktide.transfer import recognition, target_sql
-from slacktide.transfer.entry import Problem
+from slacktide.transfer import recognition, spelling, target_sql
 from slacktide.transfer.message import Head, check_head
-from slacktide.transfer.outcome import Applied, from_kept, to_keep
+from slacktide.transfer.outcome import Applied, from_kept, to_keep, waiting, warning
 from slacktide.transfer.refusal import Refused
 from slacktide.transfer.source_sql import qualified
 from slacktide.transfer.sweep import Sweep
@@ -49,7 +48,7 @@ if TYPE_CHECKING:
     from psycopg.rows import TupleRow
 
     from slacktide.plan.model import Plan
-    from slacktide.transfer.entry import Batch
+    from slacktide.transfer.entry import Batch, Problem
     from slacktide.transfer.message import BatchContent, BusinessObject, Present
 
 _STATEMENTS = sql.load(__package__, "target.sql")
@@ -191,6 +190,8 @@ class Applier:
     def _sort(self, content: BatchContent, translation: Translation, applied: Applied, batch: int) -> Work:
         """Tell what is new, what changed and what goes; leave out what stays the same, or has to wait."""
         asked = {(o.entity.name, o.key) for o in content.objects}
+        if self._prove is None:
+            spelling.rename(self._connection, plan=self._plan, move_no=self._move_no, coming=asked | content.failed)
         work = Work(gone=defaultdict(dict))
         writing: list[BusinessObject] = []
         for names in pieces(content.gone if self._prove is None else (), size=_ASKED_TOGETHER):
@@ -206,6 +207,9 @@ class Applier:
             self._absent(span, asked | content.failed, work)
         for some in pieces(writing, size=_ASKED_TOGETHER):
             self._look_up(some, translation)
+        spelling.resolve(
+            self._connection, plan=self._plan, move_no=self._move_no, writing=writing, translation=translation
+        )
         for item in self._resolvable(writing, translation, applied.problems):
             (work.changed if item.key in translation.keys[item.entity.name] else work.new).append(item)
         return work
@@ -385,15 +389,3 @@ def _named(content: BatchContent) -> set[Name]:
 
 def _is_large(absent: int, *, of: int) -> bool:
     return absent > _FEW_ABSENT and absent * 5 > of
-
-
-def waiting(item: BusinessObject, missing: Name) -> Problem:
-    """Say that an object waits for another one."""
-    reason = f"it refers to {missing[0]} {missing[1]!r}, which has not arrived"
-    return Problem(item.entity.name, item.key, "waiting", reason, missing)
-
-
-def warning(item: BusinessObject) -> Problem:
-    """Say which codes of an object were left out."""
-    codes = item.unmapped.replace(";", ", ")
-    return Problem(item.entity.name, item.key, "warning", f"left out, for want of a mapping: {codes}")

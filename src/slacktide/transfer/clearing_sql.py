@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from psycopg.sql import SQL, Composable, Composed, Identifier, Literal
 
-from slacktide.transfer.source_sql import property_of, qualified, type_of
+from slacktide.transfer.source_sql import leading, property_of, qualified, type_of
 from slacktide.transfer.target_sql import references_to
 
 if TYPE_CHECKING:
@@ -68,7 +68,8 @@ def _used_by(plan: Plan, table: Table, reference: Reference) -> Composed:
     column = Identifier("t", reference.column)
     if reference.part is not None:
         part = plan.table[reference.target]
-        join = SQL("join {} p on {} = {}").format(qualified(part), Identifier("p", part.key[0]), column)
+        leads = leading(table, "t", reference.column)
+        join = SQL("join {} p on {} = {}").format(qualified(part), Identifier("p", part.key[0]), leads)
         column = Identifier("p", part.root_column)
     return SQL(
         "exists (select from {} t {} where {} = g.target_key::{} and not exists (select from {} h "
@@ -120,7 +121,12 @@ def of_property(plan: Plan, entity: Entity, table: Table, *, what: SQL) -> Compo
     if table.root is None:
         return SQL("{} {} t where {} = %(property)s").format(what, qualified(table), whose)
     return SQL("{} {} t where exists (select from {} r where {} = {} and {} = %(property)s)").format(
-        what, qualified(table), qualified(entity.root), Identifier("r", entity.key), Identifier("t", table.root), whose
+        what,
+        qualified(table),
+        qualified(entity.root),
+        Identifier("r", entity.key),
+        leading(table, "t", table.root),
+        whose,
     )
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from psycopg.sql import SQL, Composable, Composed, Identifier, Literal
 
-from slacktide.transfer.source_sql import property_of, qualified
+from slacktide.transfer.source_sql import leading, property_of, qualified
 
 if TYPE_CHECKING:
     from slacktide.plan.model import CodeList, Entity, Plan, Table
@@ -30,7 +30,7 @@ def read_entity(plan: Plan, entity: Entity, table: Table, *, of: str, becomes: s
     """
     to_root: Composable = SQL("")
     if table.root is not None:
-        key, column = Identifier("r", entity.key), Identifier("t", table.root)
+        key, column = Identifier("r", entity.key), leading(table, "t", table.root)
         to_root = SQL(" join {} r on {} = {}").format(qualified(entity.root), key, column)
     everybodys = entity.root.property_column is None and entity.via is None
     whose = property_of(plan, entity, "t" if table.root is None else "r")

@@ -1,6 +1,7 @@
 """SQL over codes, made from a plan: which there are, which are in use, and which objects use them.
 
-A shared object counts where something of the property leads to it: directly, or over other shared objects.
+A shared object counts where something of the property leads to it: directly, or over other shared objects. Codes are
+told apart by their bytes, as a mapping does, whatever the collation of their column calls equal.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from psycopg.sql import SQL, Composable, Composed, Identifier, Placeholder
 
-from slacktide.transfer.source_sql import property_of, qualified
+from slacktide.transfer.source_sql import leading, leading_column, property_of, qualified
 
 if TYPE_CHECKING:
     from slacktide.plan.model import Code, CodeList, Entity, Plan, Reference, Table
@@ -22,7 +23,7 @@ _PROPERTY = Placeholder("property")
 def valid(item: CodeList) -> Composed:
     """Read every code of a list with the property that it belongs to, or null."""
     whose: Composable = SQL("null") if item.property_column is None else Identifier(item.property_column)
-    return SQL("select distinct {}::text, {}::text from {}").format(
+    return SQL('select distinct {}::text collate "C", {}::text collate "C" from {}').format(
         whose, Identifier(item.column), Identifier(item.schema, item.table)
     )
 
@@ -32,7 +33,8 @@ def in_use(plan: Plan, entity: Entity, table: Table, code: Code) -> Composed:
     """Read the codes of a column that objects of the property use, with how many rows use each."""
     column = Identifier("t", code.column)
     return SQL(
-        "select {column}::text, count(*) from {table} t{root} where {column} is not null and {ours} group by 1"
+        'select {column}::text collate "C", count(*) from {table} t{root} '
+        "where {column} is not null and {ours} group by 1"
     ).format(
         column=column, table=qualified(table), root=_to_root(entity, table), ours=_belongs(plan, entity, _alias(table))
     )
@@ -45,7 +47,7 @@ def users(plan: Plan, entity: Entity, table: Table, code: Code) -> Composed:
     ours: Composable = SQL("true")
     if not entity.shared:
         ours = SQL("({} or {}::text = any (%(outside)s))").format(_belongs(plan, entity, _alias(table)), root)
-    return SQL("select distinct {}::text from {} t{} where {}::text = any (%(codes)s) and {}").format(
+    return SQL('select distinct {}::text from {} t{} where {}::text collate "C" = any (%(codes)s) and {}').format(
         root, qualified(table), _to_root(entity, table), Identifier("t", code.column), ours
     )
 
@@ -57,7 +59,7 @@ def _alias(table: Table) -> str:
 def _to_root(entity: Entity, table: Table) -> Composable:
     if table.root is None:
         return SQL("")
-    key, column = Identifier("r", entity.key), Identifier("t", table.root)
+    key, column = Identifier("r", entity.key), leading(table, "t", table.root)
     return SQL(" join {} r on {} = {}").format(qualified(entity.root), key, column)
 
 
@@ -87,7 +89,9 @@ def _referred(plan: Plan, entity: Entity, above: tuple[str, ...]) -> Composed:
     start = (
         SQL(" union ").join(first)
         if first
-        else SQL("select {} from {} where false").format(Identifier(entity.key), qualified(entity.root))
+        else SQL("select {} from {} t where false").format(
+            leading_column(entity.root, "t", entity.key), qualified(entity.root)
+        )
     )
     if not onwards:
         return SQL("{}").format(start)
@@ -103,7 +107,8 @@ def _from(plan: Plan, other: Entity, table: Table, reference: Reference, *, abov
         ours = SQL("{} in ({})").format(Identifier(_alias(table), other.key), _referred(plan, other, above))
     else:
         ours = SQL("{} = {}").format(property_of(plan, other, _alias(table)), _PROPERTY)
-    joins, key = _key(plan, reference)
+    joins, of, column = _key(plan, table, reference)
+    key = leading_column(of, *column)
     return SQL("select {} from {} t{}{} where {} is not null and {}").format(
         key, qualified(table), _to_root(other, table), joins, key, ours
     )
@@ -112,15 +117,16 @@ def _from(plan: Plan, other: Entity, table: Table, reference: Reference, *, abov
 def _step(table: Table, reference: Reference) -> Composed:
     """Write what the objects reached so far refer to among their own kind."""
     return SQL("select {column} from {table} t where {root} = reached.key and {column} is not null").format(
-        column=Identifier("t", reference.column), table=qualified(table), root=Identifier("t", table.root_column)
-    )
+        column=leading_column(table, "t", reference.column), table=qualified(table),
+        root=Identifier("t", table.root_column),
+    )  # fmt: skip
 
 
-def _key(plan: Plan, reference: Reference) -> tuple[Composable, Composable]:
-    """Write the key of the object that a reference leads to, and the join that it needs where that is a part's."""
-    column = Identifier("t", reference.column)
+def _key(plan: Plan, table: Table, reference: Reference) -> tuple[Composable, Table, tuple[str, str]]:
+    """Give the join to what a reference leads to, where that is a part; then whose column has the object's key."""
     if reference.part is None:
-        return SQL(""), column
+        return SQL(""), table, ("t", reference.column)
+    column = leading(table, "t", reference.column)
     part = plan.table[reference.target]
     joined = SQL(" join {} p on {} = {}").format(qualified(part), Identifier("p", part.key[0]), column)
-    return joined, Identifier("p", part.root_column)
+    return joined, part, ("p", part.root_column)

@@ -29,9 +29,9 @@ def _of(entity: Entity, part: Table, code: Code) -> Composed:
     key = [converted.get(column, Identifier("t", column)) for column in part.key]
     column = Identifier("t", code.column)
     return SQL(
-        "select {root}::text, {name}, {list}, array_agg(distinct {column}::text), min({become}) from {table} t "
-        "where {root} = any ({keys}) and {become} is not null group by {root}, {key} "
-        "having count(distinct {column}) > 1"
+        'select {root}::text, {name}, {list}, array_agg(distinct {column}::text collate "C"), min({become}) '
+        "from {table} t where {root} = any ({keys}) and {become} is not null group by {root}, {key} "
+        'having count(distinct {column}::text collate "C") > 1'
     ).format(
         root=root, name=Literal(part.qualified), list=Literal(code.list), column=column, become=converted[code.column],
         table=qualified(part), keys=keys_of(entity), key=SQL(", ").join(key),

@@ -7,12 +7,15 @@ what is kept is one string of ASCII: JSON inside of JSON.
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from slacktide.transfer.entry import Problem
 from slacktide.transfer.translation import Name
+
+if TYPE_CHECKING:
+    from slacktide.transfer.message import BusinessObject
 
 
 class Applied(msgspec.Struct):
@@ -31,3 +34,15 @@ def to_keep(applied: Applied) -> str:
 def from_kept(stored: Any) -> Applied:
     """Read what `to_keep` wrote, or what an earlier version did: the object itself."""
     return msgspec.convert(json.loads(stored) if isinstance(stored, str) else stored or {}, Applied)
+
+
+def waiting(item: BusinessObject, missing: Name) -> Problem:
+    """Say that an object waits for another one."""
+    reason = f"it refers to {missing[0]} {missing[1]!r}, which has not arrived"
+    return Problem(item.entity.name, item.key, "waiting", reason, missing)
+
+
+def warning(item: BusinessObject) -> Problem:
+    """Say which codes of an object were left out."""
+    codes = item.unmapped.replace(";", ", ")
+    return Problem(item.entity.name, item.key, "warning", f"left out, for want of a mapping: {codes}")

@@ -23,7 +23,7 @@ from slacktide.plan.catalog import read_catalog
 from slacktide.postgres.fitting import fitting, short_hash
 from slacktide.postgres.sql import script
 from slacktide.transfer import ddl, identity
-from slacktide.transfer.source_sql import property_of, qualified
+from slacktide.transfer.source_sql import leading, property_of, qualified
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -62,7 +62,7 @@ def _guarded(plan: Plan, entity: Entity, table: Table) -> GuardedTable:
             property_of(plan, entity, "owner"),
             qualified(entity.root),
             Identifier("owner", entity.key),
-            Identifier("r", column),
+            leading(table, "r", column),
         )
     return GuardedTable(schema=table.schema, table=table.table, organization=expression.as_string(None), keys=(column,))
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from psycopg.sql import SQL, Composable, Composed, Identifier, Literal
 
-from slacktide.transfer.source_sql import property_of, qualified, type_of
+from slacktide.transfer.source_sql import leading, property_of, qualified, type_of
 
 if TYPE_CHECKING:
     from slacktide.plan.model import Entity, Plan, Table
@@ -60,7 +60,7 @@ def never_arrived(plan: Plan, entity: Entity, table: Table) -> Composed:
     to_root: Composable = SQL("")
     if table.root is not None:
         to_root = SQL("join {} r on {} = {}").format(
-            qualified(entity.root), Identifier("r", entity.key), Identifier("t", table.root)
+            qualified(entity.root), Identifier("r", entity.key), leading(table, "t", table.root)
         )
     key = SQL("{}::text").format(Identifier("t", table.key[0]))
     return SQL(

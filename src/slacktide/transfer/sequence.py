@@ -1,4 +1,6 @@
-"""The sequences behind kept keys: the target's are raised to the source's, never lowered.
+"""The sequences behind kept keys: the target's are brought to where the source's are, never back.
+
+What goes upwards is raised to the largest number that the source gave out, what goes downwards lowered to the least.
 
 A drawn key comes from the target's own sequence, which knows it. One that is kept was given out by the source: the
 target's sequence does not know it, and would give it out again with the first row that a user adds after the opening.
@@ -45,12 +47,12 @@ class Raised(msgspec.Struct, frozen=True):
 
 
 def raise_sequences(*, source: _Connection, target: _Connection, plan: Plan) -> list[Raised]:
-    """Raise each sequence of the target that a kept key comes from; done again, it changes nothing."""
+    """Bring each sequence of the target that a kept key comes from forward; done again, it changes nothing."""
     return [
         _raise(target, sequence, of=f"{table.qualified}.{column}", given=given)
         for table, column in _kept(plan)
         for sequence in _sequences(target, table, column)
-        if (given := _given(source, table, column)) is not None
+        if (given := _given(source, table, column, upwards=sequence.upwards)) is not None
     ]
 
 
@@ -64,11 +66,16 @@ def _kept(plan: Plan) -> Iterator[tuple[Table, str]]:
 
 
 class _Sequence(msgspec.Struct, frozen=True):
-    """A sequence: its schema and name, and by how much it goes on."""
+    """A sequence: its schema and name, and by how much it goes on; by less than nothing where it goes downwards."""
 
     schema: str
     name: str
     step: int
+
+    @property
+    def upwards(self) -> bool:
+        """Tell whether it goes upwards."""
+        return self.step > 0
 
     def last(self, connection: _Connection) -> int:
         """Give the number that it gave out last; where it has given nothing yet, the one before its first."""
@@ -84,9 +91,10 @@ def _sequences(connection: _Connection, table: Table, column: str) -> list[_Sequ
 
 def _raise(target: _Connection, sequence: _Sequence, *, of: str, given: int) -> Raised:
     before = after = sequence.last(target)
-    if given > before:
+    ahead = given - before if sequence.upwards else before - given
+    if ahead > 0:
         named = Identifier(sequence.schema, sequence.name).as_string(target)
-        count = -(-(given - before) // sequence.step)
+        count = -(-ahead // abs(sequence.step))
         if count <= _DRAWN:
             target.execute(_STATEMENTS["draw"], {"count": count, "sequence": named})
         else:
@@ -95,13 +103,15 @@ def _raise(target: _Connection, sequence: _Sequence, *, of: str, given: int) -> 
     return Raised(f"{sequence.schema}.{sequence.name}", of, given, before, after)
 
 
-def _given(source: _Connection, table: Table, column: str) -> int | None:
-    """Give the largest number that the source gave out, as its sequences know it and its rows show it.
+def _given(source: _Connection, table: Table, column: str, *, upwards: bool) -> int | None:
+    """Give the farthest number that the source gave out, as its sequences know it and its rows show it.
 
-    Rows are not asked where only a look at each of them would tell, and a sequence knows.
+    Rows are not asked where only a look at each of them would tell, and a sequence knows. One that goes the other way
+    says nothing: it began where this one ends.
     """
-    known = [sequence.last(source) for sequence in _sequences(source, table, column)]
+    farthest = max if upwards else min
+    known = [each.last(source) for each in _sequences(source, table, column) if each.upwards == upwards]
     if not known or column == table.key[0]:
-        row = source.execute(sequence_sql.largest(table, column)).fetchone()
+        row = source.execute(sequence_sql.farthest(table, column, upwards=upwards)).fetchone()
         known += [row[0]] if row and row[0] is not None else []
-    return max(known, default=None)
+    return farthest(known, default=None)

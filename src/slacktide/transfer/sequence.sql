@@ -1,5 +1,5 @@
 -- name: sequences
--- The ascending sequences by which a column gets its value: its own, its identity's, and those that its default names.
+-- The sequences by which a column gets its value: its own, its identity's, and those that its default names.
 select distinct n.nspname, s.relname, q.seqincrement
 from pg_attribute a
 left join pg_attrdef f on f.adrelid = a.attrelid and f.adnum = a.attnum
@@ -10,7 +10,7 @@ join pg_depend d
 join pg_class s on s.oid = case when d.classid = 'pg_class'::regclass then d.objid else d.refobjid end and s.relkind = 'S'
 join pg_namespace n on n.oid = s.relnamespace
 join pg_sequence q on q.seqrelid = s.oid
-where a.attrelid = to_regclass(%(table)s) and a.attname = %(column)s and q.seqincrement > 0
+where a.attrelid = to_regclass(%(table)s) and a.attname = %(column)s
 order by 1, 2
 
 -- name: draw

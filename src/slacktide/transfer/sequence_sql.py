@@ -17,6 +17,6 @@ def last(schema: str, name: str) -> Composed:
     return SQL("select last_value, is_called from {}").format(Identifier(schema, name))
 
 
-def largest(table: Table, column: str) -> Composed:
-    """Read the largest key that there is."""
-    return SQL("select max({}) from {}").format(Identifier(column), qualified(table))
+def farthest(table: Table, column: str, *, upwards: bool) -> Composed:
+    """Read the largest key that there is, or the least."""
+    return SQL("select {}({}) from {}").format(SQL("max" if upwards else "min"), Identifier(column), qualified(table))

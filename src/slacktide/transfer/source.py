@@ -29,6 +29,7 @@ from slacktide.plan.catalog import read_catalog
 from slacktide.plan.model import Entity, Plan
 from slacktide.postgres import sql
 from slacktide.postgres.connection import connect
+from slacktide.postgres.halving import TOO_LARGE, is_too_large
 from slacktide.postgres.position import Snapshot, parse_lsn, put_back
 from slacktide.transfer import merging_sql, source_object_sql, source_sql
 
@@ -241,8 +242,8 @@ class Source:
         try:
             with self.connection.transaction():
                 read = self._objects(entity, keys, codes)
-        except (errors.ProgramLimitExceeded, errors.InternalError_) as error:
-            if not _is_too_large(error):
+        except TOO_LARGE as error:
+            if not is_too_large(error):
                 raise
             half = len(keys) // 2
             if half:
@@ -267,11 +268,6 @@ class Source:
         left_out = self.standing(entity, merging) if merging else []
         outside = [*(outside or []), *(key for key, _, inside in left_out if not inside)]
         return ReadObjects(xml, count, unwritten, outside)
-
-
-def _is_too_large(error: psycopg.Error) -> bool:
-    """Tell whether a value would have been too large; what is written for whoever looks for bugs is not translated."""
-    return isinstance(error, errors.ProgramLimitExceeded) or "invalid memory alloc request size" in str(error)
 
 
 def await_stream(

@@ -11,7 +11,7 @@ from functools import cache
 from psycopg.sql import SQL, Composable, Composed, Identifier, Literal, Placeholder
 
 from slacktide.plan.model import Entity, Plan, Table, Unknown
-from slacktide.transfer.source_sql import inside, keys_of, qualified, referred, refuses
+from slacktide.transfer.source_sql import inside, keys_of, leading, qualified, referred, refuses
 
 # Types whose text form holds nothing that XML or COPY would alter.
 _PLAIN_TYPES = (
@@ -42,7 +42,7 @@ def _value(plan: Plan, table: Table, column: str) -> tuple[Composable, bool]:
     value: Composable = Identifier("t", column)
     reference = table.reference_of.get(column)
     if reference is not None and reference.unknown is Unknown.LEAVE_NULL:
-        other, joins = referred(plan, reference)
+        other, joins = referred(plan, table, reference)
         value = SQL("(select {value} from (select 1) one {joins} where {inside})").format(
             value=value, joins=joins, inside=inside(plan, other, "x")
         )
@@ -106,7 +106,7 @@ def _refused(plan: Plan, table: Table) -> Composable:
     pieces: list[Composable] = []
     for reference in table.references:
         if reference.column != table.root and refuses(plan, reference):
-            other, joins = referred(plan, reference)
+            other, joins = referred(plan, table, reference)
             field = reference.column if table.root is None else f"{table.element}.{reference.column}"
             pieces.append(
                 SQL("(select {text} || {value} || chr(10) from (select 1) one {joins} where not {inside})").format(
@@ -128,7 +128,7 @@ def _part(plan: Plan, entity: Entity, part: Table) -> Composed:
         "coalesce(string_agg({unmapped}, ''), '') as unmapped, coalesce(string_agg({refused}, ''), '') as refused "
         "from {table} t where {root} = any ({keys}) "
         "group by 1) {alias} "
-        "on {alias}.root = t.{key}"
+        "on {alias}.root = {key}"
     ).format(
         root=Identifier("t", part.root_column),
         element=SQL(part.element),
@@ -139,7 +139,7 @@ def _part(plan: Plan, entity: Entity, part: Table) -> Composed:
         table=qualified(part),
         keys=keys_of(entity),
         alias=Identifier(f"part_{part.element}"),
-        key=Identifier(entity.key),
+        key=leading(entity.root, "t", entity.key),
     )
 
 

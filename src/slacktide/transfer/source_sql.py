@@ -31,6 +31,27 @@ def type_of(table: Table, column: str) -> SQL:
     return SQL(table.by_name[column].type)
 
 
+def leading(table: Table, alias: str, column: str) -> Composable:
+    """Write a value that is looked for in a key, or leads to it, so that what it is compared with says the collation.
+
+    Of two columns that each say one of their own PostgreSQL compares no texts; as the result of a query of its own,
+    with the database's collation, a value gives way. So it can be the one that is at hand, and the other one's index
+    is used. A foreign key compares in the collation of the key as well.
+    """
+    value = Identifier(alias, column)
+    return SQL('(select {} collate "default")').format(value) if _is_text(table, column) else value
+
+
+def leading_column(table: Table, alias: str, column: str) -> Composable:
+    """Write such a value as the column of a query, where several are united or looked through."""
+    value = Identifier(alias, column)
+    return SQL('{} collate "default"').format(value) if _is_text(table, column) else value
+
+
+def _is_text(table: Table, column: str) -> bool:
+    return column_type.is_text(table.by_name[column].type)
+
+
 def keys_of(entity: Entity) -> Composed:
     """Write the given keys with the type of the entity's key."""
     return SQL("{}::{}[]").format(KEYS, type_of(entity.root, entity.key))
@@ -49,7 +70,7 @@ def property_of(plan: Plan, entity: Entity, alias: str) -> Composable:
         qualified(owner.root),
         Identifier(inner),
         Identifier(inner, owner.key),
-        Identifier(alias, entity.via),
+        leading(entity.root, alias, entity.via),
     )
 
 
@@ -131,9 +152,16 @@ def range_keys(plan: Plan, entity: Entity) -> Composed:
 
 @cache
 def standing(plan: Plan, entity: Entity) -> Composed:
-    """Tell of given keys: whether the object is there, and whether it belongs to the property."""
+    """Tell of given keys: whether the object is there, and whether it belongs to the property.
+
+    One that is equal to a key and not the same is another object, and is told as well (see `spelling`).
+    """
     return SQL(
         "select k::text, {key} is not null, {inside} from unnest({keys}) k left join {table} r on {key} = k"
+        if entity.is_key_exact
+        else "select s.key, s.there, s.there and {inside} from unnest({keys}) k left join {table} r on {key} = k, "
+        'lateral (select k::text, coalesce({key}::text collate "C" = k::text, false) '
+        'union all select {key}::text, true where {key}::text collate "C" <> k::text) s (key, there)'
     ).format(
         inside=inside(plan, entity, "r"),
         keys=keys_of(entity),
@@ -155,16 +183,16 @@ def dependents(entity: Entity) -> Composed:
     )
 
 
-def referred(plan: Plan, reference: Reference) -> tuple[Entity, Composed]:
-    """Give the entity that is referred to, and the joins from `t` to its root `x`."""
+def referred(plan: Plan, table: Table, reference: Reference) -> tuple[Entity, Composed]:
+    """Give the entity that a table refers to, and the joins from `t` to its root `x`."""
     entity = plan.entity[reference.entity]
-    column = Identifier("t", reference.column)
+    column = leading(table, "t", reference.column)
     if reference.part is None:
         return entity, SQL("join {} x on {} = {}").format(qualified(entity.root), Identifier("x", entity.key), column)
     part = plan.table[reference.target]
     return entity, SQL("join {} p on {} = {} join {} x on {} = {}").format(
         qualified(part), Identifier("p", part.key[0]), column,
-        qualified(entity.root), Identifier("x", entity.key), Identifier("p", part.root_column),
+        qualified(entity.root), Identifier("x", entity.key), leading(part, "p", part.root_column),
     )  # fmt: skip
 
 
@@ -188,7 +216,7 @@ def referred_to(plan: Plan, entity: Entity) -> Composed | None:
     for table, reference in entity.references:
         if reference.unknown is Unknown.LEAVE_NULL:
             continue
-        other, joins = referred(plan, reference)
+        other, joins = referred(plan, table, reference)
         whose = inside(plan, other, "x")
         wanted = SQL("%(all)s and {}" if refuses(plan, reference) else "%(all)s or not {}").format(whose)
         pieces.append(
@@ -227,17 +255,17 @@ def _referrers_by(plan: Plan, entity: Entity, other: Entity, table: Table, refer
     else:
         part = plan.table[reference.target]
         source = SQL("{} p join {} t on {} = {}").format(
-            qualified(part), qualified(table), column, Identifier("p", part.key[0])
+            qualified(part), qualified(table), column, leading(part, "p", part.key[0])
         )
         key = Identifier("p", part.root_column)
     whose = inside(plan, other, "r")
     return SQL(
-        'select distinct {key}::text collate "C", case when {inside} then null else {name}::text end, '
+        'select distinct k::text collate "C", case when {inside} then null else {name}::text end, '
         'case when {inside} then null else {other_key}::text collate "C" end '
-        "from {source} join {root} r on {other_key} = {root_column} where {key} = any ({keys})"
+        "from unnest({keys}) k join ({source} join {root} r on {other_key} = {root_column}) on {key} = k"
     ).format(
         key=key, inside=whose, name=Literal(other.name), other_key=Identifier("r", other.key), source=source,
-        root=qualified(other.root), root_column=Identifier("t", table.root_column), keys=keys_of(entity),
+        root=qualified(other.root), root_column=leading(table, "t", table.root_column), keys=keys_of(entity),
     )  # fmt: skip
 
 
@@ -253,6 +281,6 @@ def referring_by(plan: Plan, table: Table, reference: Reference) -> Composed:
         )
     part = plan.table[reference.target]
     return SQL('select distinct {}::text collate "C" from {} p join {} t on {} = {} where {} = any ({})').format(
-        root, qualified(part), qualified(table), column, Identifier("p", part.key[0]),
+        root, qualified(part), qualified(table), column, leading(part, "p", part.key[0]),
         Identifier("p", part.root_column), keys,
     )  # fmt: skip

@@ -14,7 +14,7 @@ from psycopg.sql import SQL, Composable, Composed, Identifier, Literal, Placehol
 from slacktide.plan import column_type
 from slacktide.plan.model import Code, Entity, Plan, Reference, Table, Unknown
 from slacktide.plan.parking import Parking
-from slacktide.transfer.source_sql import KEYS, property_of, qualified, type_of
+from slacktide.transfer.source_sql import KEYS, leading, property_of, qualified, type_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -153,10 +153,11 @@ def held_by_others(plan: Plan, table: Table) -> Composed:
     return SQL(
         "select {keys}, s.{root}::text, t.{root}::text, {whose}::text, "
         "exists (select from {stage} o where {other} and o.{root} = t.{root}) "
-        "from {stage} s join {table} t on {same} left join {roots} r on {key} = t.{root} "
+        "from {stage} s join {table} t on {same} left join {roots} r on {key} = {leading} "
         "where t.{root} is distinct from s.{root}"
     ).format(
-        keys=_keys_as_text(table), root=root, whose=property_of(plan, entity, "r"), stage=stage(table),
+        keys=_keys_as_text(table), root=root, leading=leading(table, "t", table.root_column),
+        whose=property_of(plan, entity, "r"), stage=stage(table),
         other=_same_key(table, "t", "o"), table=qualified(table), same=same, roots=qualified(entity.root),
         key=Identifier("r", entity.key),
     )  # fmt: skip
@@ -206,6 +207,23 @@ def clear_closing(plan: Plan, table: Table, column: str) -> Composed:
     return SQL("update {} t set {c} = null where {} = any ({}) and t.{c} is not null").format(
         qualified(table), Identifier("t", table.root_column), _root_keys(plan, table), c=Identifier(column)
     )
+
+
+@cache
+def left_null(plan: Plan) -> tuple[tuple[Table, Reference, Table], ...]:
+    """Give the references to parts that are null where the part is not there: table, reference, the part's table."""
+    found = ((t, r) for entity in plan.moving for t, r in entity.references if r.part is not None)
+    return tuple((t, r, plan.table[r.target]) for t, r in found if r.unknown is Unknown.LEAVE_NULL)
+
+
+@cache
+def leave_null(plan: Plan, table: Table, column: str, part: Table, *, staying: bool) -> Composed:
+    """Clear what leads to parts that go: all of given roots, or with `staying` those that are not staged any more."""
+    goes: Composable = SQL("{} = any ({})").format(Identifier("t", part.root_column), _root_keys(plan, part))
+    return SQL("update {} o set {} = null from {} t where {} = {} and {}").format(
+        qualified(table), Identifier(column), qualified(part), Identifier("t", part.key[0]), Identifier("o", column),
+        _gone_parts(plan, part) if staying else goes,
+    )  # fmt: skip
 
 
 def _gone_parts(plan: Plan, table: Table) -> Composed:
@@ -297,7 +315,7 @@ def references_to(plan: Plan, entity: Entity) -> list[tuple[Table, Reference]]:
 def referred_from(plan: Plan, table: Table, reference: Reference) -> Composed:
     """Find what the rows of given roots refer to by one column: pairs of root and referred object."""
     root = Identifier("t", table.root_column)
-    joins, referred = _to_root(plan, reference)
+    joins, referred = _to_root(plan, table, reference)
     return SQL("select distinct {}::text, {}::text from {} t {} where {} = any ({}) and {} is not null").format(
         root, referred, qualified(table), joins, root, _root_keys(plan, table), referred
     )
@@ -320,7 +338,12 @@ def referred_to_by_others(plan: Plan, entity: Entity) -> Composed:
             )
         used.append(
             SQL("exists (select from {} t {} where {} = k and {} <> all ({}::{}[]) and {})").format(
-                qualified(table), *_to_root(plan, reference), root, Placeholder(f"among_{owner.name}"), kind, stays
+                qualified(table),
+                *_to_root(plan, table, reference),
+                root,
+                Placeholder(f"among_{owner.name}"),
+                kind,
+                stays,
             )
         )
     return SQL("select k::text from unnest({}::{}[]) k where {}").format(
@@ -328,10 +351,14 @@ def referred_to_by_others(plan: Plan, entity: Entity) -> Composed:
     )
 
 
-def _to_root(plan: Plan, reference: Reference) -> tuple[Composable, Composable]:
-    column = Identifier("t", reference.column)
+def _to_root(plan: Plan, table: Table, reference: Reference) -> tuple[Composable, Composable]:
+    column = leading(table, "t", reference.column)
     if reference.part is None:
-        return SQL(""), column
+        entity = plan.entity[reference.entity]
+        if entity.is_key_exact:
+            return SQL(""), column
+        key = Identifier("x", entity.key)
+        return SQL("join {} x on {} = {}").format(qualified(entity.root), key, column), key
     part = plan.table[reference.target]
     join = SQL("join {} p on {} = {}").format(qualified(part), Identifier("p", part.key[0]), column)
     return join, Identifier("p", part.root_column)

@@ -59,7 +59,8 @@ def _own_references(table: Table) -> tuple[str, ...]:
 class Translation:
     """Translates the rows of one move. `keys` holds, by name, the target's key of each source key known so far.
 
-    `fresh` holds those of them that were drawn for this batch.
+    `fresh` holds those of them that were drawn for this batch. `spelled` has kept keys as something refers to
+    them, with the equal ones that are meant: what refers to them stays as it is.
     """
 
     def __init__(
@@ -73,6 +74,7 @@ class Translation:
         self._property = (source_property, target_property)
         self.keys: dict[str, dict[str, str]] = defaultdict(dict)
         self.fresh: dict[str, set[str]] = defaultdict(set)
+        self.spelled: dict[Name, str] = {}
 
     @contextmanager
     def cut_apart(self) -> Iterator[None]:
@@ -105,7 +107,8 @@ class Translation:
         for layout, values in self.rows(item):
             for at, name in layout.references:
                 if values[at] != NULL:
-                    yield name, plain(values[at])
+                    key = plain(values[at])
+                    yield name, self.spelled.get((name, key), key)
 
     def row(self, layout: Layout, values: list[str]) -> list[str]:
         """Give a row with the target's keys and property."""
@@ -113,7 +116,7 @@ class Translation:
         if layout.own is not None:
             out[layout.own] = self.keys[layout.table.name][plain(out[layout.own])]
         for at, name in layout.references:
-            if out[at] != NULL:
+            if out[at] != NULL and (name, plain(out[at])) not in self.spelled:
                 out[at] = self.keys[name][plain(out[at])]
         if layout.property_at is not None and out[layout.property_at] == self._property[0]:
             out[layout.property_at] = self._property[1]

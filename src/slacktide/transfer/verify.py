@@ -35,7 +35,7 @@ from slacktide.transfer.verify_read import (
     measure_of,
     merged,
 )
-from slacktide.transfer.verify_sql import Side
+from slacktide.transfer.verify_sql import MARK, Side
 
 if TYPE_CHECKING:
     import psycopg
@@ -46,6 +46,9 @@ if TYPE_CHECKING:
 
 _LISTED = 1000  # differences that are listed; all are counted
 _CONTENT = "its content differs"
+_SMALLER = (
+    "as one text it is more than 1 GB; make it smaller there, or name its large column under left_out in the plan"
+)
 _EXPLAINED = 20  # differences of which the columns are named
 Sums = dict[str, dict[str, Decimal]]  # by total, by label
 
@@ -275,7 +278,8 @@ def digests(
 ) -> Iterator[tuple[str, str, bytes]]:
     """Give entity, source key and digest of every object of one side, entity by entity, in the order of keys.
 
-    `known` are, at the source, the objects of others that the target has (`TargetReader.by_reference`).
+    Of one too large for a text the digest is empty. `known` are, at the source, the objects of others that the target
+    has (`TargetReader.by_reference`).
     """
     for entity in subject.plan.moving:
         if side is Side.SOURCE:
@@ -286,7 +290,7 @@ def digests(
             lines = TargetReader(connection, subject).digests(entity, keys=None)
         for line in lines:
             key, _, _, digest, _ = fields(line)
-            yield entity.name, key, bytes.fromhex(digest)
+            yield entity.name, key, bytes.fromhex("" if digest.startswith(MARK) else digest)
 
 
 def codes_of(text: str) -> list[tuple[str, str]]:
@@ -320,6 +324,8 @@ def _what(entity: Entity, here: list[str] | None, there: list[str] | None) -> st
         return "it is not at the target"
     if there[3] == "":
         return "it is in the key map, but not at the target"
+    if large := [each[3] for each in (here, there) if each[3].startswith(MARK)]:
+        return f"it is {' and '.join(large)} to be compared: {_SMALLER}"
     if here[1] != there[1]:
         return "it is the property's own at the source, and taken for another property's at the target"
     return _CONTENT if here[2] == there[2] else _other_rows(entity, here[2], there[2])

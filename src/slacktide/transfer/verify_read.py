@@ -9,11 +9,14 @@ nested loops over all of it: seen, for hours. So what reads everything is read w
 
 Where one side fails, or is cancelled, the other one's COPY still runs: it has to be ended before its transaction can
 be, or that waits for ever. So whoever takes lines closes them, whatever happens.
+
+An object of more than a gigabyte cannot be put into one text by PostgreSQL, and one such would end the reading of all.
+So what is read is read again by halves then, down to that object, which is told by a mark that equals nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
 from datetime import date
 from decimal import Decimal
@@ -23,8 +26,10 @@ import msgspec
 from psycopg.sql import SQL, Composed
 
 from slacktide.core.errors import UsageError
+from slacktide.core.piece import pieces
 from slacktide.plan.model import Plan, Unknown
 from slacktide.postgres import sql
+from slacktide.postgres.halving import TOO_LARGE, is_too_large
 from slacktide.transfer import source_sql, verify_sql
 from slacktide.transfer.message import NULL, unescape
 from slacktide.transfer.verify_sql import Side
@@ -37,6 +42,7 @@ if TYPE_CHECKING:
     from slacktide.plan.model import Entity, Total
 
 _STATEMENTS = sql.load(__package__, "verify.sql")
+_TOGETHER = 2000  # objects that are read together where one of all is too large
 Lines = Generator[bytes, None, None]
 
 
@@ -87,6 +93,46 @@ class Reader:
         if whole:
             self.connection.execute("set local enable_nestloop to default")
 
+    def _digests(self, entity: Entity, *, keys: list[str] | None, **values: Any) -> Lines:
+        """Give the objects' lines, of all or of those with `keys`; of one too large for a text a mark as its digest."""
+        last = b""
+        try:
+            with self.connection.transaction(), closing(self.lines_of(entity, keys=keys, **values)) as lines:
+                for line in lines:
+                    last = line
+                    yield line
+        except TOO_LARGE as error:
+            if not is_too_large(error):
+                raise
+            listed = [*self.lines_of(entity, keys=keys, content=False, **values)]
+            rest = [line for line in listed if not last or key_of(line) > key_of(last)]
+            for some in pieces(rest, size=_TOGETHER):
+                yield from self._by_halves(entity, some)
+
+    def _by_halves(self, entity: Entity, some: Sequence[bytes]) -> Iterator[bytes]:
+        """Give the lines of some objects, of which `some` are the lines without content."""
+        names = [key_of(line).decode() for line in some]
+        try:
+            with self.connection.transaction():
+                lines = [*self.lines_of(entity, keys=self.own_keys(entity, names))]
+        except TOO_LARGE as error:
+            if not is_too_large(error):
+                raise
+            half = len(some) // 2
+            parts = (some[:half], some[half:]) if half else ()
+            lines = [line for part in parts for line in self._by_halves(entity, part)] or [*some]
+        yield from lines
+
+    def lines_of(self, entity: Entity, *, keys: list[str] | None, content: bool = True, **values: Any) -> Lines:
+        """Give objects' lines as the database writes them, with their digests or with marks (see `verify_sql`)."""
+        whole = keys is None
+        statement = verify_sql.digests(self.subject.plan, entity, self.side, whole=whole, content=content)
+        return self.lines(statement, whole=whole, keys=keys, **values)
+
+    def own_keys(self, entity: Entity, names: list[str]) -> list[str]:
+        """Give this side's keys of objects by the source's."""
+        raise NotImplementedError
+
     def measures(self, total: Total, *, business_date: date, keys: list[str] | None) -> Lines:
         """Give what a total measures, of all objects or of some (by this side's keys)."""
         statement = verify_sql.measures(self.subject.plan, total, self.side, whole=keys is None)
@@ -117,8 +163,11 @@ class SourceReader(Reader):
 
     def digests(self, entity: Entity, *, keys: list[str] | None, known: list[str]) -> Lines:
         """Give the property's objects and the `known` ones of others, or just those with `keys`."""
-        statement = verify_sql.digests(self.subject.plan, entity, self.side, whole=keys is None)
-        return self.lines(statement, whole=keys is None, keys=keys, known=known)
+        return self._digests(entity, keys=keys, known=known)
+
+    def own_keys(self, entity: Entity, names: list[str]) -> list[str]:  # noqa: ARG002 -- the target's asks by it
+        """Give the keys as they are, of whatever entity."""
+        return names
 
     def left_null(self, changed: dict[str, set[str]]) -> dict[str, set[str]]:
         """Give the objects whose reference may be null or not because of changed ones."""
@@ -158,8 +207,11 @@ class TargetReader(Reader):
 
     def digests(self, entity: Entity, *, keys: list[str] | None) -> Lines:
         """Give the objects that the key map knows, or just those with `keys` (the target's)."""
-        statement = verify_sql.digests(self.subject.plan, entity, self.side, whole=keys is None)
-        return self.lines(statement, whole=keys is None, keys=keys)
+        return self._digests(entity, keys=keys)
+
+    def own_keys(self, entity: Entity, names: list[str]) -> list[str]:
+        """Give the target's keys."""
+        return [*self.known(entity.name, names).values()]
 
     def known(self, name: str, keys: Iterable[str]) -> dict[str, str]:
         """Give the target's keys of the source's; those that the key map does not know are missing."""

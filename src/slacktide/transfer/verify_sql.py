@@ -24,13 +24,14 @@ from functools import cache
 from psycopg.sql import SQL, Composable, Composed, Identifier, Literal, Placeholder
 
 from slacktide.plan.model import Code, Counter, Entity, Plan, Reference, Table, Total, Unknown
-from slacktide.transfer.source_sql import KEYS, PROPERTY, property_of, qualified, type_of
+from slacktide.transfer.source_sql import KEYS, PROPERTY, leading, leading_column, property_of, qualified, type_of
 from slacktide.transfer.verify_type import canonical
 
 _TARGET_PROPERTY = Placeholder("target_property")
 _KNOWN = Placeholder("known")
 _MOVE = Placeholder("move_no")
 _NOTHING = SQL("''")
+MARK = "too large at the "
 # What stays is not compared; nor is, on the way back, what stood at the target and was never sent (see `returning`).
 COMPARED = "(not k.stays and (not %(returning)s or %(seeding)s or k.hash is not null or not k.native or not k.outside))"
 
@@ -100,10 +101,12 @@ def _if_inside(plan: Plan, table: Table, reference: Reference) -> Composed:
         part = plan.table[reference.target]
         source = SQL("{} p join {} x on {} = {}").format(
             qualified(part), qualified(entity.root),
-            Identifier("x", entity.key), Identifier("p", part.root_column),
+            Identifier("x", entity.key), leading(part, "p", part.root_column),
         )  # fmt: skip
         key = Identifier("p", part.key[0])
-    held = SQL("(select {} from {} where {} = {} and {})").format(value, source, key, value, _inside(plan, entity, "x"))
+    held = SQL("(select {} from {} where {} = {} and {})").format(
+        value, source, key, leading(table, "t", reference.column), _inside(plan, entity, "x")
+    )
     return canonical(held, type_name=table.by_name[reference.column].type)
 
 
@@ -155,14 +158,15 @@ def _roots(plan: Plan, entity: Entity, side: Side, *, whole: bool) -> Composed:
         return SQL(
             "in (select k.target_key::{} from slacktide.key_map k where k.move_no = {} and k.name = {} and {})"
         ).format(type_of(entity.root, entity.key), _MOVE, Literal(entity.name), SQL(COMPARED))
-    return SQL("in (select {key} from {table} r where {inside} or {key} = any ({known}))").format(
+    return SQL("in (select {column} from {table} r where {inside} or {key} = any ({known}))").format(
+        column=leading_column(entity.root, "r", entity.key),
         key=Identifier("r", entity.key), table=qualified(entity.root), inside=_inside(plan, entity, "r"),
         known=_of_type(_KNOWN, entity.root, entity.key),
     )  # fmt: skip
 
 
-def _part(plan: Plan, entity: Entity, part: Table, side: Side, *, whole: bool) -> Composed:
-    """Write the rows of one part, gathered by root."""
+def _part(plan: Plan, entity: Entity, part: Table, side: Side, *, whole: bool, content: bool) -> Composed:
+    """Write the rows of one part, gathered by root; without their content they are counted only."""
     root = part.root_column
     keys: list[Composable] = [_field(plan, part, column, side) for column in part.key if column != root]
     rest: list[Composable] = [
@@ -170,6 +174,8 @@ def _part(plan: Plan, entity: Entity, part: Table, side: Side, *, whole: bool) -
         for column in part.columns
         if column.name != root and column.name not in part.key
     ]
+    if not content:
+        keys, rest = [], []
     return SQL(
         "left join (select x.root, count(*) as rows, string_agg(x.key || x.rest, ''::bytea order by x.key) as form, "
         "string_agg(x.left_out, '') as left_out "
@@ -178,7 +184,7 @@ def _part(plan: Plan, entity: Entity, part: Table, side: Side, *, whole: bool) -
     ).format(
         root=Identifier("t", root), keys=_listed(keys), rest=_listed(rest), left_out=_left_out(part, side),
         table=qualified(part), roots=_roots(plan, entity, side, whole=whole), alias=Identifier(f"part_{part.element}"),
-        own=Identifier("t", entity.key),
+        own=leading(entity.root, "t", entity.key),
     )  # fmt: skip
 
 
@@ -213,11 +219,14 @@ def _from(plan: Plan, entity: Entity, side: Side, *, whole: bool) -> tuple[Compo
 
 
 @cache
-def digests(plan: Plan, entity: Entity, side: Side, *, whole: bool) -> Composed:
-    """Give objects: source key, whether the property's own, rows by table, digest (NULL: no root), codes left out."""
+def digests(plan: Plan, entity: Entity, side: Side, *, whole: bool, content: bool = True) -> Composed:
+    """Give objects: source key, whether the property's own, rows by table, digest (NULL: no root), codes left out.
+
+    Without `content` the digest is a mark of the side, which equals no digest.
+    """
     key, own, source = _from(plan, entity, side, whole=whole)
     fields: list[Composable] = [
-        _field(plan, entity.root, c.name, side) for c in entity.root.columns if c.name != entity.key
+        _field(plan, entity.root, c.name, side) for c in entity.root.columns if content and c.name != entity.key
     ]
     aliases = [Identifier(f"part_{part.element}") for part in entity.parts]
     counts = SQL(", ").join(
@@ -225,19 +234,20 @@ def digests(plan: Plan, entity: Entity, side: Side, *, whole: bool) -> Composed:
         + [SQL("coalesce({}.rows, 0)::int").format(alias) for alias in aliases]
     )
     form = SQL(" || ").join([SQL("o.root"), *(SQL("coalesce(o.{}, ''::bytea)").format(alias) for alias in aliases)])
+    digest = SQL("encode(sha256(array_send(array[o.key, o.own::text, o.counts::text]::text[]) || {}), 'hex')")
     return SQL(
-        "select o.key, o.own, o.counts, case when o.counts[1] = 1 then encode(sha256("
-        "array_send(array[o.key, o.own::text, o.counts::text]::text[]) || {form}), 'hex') end, o.left_out "
+        "select o.key, o.own, o.counts, case when o.counts[1] = 1 then {digest} end, o.left_out "
         "from (select {key} as key, {own} as own, array[{counts}] as counts, {fields} as root, {parts} "
         '{left_out} as left_out '
         'from {source} {joins}) o order by o.key collate "C"'
     ).format(
-        form=form, key=key, own=own, counts=counts, fields=_listed(fields), source=source,
+        digest=digest.format(form) if content else Literal(MARK + side), key=key, own=own, counts=counts,
+        fields=_listed(fields), source=source,
         parts=SQL("").join(SQL("{alias}.form as {alias}, ").format(alias=alias) for alias in aliases),
         left_out=SQL(" || ").join(
             [_left_out(entity.root, side), *(SQL("coalesce({}.left_out, '')").format(alias) for alias in aliases)]
         ),
-        joins=SQL(" ").join(_part(plan, entity, part, side, whole=whole) for part in entity.parts),
+        joins=SQL(" ").join(_part(plan, entity, part, side, whole=whole, content=content) for part in entity.parts),
     )  # fmt: skip
 
 

@@ -298,10 +298,16 @@ class Writing:
         """Delete the parts that are gone from written objects, and objects that go, and forget them.
 
         Each table once, in the reverse order of references: an invoice's line that goes names a posting that goes
-        from a booking that stays.
+        from a booking that stays. What leads to a part that goes, and is left null then, need not be in the batch: the
+        source has no foreign key there, or lost a partition, and no change of it is told.
         """
         changed_roots = changed_roots or {}
         going = {name: list(keys.values()) for name, keys in gone.items() if keys}
+        for table, reference, part in target_sql.left_null(self._plan):
+            for keys, staying in ((going, False), (changed_roots, True)):
+                if roots := keys.get(reference.entity):
+                    statement = target_sql.leave_null(self._plan, table, reference.column, part, staying=staying)
+                    self._run(statement, keys=roots)
         for table in self._tables:
             roots = going.get(self._plan.entity_of[table.name].name)
             for at in self._translation.layouts[table.name].closing if roots else ():
