@@ -42,7 +42,7 @@ check: $(VENV)/.dev ## everything that holds the code: format, lint, types, laye
 
 acceptance: $(VENV)/.dev ## what make check leaves out: the whole decision table in a browser, the long stories of moves
 	$(BIN)/python -m pytest -m "long or not long" tests/acceptance tests/cli/test_demo.py
-	$(BIN)/python -m pytest -m long tests/cutover
+	$(BIN)/python -m pytest -m long tests/cutover tests/transfer
 
 bench: $(VENV)/.dev ## measure against named peers in the same run
 	$(BIN)/python -m bench

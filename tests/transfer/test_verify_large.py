@@ -40,6 +40,7 @@ update bare.booking set raw = raw || raw where number = '2'
 """
 
 
+@pytest.mark.long  # the server takes 2 GB of memory for it
 def test_named(line):
     """What is too large to be compared differs, by name, whole and ahead; the others are compared, and written down."""
     line.tamper(LARGE)
