@@ -6,6 +6,7 @@ import sys
 import pytest
 
 from slacktide.cli import run
+from slacktide.core.errors import ExitStatus
 
 
 @pytest.mark.parametrize(
@@ -24,6 +25,13 @@ def test_wrong_usage(capsys, arguments, wanted):
     assert wanted in capsys.readouterr().err
     assert run([*arguments, "--json"]) == 2
     assert '"error": "Usage"' in capsys.readouterr().out
+
+
+def test_what_is_no_text(capsys):
+    """An argument that is not UTF-8 is refused, whatever the command would do with it."""
+    for arguments in (["check", "login", "--user", "\udcff"], ["organization", "add", "A", "--name", "a\udcffb"]):
+        assert run(arguments) == ExitStatus.USAGE
+        assert "is not text in UTF-8" in capsys.readouterr().err
 
 
 def test_alone(capsys):
