@@ -359,6 +359,8 @@ def _answers(connection: psycopg.Connection[Any], found: Sequence[Setting], *, n
 
 
 def _answer(setting: Setting, *, settings: Sequence[Setting], effects: Effects, now: datetime) -> dict[str, Any]:
+    verifying = setting.testers and setting.begun(now) and not setting.over(now)
+    moved = setting.zone_moved_at
     return {
         "id": setting.id or None,
         "scope": setting.level.value,
@@ -372,7 +374,9 @@ def _answer(setting: Setting, *, settings: Sequence[Setting], effects: Effects, 
         "occurrences": [shown(occurrence) for occurrence in setting.ahead(now)],
         "effect": effects.of(setting, now=now),
         "commands": _commands(setting, now=now),
-    } | ({"moved_by_zone_data": format_instant(setting.zone_moved_at)} if setting.zone_moved_at else {})
+        **({"verifying": list(setting.testers)} if verifying else {}),
+        **({"moved_by_zone_data": format_instant(moved)} if moved else {}),
+    }
 
 
 def _users_by_parameter(setting: Setting, settings: Sequence[Setting], *, now: datetime) -> Users:
