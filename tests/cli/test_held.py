@@ -164,8 +164,7 @@ def test_guard_keeps_from_quiet(hotel, erp, database, started):
     listed = hotel("holders", *OWN, "--json").json["transactions"]
     assert sorted(one["database"].endswith("_erp") for one in listed) == [False, True]
     assert hotel(*quiet, "PT2S").status == ExitStatus.HELD
-    for one in listed:
-        assert hotel("transaction", "end", one["id"], "--reason", "x").status == 0
+    assert hotel("transaction", "end", listed[0]["id"], "--reason", "x").status == 0
     assert process.wait(timeout=10) == 128 + signal.SIGTERM
     assert hotel(*quiet, "PT10S").status == 0
 
