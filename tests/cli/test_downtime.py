@@ -70,6 +70,9 @@ def test_site(schedule):
         (("--organization", "NONE", "--for", "PT1H"), 2, "slacktide organization add NONE"),
         ((*OWN, "--for", "an hour"), 2, "PT5M"),
         ((*OWN, "--end", "soon"), 2, "now+PT10M"),
+        ((*OWN, "--for", "P9999999D"), 2, "PT5M"),
+        ((*OWN, "--for", "PT1H", "--rrule", "FREQ=DAILY", "--start", "9999-12-31"), 2, "years 1900 to 8999"),
+        ((*OWN, "--for", "PT1H", "--rrule", "FREQ=DAILY;UNTIL=20271301T000000Z"), 1, "20271231T230000Z"),
         ((*OWN, "--start", "2020-01-01", "--end", "2020-01-02"), 1, "--end now"),
         ((*OWN, "--for", "PT1H", "--users", "some"), 2, "slacktide downtime schedule --help"),
     ],
@@ -139,6 +142,19 @@ def test_moved_by_zone_data(hotel, database, zone_data):
     assert f"an update of zone data moved it at {said['moved_by_zone_data']}" in hotel("downtime", "show", key).out
 
 
+def test_the_value_is_n(hotel, schedule):
+    """One that its value switches off says so, a series too; one that stays in effect all the same says that."""
+    for period, said in (
+        (["--for", "PT1H"], "off: its value is N"),
+        (["--for", "PT1H", "--rrule", "FREQ=DAILY"], "off: its value is N"),
+        (["--until-ended"], "in effect until it is ended although its value is N"),
+    ):
+        id_ = schedule(*OWN, *period).json["id"]
+        assert said not in hotel("downtime", "show", id_).out
+        assert hotel("setting", "change", id_, "N", "--reason", "x").status == 0
+        assert said in hotel("downtime", "show", id_).out
+
+
 def test_verifying(hotel, schedule):
     """A downtime is opened for testers first, closed for all others, with imports held; then it is ended."""
     for name in ("ada", "grace"):
@@ -151,6 +167,8 @@ def test_verifying(hotel, schedule):
     assert hotel("status", *OWN, "--json").json["state"] == "quiet"
     said = hotel("downtime", "end", id_, "--verifying", "ada", "--reason", "test", "--json")
     assert (said.status, said.json["verifying"], said.json["end"]) == (0, ["ada"], None)
+    assert hotel("downtime", "show", id_, "--json").json["verifying"] == ["ada"]
+    assert "open for ada, closed for all others" in hotel("downtime", "show", id_).out
     status = hotel("status", *OWN, "--json")
     assert (status.status, status.json["state"]) == (75, "verifying")
     asked = [hotel("check", "open_task", *OWN, *user).status for user in (("--user", "ada"), ("--user", "grace"), ())]

@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from slacktide.core.errors import ExitStatus
 from slacktide.guard import closing
 from slacktide.holding import sample, store
 from slacktide.holding.place import Place, set_place
 from slacktide.holding.release import Releaser
+from slacktide.holding.window import Copier
 from slacktide.postgres.connection import connect
 from tests.clock import TOLD_SECONDS
 
@@ -44,6 +46,14 @@ def release(database):
         releaser = Releaser(control)
         releaser.release("HOTEL")
         releaser.close()
+
+
+def copy(database):
+    """Copy the windows into the ERP, as a worker does."""
+    with connect(database, name="windows") as control:
+        copier = Copier(control)
+        assert copier.copy()
+        copier.close()
 
 
 def down(hotel, *arguments):
@@ -141,6 +151,22 @@ def test_guard_holds_the_lock(hotel, erp, started):
     process.send_signal(signal.SIGTERM)
     assert process.wait(timeout=10) == 128 + signal.SIGTERM
     assert closing.try_quiet(erp, organization="HOTEL")
+
+
+def test_guard_keeps_from_quiet(hotel, erp, database, started):
+    """As long as the command runs its organization is not quiet, and whoever holds it up is listed and can be ended."""
+    process = started("guard", *OWN, "--", *LASTS)
+    assert process.stdout.readline() == "begun\n"
+    quiet = ("downtime", "wait", down(hotel), "--for", "quiet", "--timeout")
+    copy(database)
+    state = hotel("status", *OWN, "--json").json
+    assert (state["state"], state["holders"]["transactions"]) == ("closing", 2)
+    listed = hotel("holders", *OWN, "--json").json["transactions"]
+    assert sorted(one["database"].endswith("_erp") for one in listed) == [False, True]
+    assert hotel(*quiet, "PT2S").status == ExitStatus.HELD
+    assert hotel("transaction", "end", listed[0]["id"], "--reason", "x").status == 0
+    assert process.wait(timeout=10) == 128 + signal.SIGTERM
+    assert hotel(*quiet, "PT10S").status == 0
 
 
 def test_guard_until_start(hotel, erp, started):

@@ -52,6 +52,16 @@ def test_down_without_a_guarded_database(hotel):
     assert hotel("status", "--all", *OWN).status == 2
 
 
+def test_who_could_still_pass(hotel, source):
+    """The roles that the guard does not stop are named while it is down, and not before."""
+    assert "could_still_pass" not in hotel("status", *OWN, "--json").json
+    closing.begin_closing(source, organization="HOTEL")
+    named = hotel("status", *OWN, "--json").json["could_still_pass"]
+    owner = {"database": source.info.dbname, "role": source.info.user, "because": ["superuser"]}
+    assert owner in named
+    assert f"could still write in {owner['database']}: {owner['role']} (superuser)" in hotel("status", *OWN).out
+
+
 def test_holders_of_a_closing(hotel, source):
     """A durable closing counts without any downtime, and its holders are listed and can be ended."""
     with connect(source.info.dsn + " passfile=" + passfile(source), name="clerk", autocommit=False) as clerk:

@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from slacktide.core import instant
-from slacktide.core.duration import BadDuration, format_instant
+from slacktide.core.duration import BadDuration, LongDuration, format_instant, parse_duration
 
 NOW = datetime(2026, 6, 1, 8, tzinfo=UTC)
 
@@ -38,7 +38,10 @@ def test_reads(text, facts, expected):
         (instant.BadInstant, "2026-02-28T25:00", "UTC"),
         (instant.BadInstant, "2026-W10-1", "UTC"),
         (instant.BadInstant, "start+PT1H", "UTC"),
-        (instant.BadInstant, "now+P9999999D", "UTC"),
+        (instant.FarInstant, "9999-12-31T23:59:59Z", "UTC"),
+        (instant.FarInstant, "9999-12-31", "UTC"),
+        (instant.FarInstant, "0001-01-01", "Europe/Berlin"),
+        (LongDuration, "now+P9999999D", "UTC"),
         (instant.BadInstant, "", "UTC"),
         (BadDuration, "now+10", "UTC"),
         (instant.ZoneMissing, "2026-06-01T10:00", None),
@@ -51,6 +54,20 @@ def test_refuses(refusal, text, zone):
     """What is not a time, or is a local one of no zone or an unknown one, is refused."""
     with pytest.raises(refusal):
         instant.parse_instant(text, now=NOW, zone=zone)
+
+
+def test_durations():
+    """Weeks are a duration too; one that is too long is refused, and so is an instant that is too far."""
+    assert parse_duration("P2W") == timedelta(days=14)
+    for text in ("P36526D", "-P36526D", "P5219W", "P999999999W", "P999999999D"):
+        with pytest.raises(LongDuration):
+            parse_duration(text)
+    with pytest.raises(BadDuration):
+        parse_duration("P1WT1H")
+    last = datetime(8999, 12, 31, tzinfo=UTC)
+    assert instant.later(last, by="PT1H") == last + timedelta(hours=1)
+    with pytest.raises(instant.FarInstant):
+        instant.later(last, by="P1D")
 
 
 @pytest.mark.parametrize(

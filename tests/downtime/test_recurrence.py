@@ -96,6 +96,8 @@ def test_reads_as_the_rfc(parts, day, second):
         ("FREQ=DAILY;COUNT=3;UNTIL=20270101T000000Z", "not by both"),
         ("FREQ=DAILY;UNTIL=20270101", "an instant in UTC"),
         ("FREQ=DAILY;UNTIL=20270101T000000", "an instant in UTC"),
+        ("FREQ=DAILY;UNTIL=20271301T000000Z", "an instant in UTC"),
+        ("FREQ=DAILY;UNTIL=20270229T240000Z", "an instant in UTC"),
         ("FREQ=DAILY;COUNT=0", "has to be 1 to"),
         ("FREQ=DAILY;BYHOUR=24", "has to be 0 to 23"),
         ("FREQ=DAILY;BYHOUR=-1", "has to be 0 to 23"),

@@ -9,11 +9,13 @@ import psycopg
 import pytest
 
 from slacktide.control.downtime import Wish, schedule_downtime
+from slacktide.control.organization import leave_organization
 from slacktide.control.setting import setting_of
-from slacktide.core.errors import SQLSTATE_CLOSED
+from slacktide.core.errors import SQLSTATE_CLOSED, SQLSTATE_REFERENCE_ONLY
+from slacktide.guard import closing
 from slacktide.guard.window import windows
 from slacktide.holding import sample, window
-from slacktide.holding.place import Place, set_place
+from slacktide.holding.place import Place, place_answers, set_place
 from slacktide.holding.window import Copier
 from slacktide.postgres.connection import connect
 from tests.clock import until_past
@@ -46,6 +48,23 @@ def refused(site, organization="SOUTH"):
 
 def lasting(site):
     return [(one.organization, one.reason) for one in windows(site.erp)]
+
+
+def test_for_reference_only(site, copier):
+    """Who asks nobody cannot write an organization that lives elsewhere now, once whoever was writing has ended."""
+    with connect(site.erp_address, name="clerk", autocommit=False) as clerk:
+        clerk.execute("insert into payables.invoice_header (key, organization, number, amount) "
+                      "values ('y', 'SOUTH', 'y', 1)")  # fmt: skip
+        leave_organization(site.control, code="SOUTH", place="https://new.example", who="tester")
+        assert not copier.copy()
+        assert "is still written in this place" in place_answers(site.control)[0]["problem"]
+        clerk.commit()
+    assert copier.copy()
+    assert (refused(site), refused(site, "NORTH")) == (SQLSTATE_REFERENCE_ONLY, None)
+    assert closing.state(site.erp, organization="SOUTH").lives_at == "https://new.example"
+    leave_organization(site.control, code="SOUTH", place="https://other.example", who="tester")
+    assert copier.copy()
+    assert closing.state(site.erp, organization="SOUTH").lives_at == "https://other.example"
 
 
 def test_closes_by_itself(site, copier):

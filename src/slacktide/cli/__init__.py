@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from slacktide.core.errors import ExitStatus, OutsideError, SlacktideError
+from slacktide.core.errors import ExitStatus, OutsideError, SlacktideError, UsageError
 
 if TYPE_CHECKING:
     from cyclopts import CycloptsError
@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 
 class DatabaseRefused(OutsideError):
     """The database did not do it: {reason}. Mend that, and run the command again."""
+
+
+class BadText(UsageError):
+    """The argument {argument!r} is not text in UTF-8, so that it cannot be kept: write it in UTF-8."""
 
 
 def main() -> None:
@@ -30,6 +34,7 @@ def run(arguments: list[str]) -> int:
     from slacktide.cli import voice  # noqa: PLC0415 -- `import slacktide.cli` of a gate alone needs none of this
 
     try:
+        _require_text(arguments)
         return _run(arguments)
     except SlacktideError as error:
         voice.refuse(str(error), as_json="--json" in arguments, code=error.code)
@@ -42,6 +47,15 @@ def run(arguments: list[str]) -> int:
         return 130
     except BrokenPipeError:
         return ExitStatus.DONE
+
+
+def _require_text(arguments: list[str]) -> None:
+    """Refuse what no database and no JSON document can hold. Raises BadText."""
+    for argument in arguments:
+        try:
+            argument.encode()
+        except UnicodeEncodeError as error:
+            raise BadText(argument=argument) from error
 
 
 def _run(arguments: list[str]) -> int:

@@ -174,10 +174,7 @@ def end_(
     with open_control() as control, control.connect(name="downtime end") as connection:
         answer = _shown(connection, end_downtime(connection, id=id_, verifying=verifying, **who))
     if verifying:
-        names = ", ".join(answer["verifying"])
-        return options.say(
-            answer, lambda: f"{_text(answer)}\nopen for {names}, closed for all others until it is ended"
-        )
+        return options.say(answer, lambda: _text(answer))
     return options.say(answer, lambda: f"{_text(answer)}\n{_still(answer)}")
 
 
@@ -307,8 +304,17 @@ def _text(answer: dict[str, Any]) -> str:
     moved = answer.get("moved_by_zone_data")
     zone = [f"  an update of zone data moved it at {moved}"] if moved else []
     next_ones = ["  next:" if listed else "  nothing of it is to come", *listed] if answer["rrule"] else []
-    head = f"{name} of {_scope(answer)}: {_period(answer)}, users {answer['users']}"
-    return "\n".join([head, *zone, *next_ones, *_drain_text(answer.get("drain")), *commands])
+    head = f"{name} of {_scope(answer)}: {_period(answer)}, users {answer['users']}{_off(answer)}"
+    testers = ", ".join(answer.get("verifying", []))
+    open_for = [f"  open for {testers}, closed for all others until it is ended"] if testers else []
+    return "\n".join([head, *open_for, *zone, *next_ones, *_drain_text(answer.get("drain")), *commands])
+
+
+def _off(answer: dict[str, Any]) -> str:
+    """Say that the value is N, which switches off what was never open without an end."""
+    if answer["value"] == "Y":
+        return ""
+    return ", in effect until it is ended although its value is N" if answer["latched"] else ", off: its value is N"
 
 
 def _drain_text(drain: dict[str, Any] | None) -> list[str]:

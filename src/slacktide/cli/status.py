@@ -15,10 +15,9 @@ from slacktide.control.organization import organization_of
 from slacktide.control.setting import control_now
 from slacktide.core.errors import ExitStatus, UsageError
 from slacktide.core.instant import parse_instant
-from slacktide.cutover.state import Measured, codes, measure, places
+from slacktide.cutover.state import Measured, codes, measure_of
 from slacktide.cutover.state import states as states_of
 from slacktide.holding.store import held_count
-from slacktide.transfer.move import list_moves
 
 if TYPE_CHECKING:
     import psycopg
@@ -60,10 +59,10 @@ def status(
             wanted = codes(connection) if all_ else [organization]
             measured = None if instant else measured_of(connection, wanted)
             found = states_of(connection, organizations=wanted, measured=measured, at=instant)
-            return found if instant else [_with_held(connection, one) for one in found]
+            return found if measured is None else [_in_full(connection, one, measured) for one in found]
 
         def say(states: list[State]) -> int:
-            answers = [one.answer() for one in states]
+            answers = [_answer(one) for one in states]
             return options.say(answers if all_ else answers[0], lambda: "\n".join(map(_text, answers)))
 
         if watching:
@@ -81,14 +80,23 @@ def _instant(connection: _Connection, text: str, *, organization: str | None, zo
 
 def measured_of(connection: _Connection, wanted: list[str | None]) -> Measured:
     """Ask the guarded databases; name those that do not answer, beside the result."""
-    found = measure(place for place in places(list_moves(connection)) if place.organization in wanted)
+    found = measure_of(connection, wanted)
     for unseen in found.unseen:
         aside(f"not asked: {unseen.reason}")
     return found
 
 
-def _with_held(connection: _Connection, found: State) -> State:
-    return msgspec.structs.replace(found, held=held_count(connection, organization=found.organization))
+def _in_full(connection: _Connection, found: State, measured: Measured) -> State:
+    """Add what is held and, where it is down, who could write there all the same."""
+    down = found.exit_status is not ExitStatus.DONE
+    could_pass = measured.passers(found.organization) if down else []
+    held = held_count(connection, organization=found.organization)
+    return msgspec.structs.replace(found, held=held, could_pass=could_pass)
+
+
+def _answer(found: State) -> dict[str, Any]:
+    """Give the JSON document; the roles are in it where a database guards the organization."""
+    return found.answer() | ({"could_still_pass": found.could_pass} if found.could_pass else {})
 
 
 def _exit_status(states: list[State]) -> ExitStatus:
@@ -102,7 +110,10 @@ def _text(answer: dict[str, Any]) -> str:
         lines.append(f"  because of {one['scope']} downtime {one['id']} from {one['start']} {end}: {one['reason']}")
     facts = {"until": answer["until"], "next start": answer["next_start"], "lives at": answer["lives_at"]}
     facts["held:"] = answer["held"]
-    return "\n".join([*lines, *(f"  {name} {fact}" for name, fact in facts.items() if fact)])
+    lines += [f"  {name} {fact}" for name, fact in facts.items() if fact]
+    for one in answer.get("could_still_pass", []):
+        lines.append(f"  could still write in {one['database']}: {one['role']} ({', '.join(one['because'])})")
+    return "\n".join(lines)
 
 
 def _word(answer: dict[str, Any]) -> str:

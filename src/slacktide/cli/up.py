@@ -12,6 +12,7 @@ from cyclopts import Parameter
 
 from slacktide.cli.output import Shown
 from slacktide.control.database import Control, open_control
+from slacktide.control.reviving import revived
 from slacktide.control.witness import witnessed
 from slacktide.core.configuration import (
     base_url,
@@ -50,6 +51,7 @@ def up(
     proxies = trusted_proxies()
     with (
         open_control() as control,
+        revived(control),
         witnessed(control.address, folder=data_folder()),
         serving(site_of(control.address), host=host, port=port, proxies=proxies) as url,
     ):
@@ -64,7 +66,7 @@ def up(
 def worker(*, options: Shown = _SHOWN) -> int:
     """Start one more worker, on this or any machine with the same control database."""
     ended = _until_signal()
-    with open_control() as control, witnessed(control.address, folder=data_folder()):
+    with open_control() as control, revived(control), witnessed(control.address, folder=data_folder()):
         _work(control, options, ended, what="a worker")
     return 0
 

@@ -22,7 +22,7 @@ from slacktide.control.setting import control_now, insert_setting, list_settings
 from slacktide.control.user import user_of
 from slacktide.core.duration import format_instant, parse_duration
 from slacktide.core.errors import InputError, UsageError
-from slacktide.core.instant import parse_instant, parse_zone
+from slacktide.core.instant import later, parse_instant, parse_zone
 from slacktide.downtime import series
 from slacktide.downtime.parameter import DISABLE_USER_ACCESS, ORGANIZATION_DOWNTIME, SITE_DOWNTIME, Level
 from slacktide.downtime.recurrence import Recurrence, shown
@@ -96,7 +96,7 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True):
         if self.rrule is not None:
             return start, None
         if self.duration is not None:
-            return start, start + parse_duration(self.duration)
+            return start, later(start, by=self.duration)
         if self.end is None:
             return start, None
         return start, parse_instant(self.end, now=now, zone=zone, start=start, end=True)
@@ -287,7 +287,7 @@ def _changed_end(
         return None
     if end is not None:
         return parse_instant(end, now=now, zone=zone, start=setting.start, end=True)
-    return None if setting.end is None or duration is None else setting.end + parse_duration(duration)
+    return None if setting.end is None or duration is None else later(setting.end, by=duration)
 
 
 def _zone(connection: psycopg.Connection[Any], setting: Setting) -> str:
@@ -359,6 +359,8 @@ def _answers(connection: psycopg.Connection[Any], found: Sequence[Setting], *, n
 
 
 def _answer(setting: Setting, *, settings: Sequence[Setting], effects: Effects, now: datetime) -> dict[str, Any]:
+    verifying = setting.testers and setting.begun(now) and not setting.over(now)
+    moved = setting.zone_moved_at
     return {
         "id": setting.id or None,
         "scope": setting.level.value,
@@ -372,7 +374,9 @@ def _answer(setting: Setting, *, settings: Sequence[Setting], effects: Effects, 
         "occurrences": [shown(occurrence) for occurrence in setting.ahead(now)],
         "effect": effects.of(setting, now=now),
         "commands": _commands(setting, now=now),
-    } | ({"moved_by_zone_data": format_instant(setting.zone_moved_at)} if setting.zone_moved_at else {})
+        **({"verifying": list(setting.testers)} if verifying else {}),
+        **({"moved_by_zone_data": format_instant(moved)} if moved else {}),
+    }
 
 
 def _users_by_parameter(setting: Setting, settings: Sequence[Setting], *, now: datetime) -> Users:

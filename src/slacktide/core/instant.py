@@ -39,6 +39,13 @@ class RepeatedTime(UsageError):
     """{text!r} exists twice in {zone}: the clock is put back over it. Write {first} or {second}."""
 
 
+class FarInstant(UsageError):
+    """{text!r} is not a time of the years 1900 to 8999: give one that is."""
+
+
+_FIRST, _LAST = datetime(1900, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
+
+
 def parse_zone(name: str) -> ZoneInfo:
     """Give the IANA zone of that name. Raises UnknownZone."""
     try:
@@ -52,13 +59,25 @@ def parse_instant(
 ) -> datetime:
     """Read an instant: RFC 3339, a local date or time of `zone`, `now`, `now+D`, or with a `start` `start+D`.
 
-    With `end`, a date means the first instant of the next day. The answer is in UTC. Raises BadInstant,
-    ZoneMissing, UnknownZone, SkippedTime, RepeatedTime, BadDuration.
+    With `end`, a date means the first instant of the next day. The answer is in UTC. Raises BadInstant, FarInstant,
+    ZoneMissing, UnknownZone, SkippedTime, RepeatedTime, BadDuration, LongDuration.
     """
     try:
-        return _parse(text, now=now, zone=zone, start=start, end=end)
-    except OverflowError as error:  # beyond the year 9999
-        raise BadInstant(text=text) from error
+        return _near(_parse(text, now=now, zone=zone, start=start, end=end), text)
+    except OverflowError as error:  # before the year 1 or beyond 9999, in UTC
+        raise FarInstant(text=text) from error
+
+
+def later(instant: datetime, *, by: str) -> datetime:
+    """Give the instant a duration later. Raises BadDuration, LongDuration, FarInstant."""
+    return _near(instant + parse_duration(by), by)
+
+
+def _near(instant: datetime, text: str) -> datetime:
+    """Let only those pass that can be reckoned with, however long what is added. Raises FarInstant."""
+    if not _FIRST <= instant < _LAST:
+        raise FarInstant(text=text)
+    return instant
 
 
 def _parse(text: str, *, now: datetime, zone: str | None, start: datetime | None, end: bool) -> datetime:

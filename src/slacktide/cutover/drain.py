@@ -30,11 +30,10 @@ from slacktide.control.lease import end_leases
 from slacktide.control.schedule import schedule_of
 from slacktide.control.setting import control_now
 from slacktide.cutover.bulkhead import Bulkhead
-from slacktide.cutover.state import Measured, measure, places, state
+from slacktide.cutover.state import Measured, measure_of, state
 from slacktide.downtime.drain import Drain, due_for
 from slacktide.downtime.setting import Setting
 from slacktide.downtime.state import State
-from slacktide.transfer.move import list_moves
 
 _Connection = psycopg.Connection[TupleRow]
 QUIET_IN_TIME = "nobody was left"
@@ -54,7 +53,7 @@ def _carry_out(connection: _Connection, key: str) -> str | None:
     if _due(connection, key) is None:
         return None
     organization = downtime_of(connection, id=key).organization
-    measured = measure(place for place in places(list_moves(connection)) if place.organization == organization)
+    measured = measure_of(connection, [organization])
     with connection.transaction():
         due = _due(connection, key)
         return None if due is None else _done(connection, *due, measured=measured)

@@ -48,7 +48,7 @@ def end_holders(connection: _Connection, *, measured: Measured, who: str, reason
 
 def _every(measured: Measured) -> list[tuple[str, Holder]]:
     """Give each transaction once, with the address of its database."""
-    found = {(one.database, one.id): (seen.place.address, one) for seen in measured.seen for one in seen.holders}
+    found = {(one.database, one.id): (address, one) for address, one in measured.every}
     return [*found.values()]
 
 

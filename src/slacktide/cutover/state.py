@@ -2,21 +2,25 @@
 
 The schedule says what is in effect. Whether anybody still writes is a fact that only the guarded databases know: each
 is asked for its durable closing and for the transactions that hold it up. They are the sources and targets of the
-moves; of several moves of one organization the latest counts.
+moves; of several moves of one organization the latest counts. The places of held work, whose interface tables are
+guarded, and the control database, where commands and jobs hold the organization's lock, are asked too (`sharing`).
 
 The durable closing lies in the guarded database itself, so between its commit and the note in the control database
 the two differ. The stricter of both holds.
 
 *Quiet* is what a guard has recorded under its lock, never an empty list of holders: where the guard is still open,
-or did not answer, somebody may write in the next moment. Where no database guards an organization, only its people are
-waited for: leases and sessions, which are counted under the lock of `control.passage`.
+or did not answer, somebody may write in the next moment. Of a place and of the control database it is that the lock was
+to be had alone after the start. People are waited for everywhere: leases and sessions, which are counted under the lock
+of `control.passage`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from functools import partial
+from typing import Any
 
 import msgspec
 import psycopg
@@ -28,12 +32,15 @@ from slacktide.control.quiet import people
 from slacktide.control.schedule import Known, compile_known
 from slacktide.control.setting import control_now, list_settings
 from slacktide.core.errors import SlacktideError
+from slacktide.cutover import sharing
+from slacktide.cutover.sharing import Passable, Sharing, passable
 from slacktide.downtime.schedule import Schedule, Side, SideName, SideState, UnknownOrganization
 from slacktide.downtime.state import Holders, State, state_of
 from slacktide.guard import closing
 from slacktide.guard import state as guard_state
 from slacktide.guard.closing import Closing
 from slacktide.guard.holders import Holder, holders
+from slacktide.guard.shared import try_alone
 from slacktide.postgres.connection import connect, shown
 from slacktide.postgres.sql import load
 from slacktide.transfer.move import TAKEN_BACK, Move, list_moves
@@ -71,6 +78,9 @@ class Seen(msgspec.Struct, frozen=True):
     holders: list[Holder]
 
 
+_Said = Seen | Sharing | Passable
+
+
 class Unseen(msgspec.Struct, frozen=True):
     """A database that did not answer in time: its organizations, and why."""
 
@@ -80,16 +90,34 @@ class Unseen(msgspec.Struct, frozen=True):
 
 
 class Measured(msgspec.Struct, frozen=True):
-    """What the guarded databases said."""
+    """What the guarded databases said: those of moves, and whoever shares an organization's lock elsewhere."""
 
     seen: tuple[Seen, ...] = ()
     unseen: tuple[Unseen, ...] = ()
+    sharing: tuple[Sharing, ...] = ()
+    passable: tuple[Passable, ...] = ()
+
+    @property
+    def every(self) -> list[tuple[str, Holder]]:
+        """The transactions that hold anybody up, with the addresses of their databases."""
+        found = [(seen.place.address, holder) for seen in self.seen for holder in seen.holders]
+        return found + [(one.address, holder) for one in self.sharing for holder in one.holders]
 
     def holders(self, organization: str | None) -> list[Holder]:
         """Give the transactions that hold the organization (None: the site) up, oldest first, each once."""
         found = [holder for seen in self.seen if seen.place.organization == organization for holder in seen.holders]
+        found += [holder for one in self.sharing if one.organization == organization for holder in one.holders]
         once = {(holder.database, holder.id): holder for holder in found}
         return sorted(once.values(), key=lambda holder: -holder.age_seconds)
+
+    def passers(self, organization: str | None) -> list[dict[str, Any]]:
+        """Give the roles that could write the organization (None: anybody) all the same, as `status` names them."""
+        found = {one.database: one for one in self.passable if organization in one.organizations}
+        return [
+            {"database": database, "role": passer.role, "because": list(passer.because)}
+            for database, one in sorted(found.items())
+            for passer in one.passers
+        ]
 
 
 def places(moves: Iterable[Move]) -> list[Place]:
@@ -106,22 +134,36 @@ def places(moves: Iterable[Move]) -> list[Place]:
     return list(found.values())
 
 
-def measure(places: Iterable[Place]) -> Measured:
-    """Ask the databases of the places, several at once; one that does not answer in time is unseen."""
+def measure_of(connection: psycopg.Connection[TupleRow], wanted: Iterable[str | None] | None = None) -> Measured:
+    """Ask the guarded databases of organizations and (None) of the site, or of all; `connection` is to the control one.
+
+    Several are asked at once; one that does not answer in time is unseen.
+    """
+    chosen = codes(connection) if wanted is None else [*wanted]
+    own = [place for place in places(list_moves(connection)) if place.organization in chosen]
+    found = measure(own, interfaces=sharing.interfaces(connection, chosen))
+    return msgspec.structs.replace(found, sharing=(*found.sharing, *sharing.here(connection, chosen)))
+
+
+def measure(places: Iterable[Place], *, interfaces: sharing.Interfaces | None = None) -> Measured:
+    """Ask the databases of the places of moves, and of held work; one that does not answer in time is unseen."""
     by_address: dict[str, list[Place]] = {}
     for place in places:
         by_address.setdefault(place.address, []).append(place)
-    if not by_address:
+    asked: list[Callable[[], list[_Said] | Unseen]] = [partial(_ask, each) for each in by_address.values()]
+    asked += [partial(_ask_interface, *each) for each in (interfaces or {}).items()]
+    if not asked:
         return Measured()
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        answers = list(pool.map(_ask, by_address.values()))
-    seen = tuple(one for answer in answers if not isinstance(answer, Unseen) for one in answer)
-    return Measured(seen, tuple(answer for answer in answers if isinstance(answer, Unseen)))
-
-
-def measure_all(connection: psycopg.Connection[TupleRow]) -> Measured:
-    """Ask the guarded databases of all moves."""
-    return measure(places(list_moves(connection)))
+        answers = list(pool.map(lambda ask: ask(), asked))
+    unseen = tuple(answer for answer in answers if isinstance(answer, Unseen))
+    every = [one for answer in answers if not isinstance(answer, Unseen) for one in answer]
+    return Measured(
+        tuple(one for one in every if isinstance(one, Seen)),
+        unseen,
+        tuple(one for one in every if isinstance(one, Sharing)),
+        tuple(one for one in every if isinstance(one, Passable)),
+    )
 
 
 def state(
@@ -178,8 +220,9 @@ def _measured(
         ),
     )
     quiet = left.settled and all(one.closing.state in _NOBODY_WRITES for one in here)
+    quiet = quiet and all(one.drained for one in measured.sharing if one.organization == organization)
     unseen = any(organization in one.organizations for one in measured.unseen)
-    if found.state == "quiet" and (unseen or not quiet):
+    if found.state == "quiet" and (unseen or not quiet or not try_alone(connection, organization=organization or "")):
         return msgspec.structs.replace(found, state="closing")
     return found
 
@@ -201,17 +244,32 @@ def codes(connection: psycopg.Connection[TupleRow]) -> list[str | None]:
     return [None, *(organization.code for organization in list_organizations(connection))]
 
 
-def _ask(places: list[Place]) -> list[Seen] | Unseen:
+def _ask(places: list[Place]) -> list[_Said] | Unseen:
     address = places[0].address
     options = f"-c statement_timeout={_TIMEOUT_SECONDS}s"
     try:
         with connect(address, name="status", timeout_seconds=_TIMEOUT_SECONDS, options=options) as connection:
             if connection.execute(_sql["guarded"]).fetchone() != (True,):
                 return []
-            return [_seen(connection, place) for place in places]
+            whose = passable(connection, [place.organization for place in places])
+            return [whose, *(_seen(connection, place) for place in places)]
     except (SlacktideError, psycopg.Error) as error:
-        reason = " ".join(str(error).split())
-        return Unseen(shown(address), frozenset(place.organization for place in places), reason)
+        return _unseen(address, [place.organization for place in places], error)
+
+
+def _ask_interface(address: str, organizations: list[str | None]) -> list[_Said] | Unseen:
+    options = f"-c statement_timeout={_TIMEOUT_SECONDS}s"
+    try:
+        with connect(address, name="status", timeout_seconds=_TIMEOUT_SECONDS, options=options) as connection:
+            said: list[_Said] = [*sharing.at(connection, address, organizations)]
+            guarded = connection.execute(_sql["guarded"]).fetchone() == (True,)
+            return [*said, passable(connection, organizations)] if guarded else said
+    except (SlacktideError, psycopg.Error) as error:
+        return _unseen(address, organizations, error)
+
+
+def _unseen(address: str, organizations: Iterable[str | None], error: Exception) -> Unseen:
+    return Unseen(shown(address), frozenset(organizations), " ".join(str(error).split()))
 
 
 def _seen(connection: psycopg.Connection[TupleRow], place: Place) -> Seen:

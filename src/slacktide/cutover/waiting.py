@@ -19,11 +19,10 @@ from slacktide.control.downtime import downtime_of
 from slacktide.control.schedule import schedule_of
 from slacktide.control.setting import control_now
 from slacktide.core import clock
-from slacktide.cutover.state import measure, places, state
+from slacktide.cutover.state import measure_of, state
 from slacktide.downtime.setting import Setting, in_effect
 from slacktide.downtime.waiting import Goal, Outcome, outcome
 from slacktide.postgres.sql import load
-from slacktide.transfer.move import list_moves
 
 if TYPE_CHECKING:
     import psycopg
@@ -65,7 +64,7 @@ def wait(connection: _Connection, *, listener: _Connection, id: str, goal: Goal,
 def _look(connection: _Connection, *, id: str, goal: Goal) -> Look:  # noqa: A002 -- the word of the interface
     setting = downtime_of(connection, id=id)
     organization = setting.organization
-    measured = measure(place for place in places(list_moves(connection)) if place.organization == organization)
+    measured = measure_of(connection, [organization])
     found = state(connection, organization=organization, measured=measured)
     now = control_now(connection)
     return Look(

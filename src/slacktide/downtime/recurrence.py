@@ -172,7 +172,7 @@ def reading_of(instant: datetime, *, zone: str) -> datetime:
 def _starts(rule: str, *, first: datetime, zone: str, stop: datetime | None) -> Iterator[tuple[datetime, datetime]]:
     """Give readings and instants of all starts, before overrides."""
     parts = _read(rule)
-    until = datetime.strptime(parts["UNTIL"], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC) if "UNTIL" in parts else None
+    until = _until(rule, parts)
     for reading in _readings(rule, first):
         at = instant_of(reading, zone=zone)
         if (until is not None and at != until and Period(until).contains(at)) or (stop and Period(stop).contains(at)):
@@ -211,8 +211,7 @@ def _check_numbers(text: str, name: str, value: str, *, least: int, most: int, n
 def _check_days(text: str, parts: dict[str, str]) -> None:
     if parts.get("WKST", "MO") not in _WEEKDAYS:
         raise BadRule(rule=text, reason=f"WKST has to be one of {', '.join(_WEEKDAYS)}")
-    if "UNTIL" in parts and not _UNTIL.fullmatch(parts["UNTIL"]):
-        raise BadRule(rule=text, reason="UNTIL has to be an instant in UTC, as in 20271231T230000Z")
+    _until(text, parts)
     for item in parts["BYDAY"].split(",") if "BYDAY" in parts else ():
         match = _DAY.fullmatch(item)
         if match is None or (match[1] and not 1 <= abs(int(match[1])) <= 53):  # noqa: PLR2004 -- weeks of a year
@@ -221,6 +220,18 @@ def _check_days(text: str, parts: dict[str, str]) -> None:
             raise BadRule(rule=text, reason=f"{item} beside a weekday without a number is read differently by programs")
         if match[1] and (parts["FREQ"] not in ("MONTHLY", "YEARLY") or "BYWEEKNO" in parts):
             raise BadRule(rule=text, reason=f"{item} counts weekdays of a month or a year, and this rule has neither")
+
+
+def _until(text: str, parts: dict[str, str]) -> datetime | None:
+    """Give the instant of UNTIL, if it is there; its form is held beside, since `strptime` takes fewer digits too."""
+    try:
+        if "UNTIL" not in parts:
+            return None
+        if _UNTIL.fullmatch(parts["UNTIL"]):
+            return datetime.strptime(parts["UNTIL"], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+    except ValueError:  # a 13th month, a 30th of February
+        pass
+    raise BadRule(rule=text, reason="UNTIL has to be an instant in UTC, as in 20271231T230000Z")
 
 
 def _check_together(text: str, parts: dict[str, str]) -> None:

@@ -45,7 +45,10 @@ class Holders(msgspec.Struct, frozen=True):
 
 
 class State(msgspec.Struct, frozen=True, kw_only=True):
-    """The state of a scope at an instant, and what `status` says of it."""
+    """The state of a scope at an instant, and what `status` says of it.
+
+    `could_pass` names the roles that the guard does not stop; that is nothing for everybody to read.
+    """
 
     scope: Level
     organization: str | None
@@ -56,6 +59,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     holders: Holders
     held: int
     lives_at: str | None
+    could_pass: list[dict[str, Any]] = []
 
     @property
     def exit_status(self) -> ExitStatus:

@@ -17,7 +17,9 @@ refuses exactly while the schedule says that it is down.
 6. A place answers no more: it is left after `_ANSWER_SECONDS`, and tried after the others from then on.
 7. An organization gets another place, with a downtime in the first one's copy: nobody would ever end that there. The
    windows of whoever's place is surely another database by now are taken away.
-8. A downtime is ended early, and our writer is faster than the copy: the place refuses, which is a hold, and it looks
+8. An organization is kept for reference only, without a move of ours: no window says so, and others would go on
+   writing there. It is closed in the place as a move closes its source, for good, once its writers have ended.
+9. A downtime is ended early, and our writer is faster than the copy: the place refuses, which is a hold, and it looks
    again a moment later.
 """
 
@@ -30,11 +32,13 @@ import psycopg
 from psycopg.rows import TupleRow
 
 from slacktide.core import clock
-from slacktide.core.errors import SlacktideError
+from slacktide.core.errors import OutsideError, SlacktideError
 from slacktide.core.interval import union
 from slacktide.downtime.schedule import Phase, Schedule
 from slacktide.downtime.timeline import Timeline
+from slacktide.guard import closing
 from slacktide.guard.closing import SITE
+from slacktide.guard.state import State
 from slacktide.guard.window import Window, set_windows, windows
 from slacktide.holding import store
 from slacktide.holding.look import Look
@@ -46,6 +50,10 @@ _sql = load(__package__, "window.sql")
 _EVERY_SECONDS = 60.0
 _RETRY_SECONDS = 1.0
 _ANSWER_SECONDS = 10.0  # the statements are our own, and short; the other places wait meanwhile
+
+
+class WritersLeft(OutsideError):
+    """{organization} is for reference only and is still written in this place, so that it is tried again: `slacktide holders --organization {organization}` shows by whom."""  # noqa: E501 -- the message is one sentence
 
 
 class Copier:
@@ -116,6 +124,10 @@ class Copier:
                 own = [one for one in present if one.organization == organization and not one.period.ended(now)]
                 if own != wanted:
                     set_windows(connection, organization=organization, windows=wanted)
+            for code in _organizations(schedule, place, places):
+                home = self._look.home(code)
+                if home is not None and home.state == "reference only" and home.database is None:
+                    _leave(connection, code, lives_at=home.lives_at or "")
         finally:
             if not connection.closed:
                 connection.execute(_sql["disown"])
@@ -126,6 +138,18 @@ class Copier:
         own = [one for one in places if self._database.get(one.address, here) == here]
         kept = {code for one in own for code in _organizations(schedule, one, places)}
         return {one.organization for one in present} - kept - {SITE}
+
+
+def _leave(connection: psycopg.Connection[TupleRow], organization: str, *, lives_at: str) -> None:
+    """Refuse for good whoever writes an organization that lives elsewhere now. Raises WritersLeft, IllegalEvent."""
+    present = closing.state(connection, organization=organization)
+    if present.state is State.REFERENCE_ONLY and present.lives_at == lives_at:
+        return
+    if present.state is not State.REFERENCE_ONLY:
+        closing.begin_closing(connection, organization=organization, reason=f"it lives now at {lives_at}")
+        if not closing.try_quiet(connection, organization=organization):
+            raise WritersLeft(organization=organization)
+    closing.make_reference_only(connection, organization=organization, lives_at=lives_at)
 
 
 def _wanted(schedule: Schedule, place: Place, places: Iterable[Place], *, now: datetime) -> dict[str, list[Window]]:

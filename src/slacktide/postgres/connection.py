@@ -68,6 +68,17 @@ def has_password(address: str) -> bool:
     return not address.startswith(("env:", "file:")) and "password" in conninfo_to_dict(address)
 
 
+def own_address(connection: psycopg.Connection[Any]) -> str:
+    """Give an address by which another connection to the same database is opened; it may contain a password."""
+    facts = connection.info.get_parameters()
+    own = {
+        name: facts[name]
+        for name in ("host", "hostaddr", "port", "user", "dbname", "passfile", "sslmode")
+        if name in facts
+    }
+    return make_conninfo("", **own, **({"password": connection.info.password} if connection.info.password else {}))
+
+
 def copyable(address: str) -> str:
     """Give an address as a command in a text takes it, quoted for the shell; `URL` where it contains a password."""
     return "URL" if has_password(address) else shlex.quote(address)

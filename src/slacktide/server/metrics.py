@@ -31,7 +31,7 @@ from slacktide.control.setting import control_now
 from slacktide.control.token import Token
 from slacktide.core import clock
 from slacktide.core.errors import SlacktideError
-from slacktide.cutover.state import codes, measure_all, states
+from slacktide.cutover.state import codes, measure_of, states
 from slacktide.downtime.decision import Decision
 from slacktide.downtime.schedule import Schedule
 from slacktide.downtime.state import EXIT_STATUS, State
@@ -122,7 +122,7 @@ def _may_see(token: Token, sample: Sample) -> bool:
 
 def _families(connection: psycopg.Connection[Any]) -> Iterator[Family]:
     now = control_now(connection)
-    found = states(connection, organizations=codes(connection), measured=measure_all(connection))
+    found = states(connection, organizations=codes(connection), measured=measure_of(connection))
     yield from _scopes(found)
     known = known_of(connection)
     yield from _people(connection, known=known, now=now)

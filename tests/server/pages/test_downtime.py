@@ -135,6 +135,19 @@ def test_parameter(browser, control):
     assert settings_answer(control) == []
 
 
+def test_its_state(browser, plan, control):
+    """A downtime that its value N switches off is not called in effect; a verifying one says for whom it is open."""
+    ada, key, permanent = browser("ada"), plan("HOTEL", end="now+PT1H"), plan("OTHER")
+    assert ada.get(f"/downtime/{key}").says("State in effect")
+    for each in (key, permanent):
+        assert ada.post(f"/setting/{each}", value="N", reason="a test", confirm="1").status == 302
+    assert ada.get(f"/downtime/{key}").says("State off: its value is N")
+    assert ada.get(f"/downtime/{permanent}").says("State in effect")
+    testing = {"do": "verify", "testers": "grace", "reason": "a test", "confirm": "1"}
+    assert ada.post(f"/downtime/{permanent}", **testing).status == 302
+    assert ada.get("/downtimes").says("verifying: open for grace")
+
+
 def test_value_n_of_a_permanent_one(browser, plan, control):
     """Saving N on a permanent downtime is accepted and warned about, with the way to end it."""
     key, ada = plan("HOTEL"), browser("ada")

@@ -23,6 +23,7 @@ from slacktide.postgres.connection import session_parameters
 KEY = "slacktide.house"
 CONNECTIONS = 12
 _WAIT_SECONDS = 10.0
+_SILENT_SECONDS = 20.0  # the keeper looks every 15
 
 Connection = psycopg.Connection[TupleRow]
 
@@ -99,5 +100,7 @@ def keeper_of(request: HttpRequest) -> Keeper:
 
 
 def connected(request: HttpRequest) -> Any:
-    """Give a connection for a request."""
-    return house_of(request).connection()
+    """Give a connection for a request; nobody waits for long while the control database is known to be silent."""
+    age = keeper_of(request).moment().age_seconds
+    silent = age is not None and age > _SILENT_SECONDS
+    return house_of(request).connection(wait_seconds=1.0 if silent else _WAIT_SECONDS)

@@ -19,7 +19,7 @@ from slacktide.control.session import end_session
 from slacktide.control.setting import control_now
 from slacktide.core.errors import SlacktideError
 from slacktide.cutover.holding_up import end_holder
-from slacktide.cutover.state import codes, measure_all, states
+from slacktide.cutover.state import codes, measure_of, states
 from slacktide.holding.answer import sums_of
 from slacktide.holding.listing import held_check, held_list
 from slacktide.server.pages.gate import administers, page
@@ -34,7 +34,7 @@ _TRAIL = timedelta(days=7)
 def overview(request: HttpRequest) -> HttpResponse:
     """Show the site and every organization, and why each is as it is."""
     with connected(request) as connection:
-        measured = measure_all(connection)
+        measured = measure_of(connection)
         found = states(connection, organizations=codes(connection), measured=measured)
         held = held_list(connection)
     waiting = {one["organization"]: one["count"] for one in sums_of(held)}
@@ -52,9 +52,9 @@ def holders(request: HttpRequest) -> HttpResponse:
             if error is None:
                 return redirect("/holders")
         left = people(connection, organization=None, known=known_of(connection), now=control_now(connection))
-        measured = measure_all(connection)
-        transactions = [one for code in codes(connection) for one in measured.holders(code)]
-    facts: dict[str, Any] = {"leases": left.leases, "sessions": left.sessions, "transactions": transactions}
+        measured = measure_of(connection)
+        found = {(one.database, one.id): one for code in codes(connection) for one in measured.holders(code)}
+    facts: dict[str, Any] = {"leases": left.leases, "sessions": left.sessions, "transactions": [*found.values()]}
     status = HTTPStatus.OK if error is None else HTTPStatus.BAD_REQUEST
     return render(request, "holders.html", facts | {"error": error}, status=status)
 
@@ -85,7 +85,7 @@ def _end(connection: Connection, request: HttpRequest) -> SlacktideError | None:
     ends: dict[str, Callable[..., Any]] = {"lease": end_lease, "session": end_session}
     what = request.POST.get("what", "")
     if what == "transaction":
-        ends[what] = partial(end_holder, measured=measure_all(connection))
+        ends[what] = partial(end_holder, measured=measure_of(connection))
     elif what not in ends:
         raise Http404
     facts = {"id": request.POST.get("id", ""), "reason": request.POST.get("reason", "")}

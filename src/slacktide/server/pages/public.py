@@ -14,7 +14,7 @@ from slacktide.control.setting import control_now, list_settings
 from slacktide.control.token import CALENDAR, Token, hash_of, live_tokens
 from slacktide.server.pages.gate import exempt
 from slacktide.server.pages.house import connected, house_of
-from slacktide.server.pages.visitor import visitor_of
+from slacktide.server.pages.visitor import for_nobody, visitor_of
 
 _FILES = {"site.css": "text/css; charset=utf-8", "task.js": "text/javascript; charset=utf-8"}
 
@@ -25,6 +25,7 @@ def home(request: HttpRequest) -> HttpResponse:
     return redirect("/overview" if visitor_of(request).admin else "/worklist")
 
 
+@for_nobody
 @exempt
 def file(request: HttpRequest, name: str) -> HttpResponse:
     """Give a file of the pages."""

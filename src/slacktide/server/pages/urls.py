@@ -18,6 +18,8 @@ from slacktide.server.pages import (
 )
 from slacktide.server.pages.api import document
 
+handler500 = "slacktide.server.pages.silent.failed"
+
 urlpatterns = [
     path("", public.home),
     path("login", entry.log_in_page),

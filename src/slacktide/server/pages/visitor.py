@@ -5,24 +5,29 @@
 3. The cookie is another's, or changed: it is signed, and bound to nothing but the session, which is a row of ours.
 4. All of it was so when the request came, and is not any more when something is changed: who acts is asked again in the
    transaction that changes it, and its session stays live until that ends.
-5. An administrator's link was forwarded, and its level asks for no log-in: a limited session administers nothing.
+5. The control database does not answer, and a file of the pages is asked for: that is for everybody, and nobody is
+   asked for.
+6. An administrator's link was forwarded, and its level asks for no log-in: a limited session administers nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import cast
+from typing import TypeVar, cast
 
 import msgspec
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
+from django.urls import Resolver404, resolve
 
 from slacktide.control.session import SessionOver, hold_session, visit
 from slacktide.control.user import Role, role_of
 from slacktide.server.pages.house import Connection, connected
 
 SESSION = "session"
+_FOR_NOBODY = "slacktide_for_nobody"
+View = TypeVar("View", bound=Callable[..., HttpResponseBase])
 
 
 class Visitor(msgspec.Struct, frozen=True):
@@ -66,11 +71,24 @@ class VisitorMiddleware:
         """Find out who it is, and go on."""
         known = request.session.get(SESSION)
         found = Visitor()
-        if known is not None:
+        if known is not None and not _for_nobody(request):
             with connected(request) as connection:
                 found = _visitor(connection, known)
         cast("Request", request).visitor = found
         return self._get_response(request)
+
+
+def for_nobody(view: View) -> View:
+    """Have a view that shows everybody the same not ask who it is, nor the control database."""
+    setattr(view, _FOR_NOBODY, True)
+    return view
+
+
+def _for_nobody(request: HttpRequest) -> bool:
+    try:
+        return hasattr(resolve(request.path_info).func, _FOR_NOBODY)
+    except Resolver404:
+        return False
 
 
 def visitor_of(request: HttpRequest) -> Visitor:

@@ -13,7 +13,7 @@ from slacktide.control.schedule import known_of
 from slacktide.control.session import end_session
 from slacktide.control.setting import control_now
 from slacktide.cutover.holding_up import end_holder
-from slacktide.cutover.state import codes, measure_all
+from slacktide.cutover.state import codes, measure_of
 from slacktide.downtime.schedule import UnknownOrganization
 from slacktide.holding.listing import held_check, held_list
 from slacktide.holding.store import UnknownItem, item_of
@@ -51,7 +51,7 @@ def holders(call: Call, query: Whose) -> Any:
         organization_of(connection, code=code)
     call.must(code)
     left = people(connection, organization=code, known=known_of(connection), now=control_now(connection))
-    measured = measure_all(connection)
+    measured = measure_of(connection)
     wanted = codes(connection) if code is None else [code]
     found = {(one.database, one.id): one for each in wanted for one in measured.holders(each)}
     return {
@@ -85,7 +85,7 @@ def end_session_(call: Call, id: str, body: Because) -> Any:  # noqa: A002 -- th
 def end_transaction_(call: Call, body: InTheWay) -> Any:
     """End a transaction that holds a closing up: its session is terminated, a prepared one rolled back."""
     connection = call.connection
-    measured = measure_all(connection)
+    measured = measure_of(connection)
     with connection.transaction():
         return end_holder(connection, measured=measured, id=body.id, who=call.must(None), reason=body.reason).answer()
 

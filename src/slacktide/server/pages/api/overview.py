@@ -11,12 +11,11 @@ from slacktide.control.organization import list_organizations, organization_answ
 from slacktide.control.setting import control_now
 from slacktide.control.user import list_users
 from slacktide.core.instant import parse_instant
-from slacktide.cutover.state import codes, measure, places, states
+from slacktide.cutover.state import codes, measure_of, states
 from slacktide.downtime.schedule import UnknownOrganization
 from slacktide.downtime.state import State
 from slacktide.holding.store import held_count
 from slacktide.server.pages.api.operation import Call, Way, operation
-from slacktide.transfer.move import list_moves
 
 
 class Scope(msgspec.Struct, forbid_unknown_fields=True):
@@ -45,9 +44,7 @@ def status(call: Call, query: Scope) -> Any:
         zone = organization_of(connection, code=wanted).zone
     at = parse_instant(query.at, now=control_now(connection), zone=zone) if query.at else None
     chosen = [wanted] if wanted is not None else [code for code in codes(connection) if _known(call, code)]
-    measured = (
-        None if at else measure(place for place in places(list_moves(connection)) if place.organization in chosen)
-    )
+    measured = None if at else measure_of(connection, chosen)
     found = states(connection, organizations=chosen, measured=measured, at=at)
     answers = [(one if at else _with_held(call, one)).answer() for one in found]
     return answers if wanted is None else answers[0]
