@@ -163,11 +163,17 @@ def test_nginx(site, nginx, plan, end, soon, control):
             refused = fetch(url, "/task", **headers)
             assert (refused.status, refused.headers["Cache-Control"]) == (503, "no-store")
             assert 3500 < int(refused.headers["Retry-After"]) <= 3600
+            assert refused.json["code"] == "organization_downtime"
+        page = fetch(url, "/task", method="POST", body="x", Accept="text/html")
+        assert (page.status, page.headers["Content-Type"]) == (503, "text/html; charset=utf-8")
+        assert b"not available" in page.body
+        assert b"HOTEL" in page.body
         end(key)
         soon(lambda: fetch(url, "/").status == 200)
         facts = {"state": "reference only", "lives_at": "https://new.example"}
         set_side(control, organization="HOTEL", side="source", **facts, **WHO)
         soon(lambda: fetch(url, "/").status == 409)
+        assert fetch(url, "/").headers["Link"] == '<https://new.example>; rel="alternate"'
 
 
 @pytest.mark.skipif(NGINX is None, reason="there is no nginx here")

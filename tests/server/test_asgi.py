@@ -346,14 +346,18 @@ def test_dialects(site, plan, soon, control):
     """Nginx gets 204 or 403 with the rest in headers, Traefik the answer itself, Envoy never a 5xx."""
     soon(lambda: fetch(site, "/readyz").json["ready"])
     assert [proxied(site, name).status for name in ("nginx", "traefik", "envoy")] == [204, 200, 200]
+    over = proxied(site, "nginx/refused")  # who was refused has done nothing, though it would be allowed by now
+    assert (over.status, over.headers["Retry-After"]) == (503, "1")
     plan("HOTEL", end="now+PT1H")
     soon(lambda: proxied(site, "nginx").status != 204)
     nginx, traefik, envoy = (proxied(site, name, Accept="text/html") for name in ("nginx", "traefik", "envoy"))
+    after = proxied(site, "nginx/refused", Accept="text/html")
     assert [answer.status for answer in (nginx, traefik, envoy)] == [403, 503, 403]
     assert (nginx.headers["X-Slacktide-Status"], nginx.headers["X-Slacktide-Code"]) == ("503", "organization_downtime")
     assert 3500 < int(nginx.headers["X-Slacktide-Retry-After"]) <= 3600
     assert envoy.headers["X-Slacktide-Status"] == "503"
-    for answer in (traefik, envoy):
+    assert after.status == 503
+    for answer in (traefik, envoy, after):
         assert b"<h1>" in answer.body
         assert 3500 < int(answer.headers["Retry-After"]) <= 3600
         assert answer.headers["Cache-Control"] == "no-store"

@@ -4,8 +4,9 @@ The proxy says whose request it is in headers: `X-Slacktide-User`, `-Organizatio
 `open_task`, which is judged most strictly). They count only beside the proxy's own secret; without it the request is
 refused, so that nobody who comes past the proxy is asked anything.
 
-1. nginx turns every answer of its `auth_request` but 2xx, 401 and 403 into 500, and drops the body. It gets 403, and
-   the status, code and waiting time in headers, from which `error_page` makes the answer.
+1. nginx turns every answer of its `auth_request` but 2xx, 401 and 403 into 500, and drops the body. It gets 403, with
+   the status, code and waiting time in headers; its `error_page` asks once more, for what the client is to see
+   (`refused`). In between the downtime may have ended: then the request was refused all the same, and is to come again.
 2. Envoy takes a 5xx for a failure of the gate. It gets 403 with the whole answer, and the real status in a header.
 3. Traefik passes on what it gets. It gets the answer as it is.
 4. A client sends these headers itself. The proxy strips them at the edge, as the snippets do; the secret is compared in
@@ -26,6 +27,7 @@ from slacktide.gates.refusal import Reply, common_headers, problem, refuse, stat
 
 _ACTIONS = frozenset(action.value for action in Action)
 NO_STORE = (("Cache-Control", "no-store"),)
+_OVER, _AGAIN = "Available again", "What you have just asked for was refused; nothing was done. Ask again."
 
 
 class UnknownAction(UsageError):
@@ -59,6 +61,14 @@ def ask_of(headers: Mapping[str, str], *, admin: Callable[[str], bool | None] = 
 def nginx(decision: Decision | None, *, accept: str = "") -> Reply:  # noqa: ARG001 -- the same for every dialect
     """Answer nginx: 204, or 403 with the status and the waiting time in headers."""
     return Reply(HTTPStatus.NO_CONTENT, NO_STORE) if decision is None else Reply(403, _said(decision))
+
+
+def refused(decision: Decision | None, *, accept: str = "") -> Reply:
+    """Answer whom nginx has just refused: the refusal as the client is to see it, never that it is allowed."""
+    if decision is not None:
+        return refuse(decision, accept=accept)
+    headers = (("Retry-After", "1"),)
+    return problem(status=HTTPStatus.SERVICE_UNAVAILABLE, title=_OVER, detail=_AGAIN, headers=headers)
 
 
 def traefik(decision: Decision | None, *, accept: str = "") -> Reply:

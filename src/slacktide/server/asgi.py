@@ -98,6 +98,7 @@ class Site:
             "/api/schedule": ("GET", self._schedule),
             "/api/schedule/events": ("GET", self._events),
             "/metrics": ("GET", self._metrics_),
+            "/gate/nginx/refused": ("", self._gate(forward_auth.refused)),
             "/livez": ("GET", self._livez),
             "/readyz": ("GET", self._readyz),
         } | {f"/gate/{name}": ("", self._gate(dialect)) for name, dialect in forward_auth.DIALECTS.items()}
