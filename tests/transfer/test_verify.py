@@ -165,7 +165,7 @@ def test_key_map_without_a_part(line):
         "insert into slacktide.key_map select move_no, name, '999', '99999', null, false, 1 from slacktide.key_map "
         "where name = 'booking.posting' limit 1"
     )
-    assert found(line) == [("booking", "999", "the key map has booking.posting 999, which is not at the target")]
+    assert found(line) == [("booking", "?999", "the key map has booking.posting 999, which is not at the target")]
 
 
 def test_left_null(line):
