@@ -29,12 +29,15 @@ _SQL = sql.load(__package__, "catalog.sql")
 class CatalogColumn(msgspec.Struct, frozen=True):
     """A column: `type` without its modifier, `written` with it; `filled` says that it has a default.
 
+    Of a domain `base` is what it is made from, with its modifier; else as `written`.
+
     No update can give one that is `always` drawn, or `generated`, a value.
     """
 
     name: str
     type: str
     written: str
+    base: str
     nullable: bool
     generated: bool
     always: bool
