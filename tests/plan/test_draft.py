@@ -164,6 +164,18 @@ def test_rows_of_rows(drafted):
     assert (line.root.key, [part.name for part in line.parts]) == (("line_id",), ["line.tax"])
 
 
+def test_amounts_of_a_domain(drafted):
+    """A column of a domain that is made from an amount is summed up like an amount."""
+    plan = the_plan(
+        drafted(
+            PROPERTY + "create domain s.amount as numeric(12,2); create domain s.weight as numeric(12,3);"
+            "create table s.bill (site text not null references s.site, id bigserial primary key, total s.amount,"
+            " load s.weight);"
+        )
+    )
+    assert [total.name for total in plan.totals] == ["bill_total"]
+
+
 def test_composite_foreign_key(drafted):
     """A key of two columns that rows lead to is a guess that needs a hand, and so is each reference to it."""
     found = drafted(

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import psycopg
 import pytest
+from psycopg import sql
 
 from slacktide.plan.load import load_plan
+from slacktide.transfer import verify_sql
+from slacktide.transfer.verify_sql import Side
 from tests.transfer.line import Databases, Line
 from tests.transfer.test_moment_refused import reask, states
 
@@ -251,6 +255,17 @@ def test_left_null_arrives(line):
     line.drain(compare=False)
     assert "early" in remarks(line)
     assert line.problems() == []
+
+
+def test_left_null_on_a_part_is_verified_row_by_row(line):
+    """The verification of everything looks a part's root up for each reference to it, and goes through none of them."""
+    facts = {"known": [], "property": "P", "target_property": "P", "codes_space": "{}"}
+    statement = verify_sql.digests(PLAN, PLAN.entity["remark"], Side.SOURCE, whole=True)
+    with line.trading.transaction(force_rollback=True):
+        line.sql("set local enable_nestloop = off")  # as what reads everything does
+        cursor = psycopg.ClientCursor(line.trading)
+        explained = cursor.execute(sql.SQL("explain {}").format(statement), facts).fetchall()
+    assert not [node for (node,) in explained if "Join" in node or "Hash" in node]
 
 
 def test_left_null_on_a_part_that_has_not_arrived(line):

@@ -49,6 +49,23 @@ def test_one_fails_alone(line):
     assert states(line) == {}
 
 
+def test_right_that_a_trigger_lacks(line):
+    """Where a trigger of the target may not do something the object fails, and names the role that lacks the right."""
+    line.checking.execute(
+        "create table bare.told (booking_id bigint); create function bare.tell() returns trigger "
+        "language plpgsql as 'begin insert into bare.told values (1); return new; end'; create trigger "
+        "tell before update on bare.booking for each row execute procedure bare.tell()"
+    )
+    line.sql("update bare.booking set amount = 7 where booking_id = 1")
+    line.drain()
+    ((_, _, _, reason),) = line.problems()
+    assert reason.endswith("(rows are written, and triggers run, as slacktide_mover: grant that role the right).")
+    line.checking.execute("grant insert on bare.told to slacktide_mover")
+    reask(line, ("booking", "1"))
+    line.drain()
+    assert line.problems() == []
+
+
 def test_failed_keeps_its_values(line):
     """A known object that fails keeps its unique values; who wants them fails as well, and arrives with it."""
     mend = refuse(line, "note is distinct from 'bad'")

@@ -159,3 +159,19 @@ def test_source_in_latin(server, tmp_path):
         assert line.compare().differences == []
     finally:
         line.drop()
+
+
+def test_kept_key_with_escapes(line):
+    """A kept key with a backslash, a tab or a line end arrives as it is, and what refers to it; it changes and goes."""
+    keys = ["ends with \\", "a\\tb", "\\N", "\\", "a tab\tin", "a line\nend\r"]
+    for key in keys:
+        line.sql("insert into bare.kind values (%s, 'kind')", key)
+        line.sql("insert into bare.odd_use (property, kind) values ('P', %s)", key)
+    line.drain_and_check()
+    assert line.problems() == []
+    line.sql("update bare.kind set name = name || '!'; update bare.odd_use set sort = 'S & T'")
+    line.drain_and_check()
+    line.sql("delete from bare.odd_use where kind <> 'K & L'; delete from bare.kind where code <> 'K & L'")
+    line.drain_and_check()
+    assert line.problems() == []
+    assert line.checking.execute("select code from bare.kind").fetchall() == [("K & L",)]

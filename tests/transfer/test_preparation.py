@@ -9,9 +9,9 @@ from slacktide.guard.install import install
 from slacktide.guard.state import State
 from slacktide.postgres.connection import connect
 from slacktide.transfer import preparation
-from slacktide.transfer.emptiness import TargetNotEmpty
+from slacktide.transfer.emptiness import TargetNotEmpty, TargetTaken
 from slacktide.transfer.journal import Journal
-from slacktide.transfer.prepare import guarded_tables
+from slacktide.transfer.prepare import clean_target, guarded_tables, prepare_target
 from slacktide.transfer.source import fingerprint_of
 from tests.transfer.moved import moving
 
@@ -69,6 +69,18 @@ def test_writer_between_look_and_closing(resort):
     assert closing_began.is_set()
     assert closing.state(resort.target, organization="RESORT").state is State.OPEN
     assert "prepared" not in resort.move.facts
+
+
+@pytest.mark.parametrize(("name", "code"), [("another", "RESORT"), ("resort", "CITY")])
+def test_target_of_another_move(resort, name, code):
+    """A second move into the same property, or of the same name into another one, is refused before it wrote a row."""
+    plan = resort.move.plan
+    prepare_target(resort.target, plan=plan, move=name, target_property=code)
+    with pytest.raises(TargetTaken, match=f"the property '{code}' by the move '{name}'.*move clean {name} --apply"):
+        ensure(resort)
+    assert resort.move.configured_at is None
+    clean_target(resort.target, plan=plan, move=name)
+    ensure(resort)
 
 
 def test_property_that_has_moved_away(resort):

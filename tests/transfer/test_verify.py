@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import psycopg
 import pytest
+from psycopg import sql
 
+from slacktide.transfer import verify_sql
 from slacktide.transfer.total import totals
 from slacktide.transfer.verify import digests
 from slacktide.transfer.verify_sql import Side
@@ -162,7 +165,7 @@ def test_key_map_without_a_part(line):
         "insert into slacktide.key_map select move_no, name, '999', '99999', null, false, 1 from slacktide.key_map "
         "where name = 'booking.posting' limit 1"
     )
-    assert found(line) == [("booking", "999", "the key map has booking.posting 999, which is not at the target")]
+    assert found(line) == [("booking", "?999", "the key map has booking.posting 999, which is not at the target")]
 
 
 def test_left_null(line):
@@ -238,3 +241,25 @@ def test_digests(line):
     assert [d for d in here if d in set(there)] == there
     bookings = [key for entity, key, _ in there if entity == "booking"]
     assert bookings == sorted(bookings)
+
+
+def nodes(plan):
+    """Go through the nodes of an explained plan."""
+    yield plan
+    for below in plan.get("Plans", ()):
+        yield from nodes(below)
+
+
+def test_a_key_map_that_filled_since_it_was_analyzed(line):
+    """Objects that the target's statistics know nothing of have their parts gathered once, not once for each."""
+    for statement in ("update {} set name = 'was ' || name", "analyze {}", "update {} set name = substr(name, 5)"):
+        line.checking.execute(statement.format("slacktide.key_map"))
+    known = line.checking.execute("select target_key from slacktide.key_map where name = 'booking'").fetchall()
+    facts = {"keys": [key for (key,) in known], "move_no": 1, "returning": False, "seeding": False, "property": "P"}
+    facts |= {f"kept_{codes.name}": None for codes in PLAN.lists}
+    statement = verify_sql.digests(PLAN, PLAN.entity["booking"], Side.TARGET, whole=False)
+    cursor = psycopg.ClientCursor(line.checking)
+    explained = cursor.execute(sql.SQL("explain (analyze, format json) {}").format(statement), facts).fetchone()[0]
+    gathered = [node["Actual Loops"] for node in nodes(explained[0]["Plan"]) if node["Node Type"] == "Aggregate"]
+    assert len(gathered) == len(PLAN.entity["booking"].parts)
+    assert set(gathered) == {1}

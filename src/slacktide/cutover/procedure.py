@@ -31,6 +31,7 @@ from slacktide.postgres.stream import SlotNotCreated, StreamEnded
 from slacktide.transfer import prepare
 from slacktide.transfer.journal import OwnedElsewhere
 from slacktide.transfer.source import SourceBusy
+from slacktide.transfer.spool import NotWritable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,8 +40,8 @@ if TYPE_CHECKING:
     from slacktide.transfer.move import Move
 
 _PASSING = (
-    Unreachable, Overtaken, StreamEnded, SlotNotCreated, SourceBusy, BatchLost, psycopg.OperationalError,
-    OSError, OwnedElsewhere,
+    Unreachable, Overtaken, StreamEnded, SlotNotCreated, SourceBusy, BatchLost, NotWritable,
+    psycopg.OperationalError, OSError, OwnedElsewhere,
 )  # fmt: skip
 _RETRY_SECONDS = 0.3
 

@@ -30,13 +30,16 @@ class CatalogColumn(msgspec.Struct, frozen=True):
     """A column: `type` without its modifier, `written` with it; `filled` says that it has a default.
 
     `collation` is its own: None where that is the database's, and where it has none; a `folding` one calls texts equal
-    that are not the same. `own_equality` says that its type's is none of PostgreSQL's own, as that of `citext`.
+    that are not the same. `own_equality` says that its type's is none of PostgreSQL's own, as that of `citext`. Of a
+    domain `base` is what it is made from, with its modifier; else as `written`.
+
     No update can give one that is `always` drawn, or `generated`, a value.
     """
 
     name: str
     type: str
     written: str
+    base: str
     nullable: bool
     generated: bool
     always: bool

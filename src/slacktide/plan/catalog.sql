@@ -29,6 +29,7 @@ select
     a.attname as name,
     format_type(a.atttypid, null) as type,
     format_type(a.atttypid, a.atttypmod) as written,
+    format_type(b.oid, case when t.typbasetype = 0 then a.atttypmod else t.typtypmod end) as base,
     not a.attnotnull as nullable,
     a.attgenerated <> '' as generated,
     a.attidentity = 'a' as always,

@@ -219,8 +219,9 @@ def _totals_of(sketch: Sketch, part: PartOfPlan) -> Iterator[str]:
 
 
 def _is_amount(column: CatalogColumn) -> bool:
-    exact = column.type == "numeric" and column_type.modifier(column.written)[1:] == (_AMOUNT_SCALE,)
-    return (exact or column.type == "money") and not column.generated
+    name = column.base.partition("(")[0]
+    exact = name == "numeric" and column_type.modifier(column.base)[1:] == (_AMOUNT_SCALE,)
+    return (exact or name == "money") and not column.generated
 
 
 def _is_currency(column: CatalogColumn) -> bool:

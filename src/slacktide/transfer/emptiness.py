@@ -1,7 +1,8 @@
 """Whether the target holds rows of the property that the mover did not write.
 
 Asked before anything is put there, and again at Start: whoever wrote the property's rows at the target beside the
-mover is told which they are. The key map says what the mover wrote: the target's key of every root, and of every part
+mover is told which they are. So is another move into the same property, which wrote nothing yet: beside each other two
+would bring everything twice. The key map says what the mover wrote: the target's key of every root, and of every part
 whose key the target draws. A part with its root's key in its own is as known as its root. Shared objects are nobody's.
 """
 
@@ -21,9 +22,15 @@ if TYPE_CHECKING:
 
     from slacktide.plan.model import Entity, Plan, Table
 
+_TAKEN = "select name, property from slacktide.mover_move where (name = %(move)s) <> (property = %(property)s) limit 1"
+
 
 class TargetNotEmpty(InputError):
     """The target already holds data of the property {property!r} that this move did not write: {found}. Take these rows away, or choose another property with --target-property, then run `slacktide move property {move}`."""  # noqa: E501 -- the message is one sentence
+
+
+class TargetTaken(InputError):
+    """The target takes in the property {taken!r} by the move {other!r}, so the move {move!r} cannot bring {property!r} there: finish that one or give it up, then `slacktide move clean {other} --apply`; or choose another target, or another name."""  # noqa: E501 -- the message is one sentence
 
 
 class Foreign(msgspec.Struct, frozen=True):
@@ -45,6 +52,14 @@ def check(connection: psycopg.Connection[TupleRow], *, plan: Plan, target_proper
             if row and row[0]:
                 found.append(Foreign(table.qualified, *row))
     return found
+
+
+def require_free(connection: psycopg.Connection[TupleRow], *, target_property: str, move: str) -> None:
+    """Raise TargetTaken where another move brings the property there, or one of this name another property."""
+    if connection.execute("select to_regclass('slacktide.mover_move') is not null").fetchone() == (True,):
+        row = connection.execute(_TAKEN, {"move": move, "property": target_property}).fetchone()
+        if row is not None:
+            raise TargetTaken(other=row[0], taken=row[1], move=move, property=target_property)
 
 
 def require_empty(connection: psycopg.Connection[TupleRow], *, plan: Plan, target_property: str, move: str) -> None:

@@ -22,6 +22,7 @@ from slacktide.transfer.move import Move
 from slacktide.transfer.process import Work, work_of
 from slacktide.transfer.slot import SlotWaits
 from slacktide.transfer.source import SourceBusy
+from slacktide.transfer.spool import NotWritable
 
 _PASSING = (
     Unreachable,
@@ -30,6 +31,7 @@ _PASSING = (
     SlotWaits,
     SourceBusy,
     PropertyClosed,
+    NotWritable,
     psycopg.OperationalError,
     OSError,
 )

@@ -89,7 +89,12 @@ def _describe_target(move: Move) -> list[str]:
 
 
 def require_property(control: _Connection, source: _Connection, target: _Connection, *, move: Move) -> None:
-    """Ask the gates of tasks 1 and 2. Raises TargetNotEmpty, TargetAhead, ConnectionsFail, PlanError."""
+    """Ask the gates of tasks 1 and 2. Raises TargetTaken, TargetNotEmpty, TargetAhead, ConnectionsFail, PlanError.
+
+    A way back is never held up by what else there is, and a rehearsal brings nothing that stays.
+    """
+    if move.back_of is None and move.rehearses is None:
+        emptiness.require_free(target, target_property=move.target_property, move=move.name)
     emptiness.require_empty(target, plan=move.plan, target_property=move.target_property, move=move.name)
     failed = [test for test in connection_test.run_tests(control, move=move) if not test.ok]
     if failed:

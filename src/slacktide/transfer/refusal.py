@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from psycopg import DatabaseError, errors
 
 from slacktide.core.errors import BugError, OutsideError
+from slacktide.guard.right import MOVER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,6 +41,9 @@ def refusals() -> Iterator[None]:
     except DatabaseError as error:
         if (error.sqlstate or "08").startswith(_PASSING):
             raise
-        refused = Refused(reason=" ".join(str(error).split()))
+        said = " ".join(str(error).split())
+        if isinstance(error, errors.InsufficientPrivilege):
+            said += f" (rows are written, and triggers run, as {MOVER}: grant that role the right)"
+        refused = Refused(reason=said)
         refused.conflict = isinstance(error, _CONFLICTS)
         raise refused from error

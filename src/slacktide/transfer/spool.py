@@ -38,6 +38,10 @@ class MissingFile(OutsideError):
     """The spool file {path} is not there. It is made again."""
 
 
+class NotWritable(OutsideError):
+    """The spool {folder} cannot be written: {reason}. Make room there, or mend that; then it goes on by itself."""
+
+
 class Written(msgspec.Struct, frozen=True):
     """A file in a spool: its name, its SHA-256 and its size."""
 
@@ -59,7 +63,7 @@ class Spool:
         return self.folder / name
 
     def fetch(self, other: Spool, *, name: str, checksum: str) -> None:
-        """Bring a file from another spool, the same bytes. Raises MissingFile, CorruptFile."""
+        """Bring a file from another spool, the same bytes. Raises MissingFile, CorruptFile, NotWritable."""
         if self._holds(name, checksum):
             return
         written = self._put(other.bytes_of(name), number=_number_of(name))
@@ -91,22 +95,27 @@ class Spool:
 
     def _put(self, pieces: Iterable[bytes], *, number: int) -> Written:
         making = self.folder / f".{number:08d}.{os.getpid()}.part"
-        digest, size = hashlib.sha256(), 0
         try:
-            with making.open("wb") as file:
-                for piece in pieces:
-                    digest.update(piece)
-                    size += file.write(piece)
-                file.flush()
-                os.fsync(file.fileno())
-        except BaseException:
+            written = self._put_beside(making, pieces, number=number)
+            making.rename(self.path(written.name))
+            self._make_names_durable()
+        except BaseException as error:
             making.unlink(missing_ok=True)
+            if isinstance(error, OSError):
+                raise NotWritable(folder=self.folder, reason=os.strerror(error.errno or 0)) from error
             raise
+        return written
+
+    def _put_beside(self, making: Path, pieces: Iterable[bytes], *, number: int) -> Written:
+        digest, size = hashlib.sha256(), 0
+        with making.open("wb") as file:
+            for piece in pieces:
+                digest.update(piece)
+                size += file.write(piece)
+            file.flush()
+            os.fsync(file.fileno())
         checksum = digest.hexdigest()
-        name = f"{number:08d}-{checksum[:16]}.sealed"
-        making.rename(self.path(name))
-        self._make_names_durable()
-        return Written(name, checksum, size)
+        return Written(f"{number:08d}-{checksum[:16]}.sealed", checksum, size)
 
     def _make_names_durable(self) -> None:
         folder = os.open(self.folder, os.O_RDONLY)
@@ -125,7 +134,7 @@ class SealedSpool(Spool):
         self._seal = seal
 
     def write(self, pieces: Iterable[bytes], *, number: int) -> Written:
-        """Compress and seal pieces into a file of this batch number, durably."""
+        """Compress and seal pieces into a file of this batch number, durably. Raises NotWritable."""
         packer = zstandard.ZstdCompressor(level=_LEVEL).compressobj()
 
         def packed() -> Iterator[bytes]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from slacktide.transfer.message import NULL, unescape
+from slacktide.transfer.message import NULL, escape, unescape
 
 if TYPE_CHECKING:
     from slacktide.plan.model import Plan, Table
@@ -25,6 +25,11 @@ Name = tuple[str, str]  # a table by the key map's name, and a source key
 def plain(value: str) -> str:
     """Give a key as it is, from COPY's text form."""
     return value if "\\" not in value else unescape(value) or ""
+
+
+def written(key: str) -> str:
+    """Give a key in COPY's text form: a kept one may hold a backslash, a tab or a line end."""
+    return key if key.isalnum() else escape(key)
 
 
 class Layout(msgspec.Struct, frozen=True):
@@ -114,10 +119,10 @@ class Translation:
         """Give a row with the target's keys and property."""
         out = values.copy()
         if layout.own is not None:
-            out[layout.own] = self.keys[layout.table.name][plain(out[layout.own])]
+            out[layout.own] = written(self.keys[layout.table.name][plain(out[layout.own])])
         for at, name in layout.references:
             if out[at] != NULL and (name, plain(out[at])) not in self.spelled:
-                out[at] = self.keys[name][plain(out[at])]
+                out[at] = written(self.keys[name][plain(out[at])])
         if layout.property_at is not None and out[layout.property_at] == self._property[0]:
             out[layout.property_at] = self._property[1]
         return out

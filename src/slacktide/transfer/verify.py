@@ -16,7 +16,7 @@ What was verified ahead, and what is read again in the down time, is in `verify_
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from datetime import date
 from decimal import Decimal
@@ -50,6 +50,9 @@ _SMALLER = (
     "as one text it is more than 1 GB; make it smaller there, or name its large column under left_out in the plan"
 )
 _EXPLAINED = 20  # differences of which the columns are named
+_UNKNOWN = (
+    "?"  # before what is no object's key at the source: the target's, if the key map knows none (see `verify_sql`)
+)
 Sums = dict[str, dict[str, Decimal]]  # by total, by label
 
 
@@ -173,12 +176,13 @@ class Comparison:
             self.differences.append(Difference(entity.name, key, what))
 
     def loose(self) -> None:
-        """Find what the key map and the target's tables do not share."""
+        """Find what the key map and the target's tables do not share. No source key names that: see `names_nothing`."""
         for entity in self.plan.moving:
             for key in self.target.loose(entity):
-                self.note(entity, key, f"the target's row {key} of {entity.root.qualified} is not in the key map")
+                what = f"the target's row {key} of {entity.root.qualified} is not in the key map"
+                self.note(entity, f"{_UNKNOWN}{key}", what)
             for name, key in self.target.empty(entity):
-                self.note(entity, key, f"the key map has {name} {key}, which is not at the target")
+                self.note(entity, f"{_UNKNOWN}{key}", f"the key map has {name} {key}, which is not at the target")
 
     # -- totals -----------------------------------------------------------------------------------------------------
 
@@ -291,6 +295,11 @@ def digests(
         for line in lines:
             key, _, _, digest, _ = fields(line)
             yield entity.name, key, bytes.fromhex("" if digest.startswith(MARK) else digest)
+
+
+def names_nothing(different: Mapping[str, Iterable[str]]) -> bool:
+    """Tell whether some of these differences are of rows that no source key names: by it they cannot be read again."""
+    return any(key.startswith(_UNKNOWN) for keys in different.values() for key in keys)
 
 
 def codes_of(text: str) -> list[tuple[str, str]]:

@@ -25,7 +25,8 @@ Why no changed object can be missed:
    in the key map and not read. As everything that came since V is read, the first can only be more, and then by
    those that went; if they are, the keys of that entity are compared one by one, and what is on one side only is read.
 5. Another incarnation may begin behind a restored source, journal or target, and another plan sees other columns.
-   Then nothing is carried.
+   Then nothing is carried. Nor is it while the target has rows that the key map does not know, written past the guard:
+   no key names them, so that only who reads everything sees whether they are still there.
 
 The key map is counted by an index; that is all that grows with the size of the property, by some ten milliseconds for
 each 100,000 objects. The journal must keep what belongs to batches behind V.
@@ -41,7 +42,7 @@ from typing import TYPE_CHECKING
 
 from slacktide.core.errors import InputError
 from slacktide.transfer.total import depends_on_date
-from slacktide.transfer.verify import Comparison, Sums, Verification, by_table, codes_of, without_zeros
+from slacktide.transfer.verify import Comparison, Sums, Verification, by_table, codes_of, names_nothing, without_zeros
 from slacktide.transfer.verify_read import SourceReader, Subject, TargetReader, at_one_snapshot
 from slacktide.transfer.verify_sql import Side
 from slacktide.transfer.verify_store import Carried, Keys, Rows, Store
@@ -146,6 +147,8 @@ class _Run:
             return "it was verified ahead in an earlier incarnation"
         if carried.plan_checksum != self._plan.checksum:
             return "it was verified ahead by another plan"
+        if names_nothing(carried.different):
+            return "the target had rows that the key map does not know"
         return ""
 
     # -- everything ---------------------------------------------------------------------------------------------------

@@ -92,21 +92,24 @@ def _source_key_if_brought(name: str, target_key: Composable) -> Composed:
 
 
 def _if_inside(plan: Plan, table: Table, reference: Reference) -> Composed:
-    """Write a reference that is left null where its object is not the property's."""
+    """Write a reference that is left null where its object is not the property's.
+
+    A part's root is looked up, not joined: what reads everything does without nested loops, and would hash all roots
+    for each row.
+    """
     entity = plan.entity[reference.entity]
-    value = Identifier("t", reference.column)
+    value, inside = Identifier("t", reference.column), _inside(plan, entity, "x")
+    key = leading(table, "t", reference.column)
     if reference.part is None:
-        source, key = SQL("{} x").format(qualified(entity.root)), Identifier("x", entity.key)
+        held = SQL("(select {} from {} x where {} = {} and {})").format(
+            value, qualified(entity.root), Identifier("x", entity.key), key, inside
+        )
     else:
         part = plan.table[reference.target]
-        source = SQL("{} p join {} x on {} = {}").format(
-            qualified(part), qualified(entity.root),
-            Identifier("x", entity.key), leading(part, "p", part.root_column),
+        held = SQL("(select {} from {} p where {} = {} and (select {} from {} x where {} = {}))").format(
+            value, qualified(part), Identifier("p", part.key[0]), key,
+            inside, qualified(entity.root), Identifier("x", entity.key), leading(part, "p", part.root_column),
         )  # fmt: skip
-        key = Identifier("p", part.key[0])
-    held = SQL("(select {} from {} where {} = {} and {})").format(
-        value, source, key, leading(table, "t", reference.column), _inside(plan, entity, "x")
-    )
     return canonical(held, type_name=table.by_name[reference.column].type)
 
 
@@ -188,25 +191,29 @@ def _part(plan: Plan, entity: Entity, part: Table, side: Side, *, whole: bool, c
     )  # fmt: skip
 
 
+def _mapped(entity: Entity, *, whole: bool) -> Composed:
+    """Write the key map's rows that are meant.
+
+    Some are looked up one by one: what comes of it is estimated by how many were asked for. Of a map that has filled
+    since it was analyzed the planner expects one row, and would gather the parts of all anew for each object: seen.
+    """
+    rows = SQL("(select * from slacktide.key_map k where k.move_no = {} and k.name = {} and {} {} offset 0)")
+    facts = (_MOVE, Literal(entity.name), SQL(COMPARED))
+    if whole:
+        return rows.format(*facts, SQL(""))
+    one = rows.format(*facts, SQL("and k.target_key = asked.key"))
+    return SQL("(select f.* from unnest({}::text[]) asked (key) cross join lateral {} f offset 0)").format(KEYS, one)
+
+
 def _from(plan: Plan, entity: Entity, side: Side, *, whole: bool) -> tuple[Composed, Composed, Composed]:
     """Write the source's key, whether the object is the property's own, and from where its root comes."""
     key = Identifier("t", entity.key)
     if side is Side.TARGET:
-        some = SQL("") if whole else SQL("and k.target_key = any ({}::text[])").format(KEYS)
         return (
             SQL("k.source_key").format(),
             SQL("not k.outside").format(),
-            SQL(
-                "(select * from slacktide.key_map k where k.move_no = {} and k.name = {} and {} {} offset 0) k "
-                "left join {} t on {} = k.target_key::{}"
-            ).format(
-                _MOVE,
-                Literal(entity.name),
-                SQL(COMPARED),
-                some,
-                qualified(entity.root),
-                key,
-                type_of(entity.root, entity.key),
+            SQL("{} k left join {} t on {} = k.target_key::{}").format(
+                _mapped(entity, whole=whole), qualified(entity.root), key, type_of(entity.root, entity.key)
             ),
         )
     return (
