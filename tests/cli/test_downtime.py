@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -34,7 +35,22 @@ def test_schedule_and_show(hotel, schedule):
     assert (said.json["users"], said.json["latched"]) == ("in", False)
     assert hotel("downtime", "show", said.json["id"], "--json").json == said.json
     assert hotel("downtime", "list", "--json").json == [said.json]
-    assert "2030-07-01T20:00:00Z" in hotel("downtime", "list").out
+    period = "from 2030-07-01T22:00:00+02:00 to 2030-07-02T00:00:00+02:00 (Europe/Berlin)"
+    assert period in hotel("downtime", "show", said.json["id"]).out
+    assert "2030-07-01T22:00:00+02:00" in hotel("downtime", "list").out
+
+
+def test_the_zone_that_was_given(hotel):
+    """What is the site's is shown in the zone in which it was entered, saved or not; without one in UTC."""
+    when = ("--site", "--yes", "--start", "2030-07-01T22:00", "--for", "PT2H", "--reason", "a test")
+    for zone, hour in (("America/New_York", "22:00:00-04:00"), ("Asia/Kolkata", "22:00:00+05:30")):
+        for more in (["--dry-run"], []):
+            said = hotel("downtime", "schedule", *when, "--zone", zone, *more).out
+            assert f"from 2030-07-01T{hour} to 2030-07-02T00" in said
+            assert f"({zone})" in said
+    when = ("--site", "--yes", "--start", "2030-07-01T20:00Z", "--for", "PT2H", "--reason", "a test")
+    assert "to 2030-07-01T22:00:00Z (UTC)" in hotel("downtime", "schedule", *when).out
+    assert "2030-07-01T22:00:00+05:30" in hotel("downtime", "list").out
 
 
 def test_each_organization_gets_its_own(hotel, schedule):
@@ -122,7 +138,7 @@ def test_recurring(hotel, schedule):
     moved = hotel("downtime", "move", said.json["id"], "--occurrence", starts[0], "--to", "2030-03-25T02:30", *key)
     assert [each["start"] for each in skipped.json["occurrences"]] == [starts[0], starts[2]]
     assert [each["start"] for each in moved.json["occurrences"]] == ["2030-03-25T01:30:00Z", starts[2]]
-    assert f"from {starts[2]}" in hotel("downtime", "show", said.json["id"]).out
+    assert "from 2030-04-07T02:30:00+02:00" in hotel("downtime", "show", said.json["id"]).out
     assert hotel("downtime", "cancel", said.json["id"], *key).json["occurrences"] == []
     assert "nothing of it is to come" in hotel("downtime", "show", said.json["id"]).out
 
@@ -139,7 +155,8 @@ def test_moved_by_zone_data(hotel, database, zone_data):
         follow_zone_data(connection, settings=list_settings(connection), now=control_now(connection))
     said = hotel("downtime", "show", key, "--json").json
     assert said["start"] == format_instant(day - timedelta(hours=1))
-    assert f"an update of zone data moved it at {said['moved_by_zone_data']}" in hotel("downtime", "show", key).out
+    at = datetime.fromisoformat(said["moved_by_zone_data"]).astimezone(ZoneInfo(ZONE)).isoformat()
+    assert f"an update of zone data moved it at {at}" in hotel("downtime", "show", key).out
 
 
 def test_the_value_is_n(hotel, schedule):

@@ -117,7 +117,7 @@ def test_drain(hotel):
     key = hotel(*schedule, *drain, "--start", "2030-01-01T00:00Z", "--json").json["id"]
     shown = hotel("downtime", "show", key, "--json").json["drain"]
     assert shown == {"after": "PT1800S", "deadline": "2030-01-01T00:30:00Z", "then": "give-up", "outcome": None}
-    assert "if it is not quiet at 2030-01-01T00:30:00Z, it is given up" in hotel("downtime", "show", key).out
+    assert "if it is not quiet at 2030-01-01T01:30:00+01:00, it is given up" in hotel("downtime", "show", key).out
     wait = ("downtime", "wait", key, "--for", "quiet", "--timeout", "PT0S", "--drain", "PT1H", "--drain-then", "end")
     assert hotel(*wait).status == 2
     assert hotel(*wait, "--reason", "x").status == 75

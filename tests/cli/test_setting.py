@@ -16,9 +16,10 @@ def test_add_list_change_delete(hotel):
     key = said.json["id"]
     assert hotel("setting", "list", "--json").json[0]["id"] == key
     assert "disable_user_access" in hotel("setting", "list", *OWN).out
+    assert "2030-01-01T00:00:00+01:00  2030-01-02T00:00:00+01:00  Europe/Berlin" in hotel("setting", "list").out
     changed = hotel("setting", "change", key, "Y", "--start", "2030-02-01", "--end", "none", "--json").json
     assert (changed["value"], changed["start"], changed["end"]) == ("Y", "2030-01-31T23:00:00Z", None)
-    assert hotel("setting", "delete", key).status == 0
+    assert "from 2030-02-01T00:00:00+01:00 without an end (Europe/Berlin)" in hotel("setting", "delete", key).out
     assert hotel("setting", "list", "--json").json == []
     trail = [(row["what"], row["reason"]) for row in hotel("audit", "--json").json][-3:]
     assert trail == [("setting add", "a test"), ("setting change", ""), ("setting delete", "")]

@@ -37,6 +37,9 @@ def test_open_and_scheduled(hotel):
     hotel("downtime", "schedule", *OWN, "--start", "2030-01-01", "--end", "2030-01-02", "--reason", "x")
     said = hotel("status", *OWN, "--json")
     assert (said.status, said.json["state"], said.json["next_start"]) == (0, "scheduled", "2029-12-31T23:00:00Z")
+    assert "next start 2030-01-01T00:00:00+01:00" in hotel("status", *OWN).out
+    period = "from 2030-01-01T00:00:00+01:00 to 2030-01-03T00:00:00+01:00 (Europe/Berlin): x"
+    assert period in hotel("status", *OWN, "--at", "2030-01-01T00:00").out
     at = hotel("status", *OWN, "--at", "2030-01-01T00:00", "--json")
     assert (at.status, at.json["state"]) == (75, "closing")
     assert hotel("status", "--organization", "NONE").status == 2

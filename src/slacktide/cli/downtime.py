@@ -12,8 +12,10 @@ import psycopg
 from cyclopts import App, Parameter
 from psycopg.rows import TupleRow
 
-from slacktide.cli.output import ACTING, SHOWN, Acting, Flag, Shown, table
+from slacktide.cli.downtime_text import ended, listing, text
+from slacktide.cli.output import ACTING, SHOWN, Acting, Flag, Shown
 from slacktide.cli.watching import watch
+from slacktide.cli.zone import Zones, read_zones
 from slacktide.control.database import open_control
 from slacktide.control.downtime import (
     Answer,
@@ -102,28 +104,31 @@ def schedule(
                     set_drain(connection, id=saved["id"], **after, who=options.who, reason=options.reason or "")
             return answer
 
-    return _say(options, _do(save))
+    return _say(options, *_do(save, zone=zone))
 
 
 @app.command(name="list")
 def list_(*, watching: Annotated[_Watch, Parameter(name="--watch")] = False, options: Shown = SHOWN) -> int:
     """List all downtimes, past ones too, in the order of their starts."""
     with open_control() as control, control.connect(name="downtime list") as connection:
-        return _look(
-            lambda: _all_shown(connection, list_downtimes(connection)), text=_table, watching=watching, options=options
-        )
+        zones = read_zones(connection)
+
+        def look() -> list[dict[str, Any]]:
+            return _all_shown(connection, list_downtimes(connection))
+
+        return _look(look, say=lambda found: listing(found, zones), watching=watching, options=options)
 
 
 @app.command
 def show(id_: _Id, /, *, watching: Annotated[_Watch, Parameter(name="--watch")] = False, options: Shown = SHOWN) -> int:
     """Show one downtime."""
     with open_control() as control, control.connect(name="downtime show") as connection:
-        return _look(
-            lambda: _shown(connection, show_downtime(connection, id=id_)),
-            text=_text,
-            watching=watching,
-            options=options,
-        )
+        zones = read_zones(connection)
+
+        def look() -> dict[str, Any]:
+            return _shown(connection, show_downtime(connection, id=id_))
+
+        return _look(look, say=lambda answer: text(answer, zones), watching=watching, options=options)
 
 
 @app.command
@@ -140,7 +145,7 @@ def extend(
         raise LaterUnsaid(id=id_)
     facts: dict[str, Any] = {"end": end, "duration": by, "only_later": True}
     facts |= {"who": options.who, "reason": options.reason or ""}
-    return _say(options, _do(lambda connection: change_downtime(connection, id=id_, **facts)))
+    return _say(options, *_do(lambda connection: change_downtime(connection, id=id_, **facts)))
 
 
 @app.command
@@ -153,7 +158,7 @@ def change(
 ) -> int:
     """Give a downtime any other end that the rules allow."""
     facts: dict[str, Any] = {"end": end, "who": options.who, "reason": options.reason or ""}
-    return _say(options, _do(lambda connection: change_downtime(connection, id=id_, **facts)))
+    return _say(options, *_do(lambda connection: change_downtime(connection, id=id_, **facts)))
 
 
 @app.command(name="end")
@@ -173,9 +178,8 @@ def end_(
     who = {"who": options.who, "reason": options.reason or ""}
     with open_control() as control, control.connect(name="downtime end") as connection:
         answer = _shown(connection, end_downtime(connection, id=id_, verifying=verifying, **who))
-    if verifying:
-        return options.say(answer, lambda: _text(answer))
-    return options.say(answer, lambda: f"{_text(answer)}\n{_still(answer)}")
+        zones = read_zones(connection)
+    return options.say(answer, lambda: text(answer, zones) if verifying else ended(answer, zones))
 
 
 @app.command
@@ -184,7 +188,8 @@ def cancel(id_: _Id, /, *, options: Acting = ACTING) -> int:
     who = {"who": options.who, "reason": options.reason or ""}
     with open_control() as control, control.connect(name="downtime cancel") as connection:
         answer = _shown(connection, cancel_downtime(connection, id=id_, **who))
-    return options.say(answer, lambda: f"{_text(answer)}\n{_still(answer)}" if answer["because"] else _text(answer))
+        zones = read_zones(connection)
+    return options.say(answer, lambda: ended(answer, zones) if answer["because"] else text(answer, zones))
 
 
 @app.command
@@ -248,7 +253,8 @@ def _change_occurrence(id_: str, *, occurrence: str, to: str | None, options: Ac
     facts |= {"who": options.who, "reason": options.reason or ""}
     with open_control() as control, control.connect(name="downtime") as connection:
         answer = _shown(connection, change_occurrence(connection, id=id_, **facts))
-    return options.say(answer, lambda: _text(answer))
+        zones = read_zones(connection)
+    return options.say(answer, lambda: text(answer, zones))
 
 
 def _drain(after: str | None, then: Then | None) -> dict[str, Any] | None:
@@ -258,11 +264,12 @@ def _drain(after: str | None, then: Then | None) -> dict[str, Any] | None:
     return None if after is None else {"after": parse_duration(after), "then": then}
 
 
-def _do(change: Callable[[_Connection], Answer]) -> Answer:
+def _do(change: Callable[[_Connection], Answer], *, zone: str | None = None) -> tuple[Answer, Zones]:
+    """Do it; give the answer with the zones in which it is shown, `zone` that of what is not saved."""
     with open_control() as control, control.connect(name="downtime") as connection:
         answer = change(connection)
         _all_shown(connection, answer.downtimes)
-        return answer
+        return answer, read_zones(connection, entered=zone)
 
 
 def _shown(connection: _Connection, answer: dict[str, Any]) -> dict[str, Any]:
@@ -276,77 +283,19 @@ def _all_shown(connection: _Connection, answers: list[dict[str, Any]]) -> list[d
     return answers
 
 
-def _look(look: Callable[[], Any], *, text: Callable[[Any], str], watching: bool, options: Shown) -> int:
-    def say(seen: Any) -> int:
-        return options.say(seen, lambda: text(seen))
+def _look(look: Callable[[], Any], *, say: Callable[[Any], str], watching: bool, options: Shown) -> int:
+    def show_it(seen: Any) -> int:
+        return options.say(seen, lambda: say(seen))
 
     if watching:
-        watch(look, say=say)
-    return say(look())
+        watch(look, say=show_it)
+    return show_it(look())
 
 
-def _say(options: Shown, answer: Answer) -> int:
+def _say(options: Shown, answer: Answer, zones: Zones) -> int:
     """Say one downtime as a document, several as a list, and the warnings beside them."""
     for warning in answer.warnings:
         options.note(f"warning: {warning}")
     found = answer.downtimes
-    text = [f"{_text(one)}\n{_still(one)}" if "because" in one else _text(one) for one in found]
-    return options.say(found[0] if len(found) == 1 else found, "\n".join(text))
-
-
-# -- for people --------------------------------------------------------------------------------------------------------
-
-
-def _text(answer: dict[str, Any]) -> str:
-    name = f"downtime {answer['id']}" if answer["id"] else "not saved: a downtime"
-    commands = [f"  {command}" for command in answer["commands"].values() if command]
-    listed = [f"  from {each['start']} to {each['end']}" for each in answer["occurrences"]]
-    moved = answer.get("moved_by_zone_data")
-    zone = [f"  an update of zone data moved it at {moved}"] if moved else []
-    next_ones = ["  next:" if listed else "  nothing of it is to come", *listed] if answer["rrule"] else []
-    head = f"{name} of {_scope(answer)}: {_period(answer)}, users {answer['users']}{_off(answer)}"
-    testers = ", ".join(answer.get("verifying", []))
-    open_for = [f"  open for {testers}, closed for all others until it is ended"] if testers else []
-    return "\n".join([head, *open_for, *zone, *next_ones, *_drain_text(answer.get("drain")), *commands])
-
-
-def _off(answer: dict[str, Any]) -> str:
-    """Say that the value is N, which switches off what was never open without an end."""
-    if answer["value"] == "Y":
-        return ""
-    return ", in effect until it is ended although its value is N" if answer["latched"] else ", off: its value is N"
-
-
-def _drain_text(drain: dict[str, Any] | None) -> list[str]:
-    if drain is None:
-        return []
-    does = {"end": "the leases end", "wait": "it goes on waiting", "give-up": "it is given up"}[drain["then"]]
-    said = f": {drain['outcome']}" if drain["outcome"] else ""
-    return [f"  if it is not quiet at {drain['deadline'] or 'its deadline'}, {does}{said}"]
-
-
-def _still(answer: dict[str, Any]) -> str:
-    others = ", ".join(f"{one['id']} ({one['scope']}, until {one['end'] or 'ended'})" for one in answer["because"])
-    return f"{_scope(answer)} is {f'still down because of {others}' if others else 'not down any more'}"
-
-
-def _table(found: list[dict[str, Any]]) -> str:
-    rows = [[one["id"], _scope(one), one["start"], _end(one), one["users"], one["value"]] for one in found]
-    return table(rows, head=["id", "scope", "start", "end", "users", "value"])
-
-
-def _scope(answer: dict[str, Any]) -> str:
-    return "the site" if answer["organization"] is None else str(answer["organization"])
-
-
-def _end(answer: dict[str, Any]) -> str:
-    return str(answer["rrule"] or answer["end"] or "until ended")
-
-
-def _period(answer: dict[str, Any]) -> str:
-    if answer["rrule"]:
-        stopped = f", cancelled at {answer['end']}" if answer["end"] else ""
-        return f"from {answer['start']} by {answer['rrule']}{stopped}"
-    if answer["start"] == answer["end"]:
-        return f"cancelled, to begin at {answer['start']}"
-    return f"from {answer['start']} " + (f"to {answer['end']}" if answer["end"] else "until it is ended")
+    lines = [ended(one, zones) if "because" in one else text(one, zones) for one in found]
+    return options.say(found[0] if len(found) == 1 else found, "\n".join(lines))

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from cyclopts import App, Parameter
 
 from slacktide.cli.output import ACTING, SHOWN, Acting, Flag, Shown, table
+from slacktide.cli.zone import Zones, read_zones
 from slacktide.control.database import open_control
 from slacktide.control.setting_change import (
     Answer,
@@ -43,7 +44,8 @@ def list_(
     """List all settings, past ones too, in the order of their starts."""
     with open_control() as control, control.connect(name="setting list") as connection:
         found = settings_answer(connection, parameter=parameter, whose=Whose(site, organization, user))
-    return options.say(found, lambda: _table(found))
+        zones = read_zones(connection)
+    return options.say(found, lambda: _table(found, zones))
 
 
 @app.command
@@ -64,7 +66,7 @@ def add(
     facts: dict[str, Any] = {"parameter": parameter, "value": value, "whose": Whose(site, organization, user)}
     facts |= {"times": Times(start=start, end=end, zone=zone), "who": options.who, "reason": options.reason or ""}
     with open_control() as control, control.connect(name="setting add") as connection:
-        return _say(options, add_setting(connection, **facts))
+        return _say(options, add_setting(connection, **facts), read_zones(connection))
 
 
 @app.command
@@ -85,37 +87,43 @@ def change(
     facts: dict[str, Any] = {"id": id_, "value": value, "whose": Whose(site, organization, user)}
     facts |= {"times": Times(start=start, end=end, zone=zone), "who": options.who, "reason": options.reason or ""}
     with open_control() as control, control.connect(name="setting change") as connection:
-        return _say(options, change_setting(connection, **facts))
+        return _say(options, change_setting(connection, **facts), read_zones(connection))
 
 
 @app.command
 def delete(id_: _Id, /, *, options: Acting = ACTING) -> int:
     """Delete a setting that has not begun; what has begun, or was ever open without an end, is ended instead."""
     with open_control() as control, control.connect(name="setting delete") as connection:
+        zones = read_zones(connection)
         answer = remove_setting(connection, id=id_, who=options.who, reason=options.reason or "")
-    return options.say(answer.setting, lambda: f"deleted: {_text(answer.setting)}")
+    return options.say(answer.setting, lambda: f"deleted: {_text(answer.setting, zones)}")
 
 
-def _say(options: Acting, answer: Answer) -> int:
+def _say(options: Acting, answer: Answer, zones: Zones) -> int:
     for warning in answer.warnings:
         options.note(f"warning: {warning}")
-    return options.say(answer.setting | {"warnings": list(answer.warnings)}, lambda: _text(answer.setting))
+    return options.say(answer.setting | {"warnings": list(answer.warnings)}, lambda: _text(answer.setting, zones))
 
 
 # -- for people --------------------------------------------------------------------------------------------------------
 
 
-def _text(one: dict[str, Any]) -> str:
-    end = f"to {one['end']}" if one["end"] else "without an end"
-    return f"setting {one['id']}: {one['parameter']} = {one['value']} for {_whose(one)} from {one['start']} {end}"
+def _text(one: dict[str, Any], zones: Zones) -> str:
+    period = f"from {zones.at(one, one['start'])} {f'to {_end(one, zones)}' if one['end'] else 'without an end'}"
+    return f"setting {one['id']}: {one['parameter']} = {one['value']} for {_whose(one)} {period} ({zones.of(one)})"
 
 
-def _table(found: list[dict[str, Any]]) -> str:
+def _end(one: dict[str, Any], zones: Zones) -> str:
+    return zones.at(one, one["end"]) if one["end"] else "no end"
+
+
+def _table(found: list[dict[str, Any]], zones: Zones) -> str:
     rows = [
-        [one["id"], one["parameter"], _whose(one), one["value"], one["start"], one["rrule"] or one["end"] or "no end"]
+        [one["id"], one["parameter"], _whose(one), one["value"], zones.at(one, one["start"]),
+         one["rrule"] or _end(one, zones), zones.of(one)]
         for one in found
-    ]
-    return table(rows, head=["id", "parameter", "for", "value", "start", "end"])
+    ]  # fmt: skip
+    return table(rows, head=["id", "parameter", "for", "value", "start", "end", "zone"])
 
 
 def _whose(one: dict[str, Any]) -> str:

@@ -10,6 +10,7 @@ from cyclopts import Parameter
 
 from slacktide.cli.output import SHOWN, Flag, Shown, aside
 from slacktide.cli.watching import watch
+from slacktide.cli.zone import Zones, read_zones
 from slacktide.control.database import open_control
 from slacktide.control.organization import organization_of
 from slacktide.control.setting import control_now
@@ -54,6 +55,7 @@ def status(
         raise AllOrOne(organization=organization)
     with open_control() as control, control.connect(name="status") as connection:
         instant = _instant(connection, at, organization=organization, zone=zone) if at else None
+        zones = read_zones(connection)
 
         def look() -> list[State]:
             wanted = codes(connection) if all_ else [organization]
@@ -63,7 +65,7 @@ def status(
 
         def say(states: list[State]) -> int:
             answers = [_answer(one) for one in states]
-            return options.say(answers if all_ else answers[0], lambda: "\n".join(map(_text, answers)))
+            return options.say(answers if all_ else answers[0], lambda: "\n".join(_text(one, zones) for one in answers))
 
         if watching:
             watch(look, say=say)
@@ -103,13 +105,16 @@ def _exit_status(states: list[State]) -> ExitStatus:
     return ExitStatus.HELD if any(one.exit_status is ExitStatus.HELD for one in states) else ExitStatus.DONE
 
 
-def _text(answer: dict[str, Any]) -> str:
+def _text(answer: dict[str, Any], zones: Zones) -> str:
     lines = [f"{answer['organization'] or 'the site'}: {_word(answer)}"]
     for one in answer["because"]:
-        end = f"to {one['end']}" if one["end"] else "until it is ended"
-        lines.append(f"  because of {one['scope']} downtime {one['id']} from {one['start']} {end}: {one['reason']}")
-    facts = {"until": answer["until"], "next start": answer["next_start"], "lives at": answer["lives_at"]}
-    facts["held:"] = answer["held"]
+        whose = one if answer["organization"] is None else answer
+        end = f"to {zones.at(whose, one['end'])}" if one["end"] else "until it is ended"
+        period = f"from {zones.at(whose, one['start'])} {end} ({zones.of(whose)})"
+        lines.append(f"  because of {one['scope']} downtime {one['id']} {period}: {one['reason']}")
+    times = {"until": answer["until"], "next start": answer["next_start"]}
+    lines += [f"  {name} {zones.at(answer, at)}" for name, at in times.items() if at]
+    facts = {"lives at": answer["lives_at"], "held:": answer["held"]}
     lines += [f"  {name} {fact}" for name, fact in facts.items() if fact]
     for one in answer.get("could_still_pass", []):
         lines.append(f"  could still write in {one['database']}: {one['role']} ({', '.join(one['because'])})")

@@ -45,6 +45,11 @@ def list_settings(connection: psycopg.Connection[Any], *, organization: str | No
     return [_setting(row) for row in connection.execute(_sql["list"], {"organization": organization})]
 
 
+def entered_zones(connection: psycopg.Connection[Any]) -> dict[str, str]:
+    """Give the zones in which the settings of the site and of users were entered, by their IDs."""
+    return dict(connection.execute(_sql["zones"]).fetchall())
+
+
 def setting_of(connection: psycopg.Connection[Any], *, id: str) -> Setting | None:  # noqa: A002 -- the word of the interface
     """Give one setting, or None; in a transaction it stays as it is until the end."""
     if not (id.isascii() and id.isdigit() and int(id) < _LARGEST_ID):

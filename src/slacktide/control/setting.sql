@@ -11,6 +11,10 @@ from slacktide.setting
 where %(organization)s::text is null or organization is null or organization = %(organization)s::text
 order by starts_at, id;
 
+-- name: zones
+-- The zones in which the settings of the site and of users were entered, by ID.
+select id::text, zone from slacktide.setting where organization is null;
+
 -- name: one
 -- Give one setting and keep others from changing it.
 select id::text, parameter, level, organization, user_name, value, starts_at, ends_at, latched, users, message, contact,
