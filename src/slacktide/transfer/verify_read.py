@@ -77,7 +77,7 @@ class Reader:
         self.values: dict[str, Any] = {}
 
     def lines(self, statement: Composed, *, whole: bool, **values: Any) -> Lines:
-        """Give the rows of a statement as COPY writes them; the database begins at once. `whole` reads everything.
+        """Give the rows of a statement as COPY writes them, from when the first is asked for. `whole` reads everything.
 
         Then a side may have to wait for the other one, and does not take its reader for one who has vanished.
         """
