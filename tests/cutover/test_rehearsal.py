@@ -17,6 +17,7 @@ from slacktide.guard import closing
 from slacktide.guard.state import State
 from slacktide.hotel import schema
 from slacktide.postgres.connection import connect
+from slacktide.transfer import configuration
 from slacktide.transfer.journal import LOCK_CLASS, PROCESSES
 from tests.cutover import proof
 from tests.cutover.holding import at_step, until_held
@@ -291,6 +292,19 @@ def test_one_clears_away(moving):
         assert rehearsal.clear_away(other, shadow_id=900, move=NAME)
         held = "select count(*) from pg_locks where locktype = 'advisory' and classid = %s and objid = 900 * 8 + 5"
         assert one.execute(held, [LOCK_CLASS]).fetchone() == (0,)
+
+
+def test_its_own_move_is_named(moving, monkeypatch):
+    """What stops the making of the shadow names the move that people know, in the command that mends it too."""
+
+    def refuse(control, *, move):
+        raise configuration.ConfigurationRefused(move=move.name, reason="there is no room type 'A'")
+
+    monkeypatch.setattr(configuration, "configure", refuse)
+    said = moving.run("move", "rehearse", NAME, accept=(1,)).err
+    assert "run `slacktide move configure night`" in said
+    assert "~" not in said
+    assert left(moving) == []
 
 
 # -- the night ---------------------------------------------------------------------------------------------------------

@@ -30,7 +30,7 @@ _LOOK_SECONDS = 0.1
 
 
 class NotConfirmed(UsageError):
-    """Abandoning the down time of {move} has to be confirmed with the property's code, not {given!r}: `slacktide move downtime abandon {move} --yes {code} --reason TEXT`."""  # noqa: E501 -- the message is one sentence
+    """Abandoning the down time of {move} has to be confirmed with the property's code, not {given}: `slacktide move downtime abandon {move} --yes {code} --reason TEXT`."""  # noqa: E501 -- the message is one sentence
 
 
 def abandon(
@@ -49,7 +49,7 @@ def abandon(
             for line in abandoning.describe(move, record.current()):
                 options.note(line)
         if yes != move.organization:
-            raise NotConfirmed(move=name, given=yes, code=move.organization)
+            raise NotConfirmed(move=name, given=repr(yes) if yes else "nothing", code=move.organization)
         abandoning.decide(connection, move=move, who=options.who, reason=options.reason or "")
         _open_source(connection, move, options)
         _clear(connection, move, record)

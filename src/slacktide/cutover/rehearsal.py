@@ -142,11 +142,14 @@ class Rehearsal:
         self._say("shadow", "Make the shadow", "running", 0, 1)
         if self._made:
             shadow.make(self._move, database=self._made)
-        with both(self._shadow, what="rehearsal") as (source, target):
-            require_property(self._control, source, target, move=self._shadow)
-            self._today = business_date(source, self._move.plan.property, property_code=self._move.property_code)
-        configuration.configure(self._control, move=self._shadow)
-        shadow.prepare_for(self._shadow)
+        try:
+            with both(self._shadow, what="rehearsal") as (source, target):
+                require_property(self._control, source, target, move=self._shadow)
+                self._today = business_date(source, self._move.plan.property, property_code=self._move.property_code)
+            configuration.configure(self._control, move=self._shadow)
+            shadow.prepare_for(self._shadow)
+        except SlacktideError as error:  # it names the shadow's move, of which nobody knows
+            self._stop("making the shadow", str(error))
         self._say("shadow", "Make the shadow", "done", 1, 1)
 
     # -- the way to the down time -------------------------------------------------------------------------------------

@@ -95,7 +95,12 @@ def _property(sketch: Sketch) -> Iterator[str]:
 
 def _find(at: CatalogTable | None, names: tuple[str, ...], types: frozenset[str]) -> str | None:
     columns = [column.name for column in at.columns.values() if column.type in types] if at is not None else []
-    return next((column for name in names for column in columns if re.search(name, column)), None)
+    return next((column for name in names for column in columns if re.search(name, _words(column))), None)
+
+
+def _words(column: str) -> str:
+    """Write a name as it is looked for: `endOfDay` as end_of_day."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", column).lower()
 
 
 def _lists(sketch: Sketch) -> Iterator[str]:

@@ -111,7 +111,7 @@ def _parking(plan: Plan, catalog: Catalog, notes: Notes) -> None:
         notes.error(
             f"{table.field}.table",
             f"the values of {index} cannot be set aside while rows swap them: let one of its columns be "
-            f"nullable, or take them as the key ([{', '.join(columns)}])",
+            f"nullable, at both sides, or take them as the key ([{', '.join(columns)}])",
         )
     for name, index, constraint in parking.doubtful:
         table = plan.table[name]
