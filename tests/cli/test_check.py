@@ -241,6 +241,8 @@ def test_quick():
 def test_bad_lines(lines):
     """A bad line is answered with an error, and the next one as if nothing had been."""
     for bad in (
+        "",
+        "  ",
         "no json",
         "[]",
         "{}",

@@ -82,12 +82,13 @@ def answer_lines(source: BinaryIO) -> int:
 
 
 def _batches(source: BinaryIO) -> Iterator[list[bytes]]:
-    """Give the lines that are there, as soon as there is one; the last one may lack its end."""
+    """Give the lines that are there, as soon as there is one, blank ones too; the last one may lack its end."""
     rest = b""
     while piece := os.read(source.fileno(), _PIECE_BYTES):
         *lines, rest = (rest + piece).split(b"\n")
-        yield [line for line in lines if line.strip()]
-    if rest.strip():
+        if lines:
+            yield lines
+    if rest:
         yield [rest]
 
 
