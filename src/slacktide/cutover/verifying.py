@@ -47,6 +47,7 @@ from slacktide.postgres.connection import connect
 from slacktide.transfer import clearing
 from slacktide.transfer.entry import Touched
 from slacktide.transfer.prepare import drawn_sequences, guarded_tables
+from slacktide.transfer.verify_sql import is_named
 
 if TYPE_CHECKING:
     from psycopg.rows import TupleRow
@@ -256,8 +257,8 @@ def _take_made(night: Night) -> str:
 
 
 def _put_back(night: Night, found: Verification) -> None:
-    """Have the differing objects read and written anew."""
-    objects = [Touched(each.entity, each.key) for each in found.differences]
+    """Have the differing objects read and written anew; rows that no object is are for `_take_made`."""
+    objects = [Touched(each.entity, each.key) for each in found.differences if is_named(each.key)]
     facts = {"move": night.move.name, "names": [o.entity for o in objects], "keys": [o.key for o in objects]}
     night.target.execute(_STATEMENTS["forget_hash"], facts)
     night.journal.enqueue(objects, now=clock.now())

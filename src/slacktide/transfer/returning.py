@@ -46,6 +46,7 @@ from slacktide.transfer.slot import RANGE_OBJECTS
 from slacktide.transfer.source import Source
 from slacktide.transfer.verify import Comparison
 from slacktide.transfer.verify_read import SourceReader, Subject, TargetReader, at_one_snapshot, key_of
+from slacktide.transfer.verify_sql import is_named
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -266,7 +267,8 @@ def settle(control: _Connection, *, back: Move, different: Iterable[tuple[str, s
     """
     differ: Names = defaultdict(list)
     for name, key in different:
-        differ[name].append(key)
+        if is_named(key):
+            differ[name].append(key)
     stay: Names = {}
     absent: list[Touched] = []
     codes = _codes(control, back)

@@ -35,7 +35,7 @@ from slacktide.transfer.verify_read import (
     measure_of,
     merged,
 )
-from slacktide.transfer.verify_sql import MARK, Side
+from slacktide.transfer.verify_sql import MARK, UNKNOWN, Side, is_named
 
 if TYPE_CHECKING:
     import psycopg
@@ -50,9 +50,6 @@ _SMALLER = (
     "as one text it is more than 1 GB; make it smaller there, or name its large column under left_out in the plan"
 )
 _EXPLAINED = 20  # differences of which the columns are named
-_UNKNOWN = (
-    "?"  # before what is no object's key at the source: the target's, if the key map knows none (see `verify_sql`)
-)
 Sums = dict[str, dict[str, Decimal]]  # by total, by label
 
 
@@ -180,9 +177,9 @@ class Comparison:
         for entity in self.plan.moving:
             for key in self.target.loose(entity):
                 what = f"the target's row {key} of {entity.root.qualified} is not in the key map"
-                self.note(entity, f"{_UNKNOWN}{key}", what)
+                self.note(entity, f"{UNKNOWN}{key}", what)
             for name, key in self.target.empty(entity):
-                self.note(entity, f"{_UNKNOWN}{key}", f"the key map has {name} {key}, which is not at the target")
+                self.note(entity, f"{UNKNOWN}{key}", f"the key map has {name} {key}, which is not at the target")
 
     # -- totals -----------------------------------------------------------------------------------------------------
 
@@ -298,8 +295,8 @@ def digests(
 
 
 def names_nothing(different: Mapping[str, Iterable[str]]) -> bool:
-    """Tell whether some of these differences are of rows that no source key names: by it they cannot be read again."""
-    return any(key.startswith(_UNKNOWN) for keys in different.values() for key in keys)
+    """Tell whether some of these differences are of rows that no source key names (see `verify_sql.is_named`)."""
+    return not all(is_named(key) for keys in different.values() for key in keys)
 
 
 def codes_of(text: str) -> list[tuple[str, str]]:

@@ -32,6 +32,7 @@ _KNOWN = Placeholder("known")
 _MOVE = Placeholder("move_no")
 _NOTHING = SQL("''")
 MARK = "too large at the "
+UNKNOWN = "?"  # before what is no object's key at the source: the target's, where the key map knows none
 # What stays is not compared; nor is, on the way back, what stood at the target and was never sent (see `returning`).
 COMPARED = "(not k.stays and (not %(returning)s or %(seeding)s or k.hash is not null or not k.native or not k.outside))"
 
@@ -41,6 +42,11 @@ class Side(StrEnum):
 
     SOURCE = "source"
     TARGET = "target"
+
+
+def is_named(key: str) -> bool:
+    """Tell whether the key of a difference is an object's at the source; by another one nothing can be read again."""
+    return not key.startswith(UNKNOWN)
 
 
 def _inside(plan: Plan, entity: Entity, alias: str) -> Composed:
