@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -82,6 +83,21 @@ def test_killed_server(folder):
                 assert connection.execute("select n from kept").fetchone() == (1,)
     other.leave()
     assert server.pid() is None
+
+
+def test_what_a_killed_server_left(folder):
+    """A process of a killed server that cannot end is ended by the next start, which it would keep from starting."""
+    with Server(folder) as server:
+        left = psycopg.connect(server.address())
+        backend = left.info.backend_pid
+        os.kill(backend, signal.SIGSTOP)
+        server.kill()
+        server.restart()
+        with psycopg.connect(server.address()) as connection:
+            assert connection.execute("select 1").fetchone() == (1,)
+        with pytest.raises(psycopg.OperationalError):
+            left.execute("select 1")
+        left.close()
 
 
 def test_long_path(folder):

@@ -13,7 +13,8 @@ Any number of processes use the same folder at once. The events that must not hu
    who gets it exclusively on leaving is the last.
 3. A user is killed with -9: the kernel gives up its lock; the server stays until the next user leaves.
 4. The server is killed with -9: the next start removes nothing, retries while the old shared memory is still there,
-   and PostgreSQL recovers from its log.
+   and PostgreSQL recovers from its log. Who of the old server's processes still keeps that after seconds is killed
+   too (see `orphan`).
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ import psycopg
 from slacktide.core import clock
 from slacktide.core.errors import OutsideError
 from slacktide.postgres import binaries
+from slacktide.postgres.orphan import end_orphans
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,6 +45,7 @@ _USER = "slacktide"
 _NOBODY = 65534
 _SOCKET_PATH_LIMIT = 90  # bytes; the kernel takes 107, and ".s.PGSQL.5432" comes behind
 _START_SECONDS = 60.0
+_ORPHAN_SECONDS = 3.0  # after which what a killed server left does not end by itself any more
 _INITDB = ("-A", "scram-sha-256", "-E", "UTF8", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C",
            "--no-instructions")  # fmt: skip
 _SETTINGS = {
@@ -245,15 +248,18 @@ class Server:
             socket.mkdir(mode=0o755, exist_ok=True)
             if os.geteuid() == 0:
                 os.chown(socket, _NOBODY, _NOBODY)
-        limit = clock.monotonic_seconds() + _START_SECONDS
+        begun = clock.monotonic_seconds()
         while True:
             result = self._run("pg_ctl", "-D", str(self.cluster), "-l", str(self.log), "-s", "-w",
                                "-t", "60", "-o", f"-k {socket}", "start", check=False)  # fmt: skip
             if result.returncode == 0 and self._answers():
                 return
-            if clock.monotonic_seconds() > limit or not self._may_pass():
+            waited = clock.monotonic_seconds() - begun
+            if waited > _START_SECONDS or not self._may_pass():
                 reason = " ".join((result.stdout + result.stderr).decode(errors="replace").split())
                 raise ServerNotStarted(folder=self.folder, reason=reason or "pg_ctl said nothing", log=self.log)
+            if waited > _ORPHAN_SECONDS and self.pid() is None:
+                end_orphans(self.cluster)
             clock.sleep(0.2)
 
     def _may_pass(self) -> bool:
