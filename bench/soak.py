@@ -264,7 +264,8 @@ class Run:
         outcome.differences += proof.not_equal(found)
         outcome.differences += proof.not_whole(moving)
         outcome.differences += proof.not_refused(moving, role="soak_clerk")
-        moving.run("move", "miscellaneous", NAME)
+        # Where the control database was killed at the end, no worker is seen until it has connected anew.
+        until(lambda: moving.run("move", "miscellaneous", NAME, accept=(0, 1)).status == 0, what="a worker")
         moving.run("hotel", "end-of-day", moving.target, "--property", PROPERTY)
         moving.ask("target", BALANCE)
         moving.run("move", "clean", NAME, "--apply", "--reason", "the soak")
