@@ -111,24 +111,22 @@ def schedule(
 def list_(*, watching: Annotated[_Watch, Parameter(name="--watch")] = False, options: Shown = SHOWN) -> int:
     """List all downtimes, past ones too, in the order of their starts."""
     with open_control() as control, control.connect(name="downtime list") as connection:
-        zones = read_zones(connection)
 
         def look() -> list[dict[str, Any]]:
             return _all_shown(connection, list_downtimes(connection))
 
-        return _look(look, say=lambda found: listing(found, zones), watching=watching, options=options)
+        return _look(look, say=lambda found: listing(found, read_zones(connection)), watching=watching, options=options)
 
 
 @app.command
 def show(id_: _Id, /, *, watching: Annotated[_Watch, Parameter(name="--watch")] = False, options: Shown = SHOWN) -> int:
     """Show one downtime."""
     with open_control() as control, control.connect(name="downtime show") as connection:
-        zones = read_zones(connection)
 
         def look() -> dict[str, Any]:
             return _shown(connection, show_downtime(connection, id=id_))
 
-        return _look(look, say=lambda answer: text(answer, zones), watching=watching, options=options)
+        return _look(look, say=lambda answer: text(answer, read_zones(connection)), watching=watching, options=options)
 
 
 @app.command

@@ -55,7 +55,6 @@ def status(
         raise AllOrOne(organization=organization)
     with open_control() as control, control.connect(name="status") as connection:
         instant = _instant(connection, at, organization=organization, zone=zone) if at else None
-        zones = read_zones(connection)
 
         def look() -> list[State]:
             wanted = codes(connection) if all_ else [organization]
@@ -65,12 +64,12 @@ def status(
 
         def say(states: list[State]) -> int:
             answers = [_answer(one) for one in states]
-            return options.say(answers if all_ else answers[0], lambda: "\n".join(_text(one, zones) for one in answers))
+            return options.say(answers if all_ else answers[0], lambda: _texts(answers, read_zones(connection)))
 
         if watching:
             watch(look, say=say)
         states = look()
-    say(states)
+        say(states)
     return _exit_status(states) if all_ else states[0].exit_status
 
 
@@ -103,6 +102,10 @@ def _answer(found: State) -> dict[str, Any]:
 
 def _exit_status(states: list[State]) -> ExitStatus:
     return ExitStatus.HELD if any(one.exit_status is ExitStatus.HELD for one in states) else ExitStatus.DONE
+
+
+def _texts(answers: list[dict[str, Any]], zones: Zones) -> str:
+    return "\n".join(_text(one, zones) for one in answers)
 
 
 def _text(answer: dict[str, Any], zones: Zones) -> str:
